@@ -1,0 +1,1 @@
+//! The check dialect: expectations inside end-to-end tests.

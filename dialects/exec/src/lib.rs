@@ -1,0 +1,1 @@
+//! The exec dialect: what the planner decided.

@@ -1,0 +1,1 @@
+//! The questions that passes ask of ops.

@@ -1,0 +1,1 @@
+//! Dialects, rewrites and passes on real MLIR, in safe Rust.

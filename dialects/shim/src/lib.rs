@@ -1,0 +1,1 @@
+//! What MLIR's C API lacks, as C functions, and their Rust declarations.

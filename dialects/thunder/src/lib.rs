@@ -1,0 +1,1 @@
+//! The thunder dialect: tensor programs as primitives and composites.

@@ -1,0 +1,1 @@
+//! Lowerings from tensor programs to CPU code and artifacts.

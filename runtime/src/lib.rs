@@ -1,0 +1,1 @@
+//! Loads and runs compiled artifacts; never links MLIR.

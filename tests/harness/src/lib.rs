@@ -1,0 +1,1 @@
+//! Runs lit-style tests of dialects under cargo.

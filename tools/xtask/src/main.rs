@@ -1,0 +1,3 @@
+//! Project automation: set-up, tests, tidy, demo.
+
+fn main() {}
