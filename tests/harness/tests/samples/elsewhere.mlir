@@ -1,0 +1,2 @@
+// REQUIRES: a-machine-that-nobody-has
+// RUN: false

@@ -1,0 +1,7 @@
+// XFAIL: *
+// RUN: thunder-opt %s | FileCheck %s
+
+// CHECK: something that is not printed
+func.func @f() {
+  return
+}
