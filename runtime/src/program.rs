@@ -1,0 +1,254 @@
+//! The program that the compiler hands to the runtime: sizes, buffers and an ordered list of steps.
+//!
+//! Plain data: lists and indices, no maps, so that the same program always has the same bytes.
+//! [`Program::validate`] checks everything that does not depend on run-time sizes; what does is
+//! checked when a session plans a run. A program that passes both never makes the runtime itself
+//! read or write out of bounds; compiled kernels are trusted with the buffers they are given.
+
+mod dims;
+mod library;
+mod validate;
+
+use serde::{Deserialize, Serialize};
+use thunder_tensor::DType;
+
+pub use dims::{DimExpr, DimId, Dims};
+pub use library::{
+    Attention, AttentionStrides, BatchDim, Epilogue, EpilogueArg, LibraryOp, MaskStrides, Matmul, MatrixStrides,
+};
+pub use validate::ProgramError;
+
+/// Everything needed to run, except kernel code and weights.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Program {
+    /// Name of the function that was compiled, for messages.
+    pub name: String,
+    /// Run-time sizes; `DimExpr::Symbol(i)` is `symbols[i]`.
+    pub symbols: Vec<Symbol>,
+    /// Every size, stride and offset that the program mentions.
+    pub dims: Dims,
+    /// Relations between sizes that inputs must satisfy.
+    pub constraints: Vec<Constraint>,
+    /// Tensors given to each run, in order.
+    pub inputs: Vec<Port>,
+    /// Tensors bound by name once, when a session is prepared. Their shapes are constant.
+    pub parameters: Vec<Port>,
+    /// Tensors returned by each run, in order.
+    pub outputs: Vec<Port>,
+    /// Tensors whose bytes are in the artifact.
+    pub constants: Vec<Constant>,
+    /// Intermediate values.
+    pub buffers: Vec<Buffer>,
+    /// Symbols of the compiled kernels.
+    pub kernels: Vec<String>,
+    /// What to do, in order. Each step sees all effects of the steps before it.
+    pub steps: Vec<Step>,
+}
+
+/// A size that is known when a run starts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Symbol {
+    /// The user's name for it ("batch"), for messages.
+    pub name: Option<String>,
+    /// Position in `inputs` of the tensor that gives the value.
+    pub input: u32,
+    /// Axis of that tensor whose extent is the value.
+    pub axis: u32,
+}
+
+/// `left == right` must hold for the sizes of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constraint {
+    /// One side.
+    pub left: DimId,
+    /// The other side.
+    pub right: DimId,
+    /// What the user reads when it does not hold.
+    pub message: String,
+}
+
+/// A tensor that crosses the program's border: contiguous, row-major.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Unique among the ports of its kind.
+    pub name: String,
+    /// Type of an element.
+    #[serde(with = "library::dtype_code")]
+    pub dtype: DType,
+    /// Extents, outermost first.
+    pub shape: Vec<DimId>,
+}
+
+/// A tensor stored in the artifact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Constant {
+    /// Type of an element.
+    #[serde(with = "library::dtype_code")]
+    pub dtype: DType,
+    /// Extents, outermost first.
+    pub shape: Vec<u64>,
+    /// Byte offset in the artifact's constants section; a multiple of 64.
+    pub offset: u64,
+}
+
+/// An intermediate tensor: contiguous, row-major.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Buffer {
+    /// Type of an element.
+    #[serde(with = "library::dtype_code")]
+    pub dtype: DType,
+    /// Extents, outermost first.
+    pub shape: Vec<DimId>,
+    /// When set, the buffer owns no memory: it is a view of this place, which is not a buffer of
+    /// an equal or larger index. A reshape costs nothing this way.
+    pub alias: Option<Place>,
+}
+
+/// Where a value lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The tensor.
+    pub root: Root,
+    /// Bytes to skip from its start; `None` is zero.
+    pub offset: Option<DimId>,
+}
+
+/// A tensor of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Root {
+    /// `inputs[i]`; read only.
+    Input(u32),
+    /// `parameters[i]`; read only.
+    Parameter(u32),
+    /// `constants[i]`; read only.
+    Constant(u32),
+    /// `buffers[i]`.
+    Buffer(u32),
+    /// `outputs[i]`; may be read after it has been written.
+    Output(u32),
+}
+
+impl Place {
+    /// The start of `root`.
+    pub fn new(root: Root) -> Self {
+        Self { root, offset: None }
+    }
+}
+
+/// Whether a step reads or writes what an argument points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Access {
+    /// Only read.
+    Read,
+    /// Written before it is read; the old contents do not matter.
+    Write,
+    /// Old contents are read, and changed.
+    Update,
+}
+
+impl Access {
+    /// Whether the step changes the contents.
+    pub fn is_write(self) -> bool {
+        self != Self::Read
+    }
+}
+
+/// A pointer argument of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Arg {
+    /// What it points to.
+    pub place: Place,
+    /// What the step does with it.
+    pub access: Access,
+}
+
+impl Arg {
+    /// A read of all of `root`.
+    pub fn read(root: Root) -> Self {
+        Self { place: Place::new(root), access: Access::Read }
+    }
+
+    /// A write of all of `root`.
+    pub fn write(root: Root) -> Self {
+        Self { place: Place::new(root), access: Access::Write }
+    }
+}
+
+/// Position in [`Program::kernels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct KernelId(pub u32);
+
+/// One action.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Step {
+    /// Runs a compiled kernel.
+    Launch(Launch),
+    /// Runs an operation of an executor.
+    Call(Call),
+    /// Copies `bytes` bytes; the two ranges do not overlap.
+    Copy {
+        /// Source.
+        from: Place,
+        /// Destination.
+        to: Place,
+        /// How many bytes.
+        bytes: DimId,
+    },
+}
+
+/// A compiled kernel and what it is given.
+///
+/// A kernel is a sequential function `extern "C" fn(ptrs: *const *mut u8, dims: *const i64)`:
+/// `ptrs[i]` is `args[i]`, `dims[i]` the value of `dims[i]`. It must touch only those memory
+/// ranges, keep no pointer, and be safe to run on several threads on disjoint slices.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The kernel.
+    pub kernel: KernelId,
+    /// Pointers.
+    pub args: Vec<Arg>,
+    /// Numbers.
+    pub dims: Vec<DimId>,
+    /// How the runtime may split the launch over threads; `None` runs it on one.
+    pub parallel: Option<Parallel>,
+}
+
+/// How a launch splits into independent slices of one extent.
+///
+/// A slice `[start, start + length)` gets `dims` with entry `dim` replaced by `length` (and entry
+/// `start` increased by `start`), and every pointer advanced by `start * advance[i]` bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parallel {
+    /// Entry of the launch's `dims` that is the extent to split.
+    pub dim: u32,
+    /// Entry of the launch's `dims` to which the slice's start is added, for kernels that need the
+    /// absolute index. Usually such an entry is the constant 0.
+    pub start: Option<u32>,
+    /// Slices are multiples of this, except the last: both the least work worth a thread and an
+    /// alignment. At least 1.
+    pub grain: DimId,
+    /// Bytes by which each pointer moves for one unit of the index; `None` is 0, shared by all.
+    /// As long as the launch's `args`.
+    pub advance: Vec<Option<DimId>>,
+}
+
+/// An operation of an executor and what it is given.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Call {
+    /// The operation, with its sizes and strides.
+    pub op: LibraryOp,
+    /// Pointers, in the order that the operation documents.
+    pub args: Vec<Arg>,
+}
+
+impl Step {
+    /// Every place that the step touches, with how.
+    pub fn accesses(&self) -> impl Iterator<Item = (Place, Access)> + '_ {
+        let (args, copy) = match self {
+            Step::Launch(launch) => (launch.args.as_slice(), None),
+            Step::Call(call) => (call.args.as_slice(), None),
+            Step::Copy { from, to, .. } => (&[][..], Some([(*from, Access::Read), (*to, Access::Write)])),
+        };
+        args.iter().map(|arg| (arg.place, arg.access)).chain(copy.into_iter().flatten())
+    }
+}

@@ -1,0 +1,246 @@
+//! Operations that a program may leave to an executor, with the sizes and strides they need.
+//!
+//! Strides count elements, not bytes, and are never negative. A stride of 0 repeats an operand.
+
+use serde::{Deserialize, Serialize};
+use thunder_tensor::DType;
+
+use super::{DimId, KernelId};
+
+/// An operation that an executor carries out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum LibraryOp {
+    /// Batched matrix product. Arguments: lhs, rhs, then bias if `bias`, then out, then the
+    /// epilogue's further arguments.
+    Matmul(Matmul),
+    /// Scaled dot-product attention. Arguments: q, k, v, then mask if there is one, then out.
+    Attention(Attention),
+}
+
+/// `out[b, i, j] = sum_p lhs[b, i, p] * rhs[b, p, j] (+ bias[j])`.
+///
+/// Elements are f32, f64, f16 or bf16. f16 and bf16 are accumulated in f32 and rounded once.
+/// `out` overlaps no operand, and its strides give every element its own address. When rhs is all
+/// of a parameter or constant and has no batch stride, it is laid out for the kernels once, when
+/// the session is prepared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Matmul {
+    /// Type of an element of every operand.
+    #[serde(with = "dtype_code")]
+    pub dtype: DType,
+    /// Rows of lhs and out.
+    pub m: DimId,
+    /// Columns of rhs and out.
+    pub n: DimId,
+    /// Columns of lhs, rows of rhs. Zero gives zeros (or the bias).
+    pub k: DimId,
+    /// Batch dimensions, outermost first.
+    pub batch: Vec<BatchDim>,
+    /// Strides of (m, k) in lhs.
+    pub lhs: MatrixStrides,
+    /// Strides of (k, n) in rhs. A weight stored as `[n, k]` has `row` 1 and `column` k.
+    pub rhs: MatrixStrides,
+    /// Strides of (m, n) in out.
+    pub out: MatrixStrides,
+    /// Whether there is a contiguous bias of n elements.
+    pub bias: bool,
+    /// A kernel applied to blocks of whole rows of the product while they are in cache.
+    pub epilogue: Option<Epilogue>,
+}
+
+/// Strides of the two dimensions of a matrix, in elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatrixStrides {
+    /// From one row to the next.
+    pub row: DimId,
+    /// From one column to the next.
+    pub column: DimId,
+}
+
+/// One batch dimension of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BatchDim {
+    /// Number of matrices.
+    pub extent: DimId,
+    /// Stride in lhs.
+    pub lhs: DimId,
+    /// Stride in rhs.
+    pub rhs: DimId,
+    /// Stride in out.
+    pub out: DimId,
+}
+
+/// A kernel that runs on each block of finished rows, with the ABI of [`super::Launch`].
+///
+/// For rows `[start, start + length)` of the matrix at batch index `b` it gets `dims` with entry
+/// `rows` replaced by `length`, and each pointer advanced by `start * row + sum(b[i] * batch[i])`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Epilogue {
+    /// The kernel.
+    pub kernel: KernelId,
+    /// Its pointers. Work in place names the call's out argument as input and as output.
+    pub args: Vec<EpilogueArg>,
+    /// Its numbers.
+    pub dims: Vec<DimId>,
+    /// Entry of `dims` that is the number of rows.
+    pub rows: u32,
+}
+
+/// A pointer of an epilogue kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EpilogueArg {
+    /// Position in the call's arguments.
+    pub arg: u32,
+    /// Bytes per row; `None` is 0.
+    pub row: Option<DimId>,
+    /// Bytes per unit of each batch dimension; empty when no batch dimension moves it.
+    pub batch: Vec<Option<DimId>>,
+}
+
+/// `out = softmax(scale * q k^T + mask) v` for every batch and head, f32.
+///
+/// The innermost dimension of q, k, v and out has stride 1. Query head `h` uses key/value head
+/// `h / (heads / kv_heads)`. A row whose scores are all minus infinity, or that has no keys, gives
+/// zeros, as PyTorch's math backend does (`_safe_softmax`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attention {
+    /// Independent problems.
+    pub batch: DimId,
+    /// Query heads; a multiple of `kv_heads`.
+    pub heads: DimId,
+    /// Key and value heads.
+    pub kv_heads: DimId,
+    /// Length of the query sequence.
+    pub queries: DimId,
+    /// Length of the key and value sequence.
+    pub keys: DimId,
+    /// Elements of one query or key.
+    pub width: DimId,
+    /// Elements of one value.
+    pub value_width: DimId,
+    /// Strides of q.
+    pub q: AttentionStrides,
+    /// Strides of k.
+    pub k: AttentionStrides,
+    /// Strides of v.
+    pub v: AttentionStrides,
+    /// Strides of out.
+    pub out: AttentionStrides,
+    /// Factor of the scores.
+    pub scale: f32,
+    /// When set to `c`, query `i` sees only keys `j <= i + c`. PyTorch's `is_causal` is 0.
+    pub causal: Option<DimId>,
+    /// An f32 mask added to the scaled scores.
+    pub mask: Option<MaskStrides>,
+}
+
+/// Strides of an attention operand, in elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttentionStrides {
+    /// Between batches.
+    pub batch: DimId,
+    /// Between heads.
+    pub head: DimId,
+    /// Between positions of the sequence.
+    pub position: DimId,
+}
+
+/// Strides of an additive mask, in elements; 0 broadcasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MaskStrides {
+    /// Between batches.
+    pub batch: DimId,
+    /// Between heads.
+    pub head: DimId,
+    /// Between queries.
+    pub query: DimId,
+    /// Between keys.
+    pub key: DimId,
+}
+
+impl LibraryOp {
+    /// The name used in messages and conformance tables.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Matmul(_) => "matmul",
+            Self::Attention(_) => "attention",
+        }
+    }
+
+    /// How many pointers the operation takes, without an epilogue's further ones.
+    pub fn arity(&self) -> usize {
+        match self {
+            Self::Matmul(op) => 3 + usize::from(op.bias),
+            Self::Attention(op) => 4 + usize::from(op.mask.is_some()),
+        }
+    }
+
+    /// Position of the result among the arguments.
+    pub fn output(&self) -> usize {
+        self.arity() - 1
+    }
+
+    /// Every size and stride that the operation mentions.
+    pub fn dims(&self) -> Vec<DimId> {
+        match self {
+            Self::Matmul(op) => {
+                let mut dims = vec![op.m, op.n, op.k];
+                for strides in [op.lhs, op.rhs, op.out] {
+                    dims.extend([strides.row, strides.column]);
+                }
+                for b in &op.batch {
+                    dims.extend([b.extent, b.lhs, b.rhs, b.out]);
+                }
+                if let Some(epilogue) = &op.epilogue {
+                    dims.extend(&epilogue.dims);
+                    for arg in &epilogue.args {
+                        dims.extend(arg.row.iter().chain(arg.batch.iter().flatten()));
+                    }
+                }
+                dims
+            }
+            Self::Attention(op) => {
+                let mut dims = vec![op.batch, op.heads, op.kv_heads, op.queries, op.keys];
+                dims.extend([op.width, op.value_width]);
+                for s in [op.q, op.k, op.v, op.out] {
+                    dims.extend([s.batch, s.head, s.position]);
+                }
+                dims.extend(op.causal);
+                if let Some(m) = op.mask {
+                    dims.extend([m.batch, m.head, m.query, m.key]);
+                }
+                dims
+            }
+        }
+    }
+}
+
+/// Element types as fixed numbers, so that the file does not depend on an enum's order.
+pub(super) mod dtype_code {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+    use thunder_tensor::DType;
+
+    const CODES: [(DType, u8); 10] = [
+        (DType::Bool, 1),
+        (DType::U8, 2),
+        (DType::I8, 3),
+        (DType::I16, 4),
+        (DType::I32, 5),
+        (DType::I64, 6),
+        (DType::F16, 7),
+        (DType::BF16, 8),
+        (DType::F32, 9),
+        (DType::F64, 10),
+    ];
+
+    pub fn serialize<S: Serializer>(dtype: &DType, serializer: S) -> Result<S::Ok, S::Error> {
+        let code = CODES.iter().find(|(d, _)| d == dtype).map(|(_, code)| *code);
+        serializer.serialize_u8(code.expect("every dtype has a code"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DType, D::Error> {
+        let code = u8::deserialize(deserializer)?;
+        let dtype = CODES.iter().find(|(_, c)| *c == code).map(|(dtype, _)| *dtype);
+        dtype.ok_or_else(|| D::Error::custom(format_args!("unknown dtype code {code}")))
+    }
+}
