@@ -1,3 +1,73 @@
-//! Project automation: set-up, tests, tidy, demo.
+//! Project automation: sets a machine up, then tests, checks or shows the project.
+//!
+//! Builds in seconds and before anything else does: it depends on nothing of ours and needs no MLIR.
 
-fn main() {}
+mod bench;
+mod ci;
+mod demo;
+mod docs;
+mod process;
+mod setup;
+mod test;
+mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::bail;
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND [ARGUMENTS]
+
+  setup              install what is missing: MLIR, a C++ compiler, Python for the demo
+  test [ARGUMENTS]   set up, then run every test; ARGUMENTS go to cargo nextest (or cargo test)
+  demo [ARGUMENTS]   set up, then embed sentences with MiniLM; ARGUMENTS replace the sentences
+  ci                 everything that a change must pass: format, lints, tidy, docs, test
+  tidy               check the project's invariants; also a test of this crate
+  docs [--check]     write the generated documents, or fail where one is stale
+  bench [ARGUMENTS]  set up, then run the benchmarks; ARGUMENTS go to cargo bench
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match dispatch(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
+    let (command, arguments) = match arguments.split_first() {
+        Some((command, arguments)) => (command.as_str(), arguments),
+        None => ("help", arguments),
+    };
+    let takes_none = ["setup", "ci", "tidy"].contains(&command);
+    if let (true, [unexpected, ..]) = (takes_none, arguments) {
+        bail!("`cargo xtask {command}` takes no arguments, found `{unexpected}`");
+    }
+    let root = root();
+    std::env::set_current_dir(&root)?;
+    match command {
+        "setup" => setup::everything(),
+        "test" => test::run(arguments),
+        "demo" => demo::run(arguments),
+        "ci" => ci::run(),
+        "tidy" => tidy::run(&root),
+        "docs" => docs::run(arguments),
+        "bench" => bench::run(arguments),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(())
+        }
+        unknown => bail!("no command `{unknown}`\n\n{USAGE}"),
+    }
+}
+
+/// The repository, two folders above this crate.
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).expect("this crate is in tools/xtask").to_path_buf()
+}
