@@ -145,8 +145,8 @@ pub fn compare(actual: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Resu
     let Some(first) = tally.first else { return Ok(()) };
     let difference = |linear: usize| Difference {
         index: unravel(linear, actual.shape()),
-        actual: at(actual, linear),
-        expected: at(expected, linear),
+        actual: actual.value(linear),
+        expected: expected.value(linear),
     };
     Err(Mismatch::Values(Box::new(Differences {
         count: tally.count,
@@ -185,10 +185,6 @@ impl Tally {
             self.worst = (linear, error);
         }
     }
-}
-
-fn at(tensor: &Tensor, linear: usize) -> f64 {
-    <f64 as crate::Carrier>::at(tensor, linear)
 }
 
 fn unravel(mut linear: usize, shape: &[usize]) -> Vec<usize> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{DType, Element, Tensor, dispatch};
+use crate::{Tensor, dispatch};
 
 /// Elements of the largest tensor that is printed whole.
 const WHOLE: usize = 1000;
@@ -90,12 +90,8 @@ impl Printer<'_> {
     fn element(&self, index: usize) -> String {
         let tensor = self.tensor;
         match (tensor.dtype(), self.precision) {
-            (DType::Bool, _) => tensor.element::<bool>(index).to_string(),
-            (dtype, Some(precision)) if dtype.is_float() => {
-                let value: f64 = dispatch!(dtype, T => Element::to_f64(tensor.element::<T>(index)));
-                format!("{value:.precision$}")
-            }
-            (dtype, _) => dispatch!(dtype, T => format!("{:?}", tensor.element::<T>(index))),
+            (dtype, Some(precision)) if dtype.is_float() => format!("{:.precision$}", tensor.value::<f64>(index)),
+            (dtype, _) => dispatch!(dtype, T => format!("{:?}", tensor.elements_within::<T>(index, 1)[0])),
         }
     }
 }
@@ -103,6 +99,7 @@ impl Printer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DType;
 
     #[test]
     fn small_tensors_print_whole() {

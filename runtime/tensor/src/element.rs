@@ -20,6 +20,8 @@ mod sealed {
 }
 
 /// A Rust type that is the element type of a [`DType`].
+///
+/// The methods are named apart from those of `half`'s types, which would win over a trait's and round twice.
 pub trait Element:
     Copy
     + Debug
@@ -37,17 +39,17 @@ pub trait Element:
     const DTYPE: DType;
 
     /// The value as `f64`: exact but for `i64` beyond 2^53, which rounds.
-    fn to_f64(self) -> f64;
+    fn as_f64(self) -> f64;
     /// The value rounded (floats), truncated and saturated (integers), or compared with zero (`bool`).
-    fn from_f64(value: f64) -> Self;
+    fn of_f64(value: f64) -> Self;
     /// The value as `i64`: exact for integers and `bool`; floats truncate and saturate.
-    fn to_i64(self) -> i64;
+    fn as_i64(self) -> i64;
     /// The value wrapped (integers), rounded (floats), or compared with zero (`bool`).
-    fn from_i64(value: i64) -> Self;
+    fn of_i64(value: i64) -> Self;
     /// Whether the value differs from zero.
-    fn to_bool(self) -> bool;
+    fn as_bool(self) -> bool;
     /// 1 for true, 0 for false.
-    fn from_bool(value: bool) -> Self;
+    fn of_bool(value: bool) -> Self;
 }
 
 macro_rules! integer_element {
@@ -56,27 +58,27 @@ macro_rules! integer_element {
         impl Element for $ty {
             const DTYPE: DType = DType::$dtype;
             #[inline]
-            fn to_f64(self) -> f64 {
+            fn as_f64(self) -> f64 {
                 self as f64
             }
             #[inline]
-            fn from_f64(value: f64) -> Self {
+            fn of_f64(value: f64) -> Self {
                 value as $ty
             }
             #[inline]
-            fn to_i64(self) -> i64 {
+            fn as_i64(self) -> i64 {
                 self as i64
             }
             #[inline]
-            fn from_i64(value: i64) -> Self {
+            fn of_i64(value: i64) -> Self {
                 value as $ty
             }
             #[inline]
-            fn to_bool(self) -> bool {
+            fn as_bool(self) -> bool {
                 self != 0
             }
             #[inline]
-            fn from_bool(value: bool) -> Self {
+            fn of_bool(value: bool) -> Self {
                 value as $ty
             }
         }
@@ -84,34 +86,34 @@ macro_rules! integer_element {
 }
 
 macro_rules! float_element {
-    ($($ty:ident $dtype:ident, |$to:ident| $to_f64:expr, |$from:ident| $from_f64:expr, |$int:ident| $from_i64:expr;)*) => {$(
+    ($($ty:ident $dtype:ident, |$to:ident| $as_f64:expr, |$from:ident| $of_f64:expr, |$int:ident| $of_i64:expr;)*) => {$(
         impl sealed::Sealed for $ty {}
         impl Element for $ty {
             const DTYPE: DType = DType::$dtype;
             #[inline]
-            fn to_f64(self) -> f64 {
+            fn as_f64(self) -> f64 {
                 let $to = self;
-                $to_f64
+                $as_f64
             }
             #[inline]
-            fn from_f64($from: f64) -> Self {
-                $from_f64
+            fn of_f64($from: f64) -> Self {
+                $of_f64
             }
             #[inline]
-            fn to_i64(self) -> i64 {
-                self.to_f64() as i64
+            fn as_i64(self) -> i64 {
+                self.as_f64() as i64
             }
             #[inline]
-            fn from_i64($int: i64) -> Self {
-                $from_i64
+            fn of_i64($int: i64) -> Self {
+                $of_i64
             }
             #[inline]
-            fn to_bool(self) -> bool {
-                self.to_f64() != 0.0
+            fn as_bool(self) -> bool {
+                self.as_f64() != 0.0
             }
             #[inline]
-            fn from_bool(value: bool) -> Self {
-                <Self as Element>::from_f64(value as u8 as f64)
+            fn of_bool(value: bool) -> Self {
+                Self::of_f64(value as u8 as f64)
             }
         }
     )*};
@@ -121,35 +123,35 @@ integer_element!(u8 U8, i8 I8, i16 I16, i32 I32, i64 I64);
 float_element! {
     f64 F64, |x| x, |x| x, |i| i as f64;
     f32 F32, |x| x as f64, |x| x as f32, |i| i as f32;
-    f16 F16, |x| half_to_f64(x), |x| f16_from_f32(f32_to_odd(x)), |i| <Self as Element>::from_f64(f64_to_odd(i));
-    bf16 BF16, |x| bf16_to_f64(x), |x| bf16_from_f32(f32_to_odd(x)), |i| <Self as Element>::from_f64(f64_to_odd(i));
+    f16 F16, |x| half_to_f64(x), |x| f16_from_f32(f32_to_odd(x)), |i| Self::of_f64(f64_to_odd(i));
+    bf16 BF16, |x| bf16_to_f64(x), |x| bf16_from_f32(f32_to_odd(x)), |i| Self::of_f64(f64_to_odd(i));
 }
 
 impl sealed::Sealed for bool {}
 impl Element for bool {
     const DTYPE: DType = DType::Bool;
     #[inline]
-    fn to_f64(self) -> f64 {
+    fn as_f64(self) -> f64 {
         self as u8 as f64
     }
     #[inline]
-    fn from_f64(value: f64) -> Self {
+    fn of_f64(value: f64) -> Self {
         value != 0.0
     }
     #[inline]
-    fn to_i64(self) -> i64 {
+    fn as_i64(self) -> i64 {
         self as i64
     }
     #[inline]
-    fn from_i64(value: i64) -> Self {
+    fn of_i64(value: i64) -> Self {
         value != 0
     }
     #[inline]
-    fn to_bool(self) -> bool {
+    fn as_bool(self) -> bool {
         self
     }
     #[inline]
-    fn from_bool(value: bool) -> Self {
+    fn of_bool(value: bool) -> Self {
         value
     }
 }
@@ -272,8 +274,10 @@ pub trait Carrier: Element {
     fn read<T: Element>(value: T) -> Self;
     /// The element of type `T` for this value.
     fn write<T: Element>(self) -> T;
-    /// Reads the element at `index` of the row-major order; panics past the end.
-    fn at(tensor: &Tensor, index: usize) -> Self;
+    /// Reads the elements from `start` of the row-major order on; panics past the end.
+    fn load(tensor: &Tensor, start: usize, values: &mut [Self]);
+    /// Writes the elements from `start` of the row-major order on; panics past the end.
+    fn store(tensor: &mut Tensor, start: usize, values: &[Self]);
 }
 
 macro_rules! carrier {
@@ -287,16 +291,26 @@ macro_rules! carrier {
             fn write<T: Element>(self) -> T {
                 T::$write(self)
             }
-            fn at(tensor: &Tensor, index: usize) -> Self {
-                dispatch!(tensor.dtype(), T => tensor.element::<T>(index).$read())
+            // Not generic, so that these loops are compiled here once, whatever the optimization of the calling crate.
+            fn load(tensor: &Tensor, start: usize, values: &mut [Self]) {
+                dispatch!(tensor.dtype(), T => {
+                    let elements = tensor.elements_within::<T>(start, values.len());
+                    values.iter_mut().zip(elements).for_each(|(value, &element)| *value = element.$read());
+                });
+            }
+            fn store(tensor: &mut Tensor, start: usize, values: &[Self]) {
+                dispatch!(tensor.dtype(), T => {
+                    let elements = tensor.elements_within_mut::<T>(start, values.len());
+                    elements.iter_mut().zip(values).for_each(|(element, &value)| *element = T::$write(value));
+                });
             }
         }
     };
 }
 
-carrier!(f64, to_f64, from_f64);
-carrier!(i64, to_i64, from_i64);
-carrier!(bool, to_bool, from_bool);
+carrier!(f64, as_f64, of_f64);
+carrier!(i64, as_i64, of_i64);
+carrier!(bool, as_bool, of_bool);
 
 #[cfg(test)]
 mod tests {
@@ -309,16 +323,16 @@ mod tests {
         for bits in 0..=u16::MAX {
             let (x, y) = (f16::from_bits(bits), bf16::from_bits(bits));
             if x.is_nan() {
-                assert!(x.to_f64().is_nan() && f16::from_f64(Element::to_f64(x)).is_nan());
+                assert!(x.as_f64().is_nan() && f16::of_f64(x.as_f64()).is_nan());
             } else {
-                assert_eq!(Element::to_f64(x).to_bits(), f64::from(x.to_f32_const()).to_bits());
-                assert_eq!(<f16 as Element>::from_f64(Element::to_f64(x)).to_bits(), bits);
+                assert_eq!(x.as_f64().to_bits(), f64::from(x.to_f32_const()).to_bits());
+                assert_eq!(f16::of_f64(x.as_f64()).to_bits(), bits);
             }
             if y.is_nan() {
-                assert!(Element::to_f64(y).is_nan() && <bf16 as Element>::from_f64(Element::to_f64(y)).is_nan());
+                assert!(y.as_f64().is_nan() && bf16::of_f64(y.as_f64()).is_nan());
             } else {
-                assert_eq!(Element::to_f64(y).to_bits(), f64::from(y.to_f32_const()).to_bits());
-                assert_eq!(<bf16 as Element>::from_f64(Element::to_f64(y)).to_bits(), bits);
+                assert_eq!(y.as_f64().to_bits(), f64::from(y.to_f32_const()).to_bits());
+                assert_eq!(bf16::of_f64(y.as_f64()).to_bits(), bits);
             }
         }
     }
@@ -328,60 +342,60 @@ mod tests {
     fn sixteen_bit_floats_round_to_nearest_even() {
         for bits in 0..0x7bffu16 {
             let (low, high) = (f16::from_bits(bits), f16::from_bits(bits + 1));
-            let middle = (Element::to_f64(low) + Element::to_f64(high)) / 2.0;
+            let middle = (low.as_f64() + high.as_f64()) / 2.0;
             let even = if bits % 2 == 0 { low } else { high };
-            assert_eq!(<f16 as Element>::from_f64(middle), even);
-            assert_eq!(<f16 as Element>::from_f64(middle.next_down()), low);
-            assert_eq!(<f16 as Element>::from_f64(middle.next_up()), high);
-            assert_eq!(<f16 as Element>::from_f64(-middle.next_up()), -high);
+            assert_eq!(f16::of_f64(middle), even);
+            assert_eq!(f16::of_f64(middle.next_down()), low);
+            assert_eq!(f16::of_f64(middle.next_up()), high);
+            assert_eq!(f16::of_f64(-middle.next_up()), -high);
         }
         for bits in 0..0x7f7fu16 {
             let (low, high) = (bf16::from_bits(bits), bf16::from_bits(bits + 1));
-            let middle = (Element::to_f64(low) + Element::to_f64(high)) / 2.0;
+            let middle = (low.as_f64() + high.as_f64()) / 2.0;
             let even = if bits % 2 == 0 { low } else { high };
-            assert_eq!(<bf16 as Element>::from_f64(middle), even);
-            assert_eq!(<bf16 as Element>::from_f64(middle.next_down()), low);
-            assert_eq!(<bf16 as Element>::from_f64(middle.next_up()), high);
+            assert_eq!(bf16::of_f64(middle), even);
+            assert_eq!(bf16::of_f64(middle.next_down()), low);
+            assert_eq!(bf16::of_f64(middle.next_up()), high);
         }
     }
 
     #[test]
     fn overflow_becomes_infinity_and_zero_keeps_its_sign() {
-        assert_eq!(<f16 as Element>::from_f64(65519.9), f16::MAX);
-        assert_eq!(<f16 as Element>::from_f64(65520.0), f16::INFINITY);
-        assert_eq!(<f16 as Element>::from_f64(-1e300), f16::NEG_INFINITY);
-        assert_eq!(<bf16 as Element>::from_f64(f64::from(f32::MAX)), bf16::INFINITY);
-        assert_eq!(<bf16 as Element>::from_f64(1e300), bf16::INFINITY);
-        assert_eq!(<f16 as Element>::from_f64(-0.0).to_bits(), 0x8000);
-        assert_eq!(<bf16 as Element>::from_f64(-1e-300).to_bits(), 0x8000);
+        assert_eq!(f16::of_f64(65519.9), f16::MAX);
+        assert_eq!(f16::of_f64(65520.0), f16::INFINITY);
+        assert_eq!(f16::of_f64(-1e300), f16::NEG_INFINITY);
+        assert_eq!(bf16::of_f64(f64::from(f32::MAX)), bf16::INFINITY);
+        assert_eq!(bf16::of_f64(1e300), bf16::INFINITY);
+        assert_eq!(f16::of_f64(-0.0).to_bits(), 0x8000);
+        assert_eq!(bf16::of_f64(-1e-300).to_bits(), 0x8000);
     }
 
     #[test]
     fn float_to_integer_truncates_and_saturates() {
-        assert_eq!(i8::from_f64(-1.9), -1);
-        assert_eq!(i8::from_f64(300.0), 127);
-        assert_eq!(u8::from_f64(-1.0), 0);
-        assert_eq!(i32::from_f64(f64::NAN), 0);
-        assert_eq!(i64::from_f64(f64::INFINITY), i64::MAX);
-        assert!(bool::from_f64(f64::NAN) && bool::from_f64(0.5) && !bool::from_f64(-0.0));
+        assert_eq!(i8::of_f64(-1.9), -1);
+        assert_eq!(i8::of_f64(300.0), 127);
+        assert_eq!(u8::of_f64(-1.0), 0);
+        assert_eq!(i32::of_f64(f64::NAN), 0);
+        assert_eq!(i64::of_f64(f64::INFINITY), i64::MAX);
+        assert!(bool::of_f64(f64::NAN) && bool::of_f64(0.5) && !bool::of_f64(-0.0));
     }
 
     #[test]
     fn integer_to_integer_wraps() {
-        assert_eq!(i8::from_i64(200), -56);
-        assert_eq!(u8::from_i64(-1), 255);
-        assert_eq!(i32::from_i64(1 << 31), i32::MIN);
+        assert_eq!(i8::of_i64(200), -56);
+        assert_eq!(u8::of_i64(-1), 255);
+        assert_eq!(i32::of_i64(1 << 31), i32::MIN);
     }
 
     #[test]
     fn integers_round_to_floats_once() {
         // 2^24 + 2^16 is a tie of bf16; one more must go up even though f32 cannot see it.
-        assert_eq!(<bf16 as Element>::from_i64((1 << 24) + (1 << 16)), bf16::from_f32((1 << 24) as f32));
-        assert_eq!(<bf16 as Element>::from_i64((1 << 40) + (1 << 32) + 1).to_f32() as i64, (1 << 40) + (1 << 33));
-        assert_eq!(<bf16 as Element>::from_i64((1 << 62) + (1 << 54) + 1).to_f32() as i64, (1 << 62) + (1 << 55));
-        assert_eq!(<bf16 as Element>::from_i64(i64::MIN).to_f32(), i64::MIN as f32);
-        assert_eq!(f32::from_i64(16_777_217), 16_777_216.0);
-        assert_eq!(<f16 as Element>::from_i64(70_000), f16::INFINITY);
+        assert_eq!(bf16::of_i64((1 << 24) + (1 << 16)), bf16::from_f32((1 << 24) as f32));
+        assert_eq!(bf16::of_i64((1 << 40) + (1 << 32) + 1).to_f32() as i64, (1 << 40) + (1 << 33));
+        assert_eq!(bf16::of_i64((1 << 62) + (1 << 54) + 1).to_f32() as i64, (1 << 62) + (1 << 55));
+        assert_eq!(bf16::of_i64(i64::MIN).to_f32(), i64::MIN as f32);
+        assert_eq!(f32::of_i64(16_777_217), 16_777_216.0);
+        assert_eq!(f16::of_i64(70_000), f16::INFINITY);
     }
 
     proptest! {
@@ -389,9 +403,9 @@ mod tests {
         fn narrow_floats_agree_with_a_search(x in any::<f64>()) {
             // The nearest of all finite values, found without any rounding code.
             let x = if x.is_finite() { x % 70_000.0 } else { 0.5 };
-            let rounded = Element::to_f64(<f16 as Element>::from_f64(x));
+            let rounded = Element::as_f64(f16::of_f64(x));
             prop_assume!(rounded.is_finite());
-            let ulp_up = Element::to_f64(f16::from_bits(f16::from_f64(rounded).to_bits() + 1));
+            let ulp_up = Element::as_f64(f16::from_bits(f16::of_f64(rounded).to_bits() + 1));
             let half_step = (ulp_up - rounded).abs() / 2.0;
             prop_assert!((rounded - x).abs() <= half_step, "{x} became {rounded}");
         }

@@ -19,11 +19,11 @@ pub fn map1<'a, A: Carrier, R: Carrier>(a: impl Operand<'a>, dtype: DType, mut f
     let mut result = Tensor::zeros(dtype, a.shape());
     let (mut xs, mut rs) = ([A::default(); CHUNK], [R::default(); CHUNK]);
     for (start, len) in chunks(a.len()) {
-        a.read_values(start, &mut xs[..len]);
+        A::load(&a, start, &mut xs[..len]);
         for (r, &x) in rs[..len].iter_mut().zip(&xs) {
             *r = f(x);
         }
-        result.write_values(start, &rs[..len]);
+        R::store(&mut result, start, &rs[..len]);
     }
     result
 }
@@ -50,12 +50,12 @@ pub fn map2<'a, 'b, A: Carrier, B: Carrier, R: Carrier>(
     let mut result = Tensor::zeros(dtype, a.shape());
     let (mut xs, mut ys, mut rs) = ([A::default(); CHUNK], [B::default(); CHUNK], [R::default(); CHUNK]);
     for (start, len) in chunks(a.len()) {
-        a.read_values(start, &mut xs[..len]);
-        b.read_values(start, &mut ys[..len]);
+        A::load(&a, start, &mut xs[..len]);
+        B::load(&b, start, &mut ys[..len]);
         for ((r, &x), &y) in rs[..len].iter_mut().zip(&xs).zip(&ys) {
             *r = f(x, y);
         }
-        result.write_values(start, &rs[..len]);
+        R::store(&mut result, start, &rs[..len]);
     }
     Ok(result)
 }
@@ -76,13 +76,13 @@ pub fn map3<'a, 'b, 'c, A: Carrier, B: Carrier, C: Carrier, R: Carrier>(
     let (mut xs, mut ys) = ([A::default(); CHUNK], [B::default(); CHUNK]);
     let (mut zs, mut rs) = ([C::default(); CHUNK], [R::default(); CHUNK]);
     for (start, len) in chunks(a.len()) {
-        a.read_values(start, &mut xs[..len]);
-        b.read_values(start, &mut ys[..len]);
-        c.read_values(start, &mut zs[..len]);
+        A::load(&a, start, &mut xs[..len]);
+        B::load(&b, start, &mut ys[..len]);
+        C::load(&c, start, &mut zs[..len]);
         for (((r, &x), &y), &z) in rs[..len].iter_mut().zip(&xs).zip(&ys).zip(&zs) {
             *r = f(x, y, z);
         }
-        result.write_values(start, &rs[..len]);
+        R::store(&mut result, start, &rs[..len]);
     }
     Ok(result)
 }

@@ -58,7 +58,7 @@ impl Random {
             for slot in tensor.elements_mut::<T>() {
                 // The high half of a product is uniform enough: the bias is below 2^-64 times the count.
                 let offset = ((u128::from(self.next()) * u128::from(count)) >> 64) as i64;
-                *slot = T::from_i64(range.start.wrapping_add(offset));
+                *slot = T::of_i64(range.start.wrapping_add(offset));
             }
         });
         tensor
@@ -82,7 +82,7 @@ impl Random {
 
     fn draw(&mut self, dtype: DType, shape: impl Into<Vec<usize>>, mut f: impl FnMut(&mut Self) -> f64) -> Tensor {
         let mut tensor = Tensor::zeros(dtype, shape);
-        dispatch!(dtype, T => tensor.elements_mut::<T>().fill_with(|| T::from_f64(f(self))));
+        dispatch!(dtype, T => tensor.elements_mut::<T>().fill_with(|| T::of_f64(f(self))));
         tensor
     }
 
@@ -98,9 +98,9 @@ impl Random {
         let mut tensor = Tensor::zeros(dtype, shape);
         dispatch!(dtype, T => {
             for slot in tensor.elements_mut::<T>() {
-                let mut attempts = (0..ATTEMPTS).map(|_| T::from_f64(f(self)));
+                let mut attempts = (0..ATTEMPTS).map(|_| T::of_f64(f(self)));
                 *slot = attempts
-                    .find(|&value| range.contains(&Element::to_f64(value)))
+                    .find(|&value| range.contains(&value.as_f64()))
                     .unwrap_or_else(|| panic!("no {dtype} lies in {range:?}"));
             }
         });

@@ -36,7 +36,7 @@ pub fn reduce<'a, A: Carrier, R: Carrier>(
     let lanes = view.transpose(&permutation)?.to_tensor();
     let mut lane = vec![A::default(); length];
     let totals = (0..lanes.len() / length).map(|i| {
-        lanes.read_values(i * length, &mut lane);
+        A::load(&lanes, i * length, &mut lane);
         lane.iter().fold(init, |total, &value| f(total, value))
     });
     Tensor::from_values(dtype, shape, totals.collect())
@@ -78,10 +78,10 @@ pub fn lanes<'a, A: Carrier, R: Carrier>(
     let (mut from, mut to) = (vec![A::default(); extent], vec![R::default(); length]);
     let count = if result.is_empty() { 0 } else { result.len() / length };
     for i in 0..count {
-        source.read_values(i * extent, &mut from);
+        A::load(&source, i * extent, &mut from);
         to.fill(R::default());
         f(&from, &mut to);
-        result.write_values(i * length, &to);
+        R::store(&mut result, i * length, &to);
     }
     let mut back: Vec<usize> = (0..rank - 1).collect();
     back.insert(axis, rank - 1);

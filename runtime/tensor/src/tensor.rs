@@ -126,7 +126,7 @@ impl Tensor {
                 actual: values.len() * dtype.size(),
             });
         }
-        tensor.write_values(0, &values);
+        C::store(&mut tensor, 0, &values);
         Ok(tensor)
     }
 
@@ -137,7 +137,7 @@ impl Tensor {
         let mut tensor = Self::zeros(dtype, shape);
         let mut values = Vec::with_capacity(tensor.len());
         IndexSpace::new(&tensor.shape).for_each(|index| values.push(f(index)));
-        tensor.write_values(0, &values);
+        C::store(&mut tensor, 0, &values);
         tensor
     }
 
@@ -234,13 +234,13 @@ impl Tensor {
     ///
     /// Loops over many elements should rather take [`Tensor::to_vec`] once.
     pub fn at<C: Carrier>(&self, index: &[usize]) -> Result<C, TensorError> {
-        Ok(C::at(self, self.linear(index)?))
+        Ok(self.value(self.linear(index)?))
     }
 
     /// Sets the element at an index, converted to the tensor's dtype.
     pub fn set<C: Carrier>(&mut self, index: &[usize], value: C) -> Result<(), TensorError> {
         let linear = self.linear(index)?;
-        self.write_values(linear, &[value]);
+        C::store(self, linear, &[value]);
         Ok(())
     }
 
@@ -249,12 +249,14 @@ impl Tensor {
         if self.len() != 1 {
             return Err(TensorError::Argument(format!("expected one element, got shape {:?}", self.shape)));
         }
-        Ok(C::at(self, 0))
+        Ok(self.value(0))
     }
 
     /// Every element in row-major order, converted to a carrier by the rules of [`Element`].
     pub fn to_vec<C: Carrier>(&self) -> Vec<C> {
-        dispatch!(self.dtype, T => self.elements::<T>().iter().map(|&value| C::read(value)).collect())
+        let mut values = vec![C::default(); self.len()];
+        C::load(self, 0, &mut values);
+        values
     }
 
     /// The same elements under another shape with as many; shares memory.
@@ -274,9 +276,9 @@ impl Tensor {
         dispatch!(self.dtype, From => dispatch!(dtype, To => {
             let (from, to) = (self.elements::<From>(), result.elements_mut::<To>());
             if From::DTYPE.is_float() {
-                from.iter().zip(to).for_each(|(&value, slot)| *slot = To::from_f64(Element::to_f64(value)));
+                from.iter().zip(to).for_each(|(&value, slot)| *slot = To::of_f64(value.as_f64()));
             } else {
-                from.iter().zip(to).for_each(|(&value, slot)| *slot = To::from_i64(value.to_i64()));
+                from.iter().zip(to).for_each(|(&value, slot)| *slot = To::of_i64(value.as_i64()));
             }
         }));
         result
@@ -331,27 +333,20 @@ impl Tensor {
         bytemuck::checked::cast_slice_mut(self.bytes_mut())
     }
 
-    pub(crate) fn element<T: Element>(&self, index: usize) -> T {
-        let size = size_of::<T>();
-        bytemuck::checked::pod_read_unaligned(&self.bytes()[index * size..(index + 1) * size])
+    pub(crate) fn value<C: Carrier>(&self, linear: usize) -> C {
+        let mut value = [C::default()];
+        C::load(self, linear, &mut value);
+        value[0]
     }
 
-    /// Converts the elements from `start` on into values.
-    pub(crate) fn read_values<C: Carrier>(&self, start: usize, values: &mut [C]) {
-        let range = self.byte_range(start, values.len());
-        dispatch!(self.dtype, T => {
-            let elements = bytemuck::checked::cast_slice::<u8, T>(&self.bytes()[range]);
-            values.iter_mut().zip(elements).for_each(|(value, &element)| *value = C::read(element));
-        });
+    /// Some of the elements; for `Bool` only these are checked.
+    pub(crate) fn elements_within<T: Element>(&self, start: usize, len: usize) -> &[T] {
+        bytemuck::checked::cast_slice(&self.bytes()[self.byte_range(start, len)])
     }
 
-    /// Converts values into the elements from `start` on.
-    pub(crate) fn write_values<C: Carrier>(&mut self, start: usize, values: &[C]) {
-        let range = self.byte_range(start, values.len());
-        dispatch!(self.dtype, T => {
-            let elements = bytemuck::checked::cast_slice_mut::<u8, T>(&mut self.bytes_mut()[range]);
-            elements.iter_mut().zip(values).for_each(|(element, &value)| *element = value.write());
-        });
+    pub(crate) fn elements_within_mut<T: Element>(&mut self, start: usize, len: usize) -> &mut [T] {
+        let range = self.byte_range(start, len);
+        bytemuck::checked::cast_slice_mut(&mut self.bytes_mut()[range])
     }
 
     fn byte_range(&self, start: usize, len: usize) -> std::ops::Range<usize> {
@@ -451,6 +446,18 @@ mod tests {
         assert_eq!(Tensor::iota(DType::I32, [2, 3], 1).unwrap().to_vec::<i64>(), [0, 1, 2, 0, 1, 2]);
         assert_eq!(Tensor::iota(DType::F16, [2, 3], 0).unwrap().to_vec::<f64>(), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
         assert!(Tensor::iota(DType::F16, [], 0).is_err());
+    }
+
+    #[test]
+    fn casts_round_once() {
+        // Halfway between two values of the narrow type, and one unit of f64 more.
+        for (dtype, ulp) in [(DType::F16, 1.0 / 1024.0), (DType::BF16, 1.0 / 128.0)] {
+            let x = Tensor::scalar((1.0 + ulp / 2.0f64).next_up());
+            assert_eq!(x.cast(dtype).item::<f64>(), Ok(1.0 + ulp), "{dtype}");
+            assert_eq!(Tensor::full(dtype, [], x.item::<f64>().unwrap()).item::<f64>(), Ok(1.0 + ulp));
+        }
+        let x = Tensor::scalar((1i64 << 40) + (1 << 32) + 1);
+        assert_eq!(x.cast(DType::BF16).item::<i64>(), Ok((1 << 40) + (1 << 33)));
     }
 
     #[test]

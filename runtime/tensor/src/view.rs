@@ -202,22 +202,7 @@ impl<'a> View<'a> {
 
     /// Every element in row-major order of this view, converted to a carrier.
     pub fn to_vec<C: Carrier>(&self) -> Vec<C> {
-        if self.is_whole() {
-            return self.tensor.to_vec();
-        }
-        let mut values = Vec::with_capacity(self.shape.iter().product());
-        dispatch!(self.dtype(), T => {
-            let source = self.tensor.elements::<T>();
-            runs(&self.shape, [self.strided()], |length, [start], [step]| {
-                let mut position = start;
-                values.extend((0..length).map(|_| {
-                    let value = C::read(source[position]);
-                    position = position.wrapping_add_signed(step);
-                    value
-                }));
-            });
-        });
-        values
+        self.to_tensor().to_vec()
     }
 
     fn is_whole(&self) -> bool {
