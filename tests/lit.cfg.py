@@ -30,7 +30,6 @@ config.available_features.update({f"system-{platform.system().lower()}", platfor
 config.recursiveExpansionLimit = 10
 
 config.environment["PATH"] = os.pathsep.join([os.path.join(llvm, "bin"), os.environ["PATH"]])
-config.substitutions.append(("%{twice}", "--cse --cse"))
 for tool in TOOLS:
     # Only where the name is a word of a command, as in the harness.
     word = r"(?<![^\s|&;(`!])" + re.escape(tool) + r"(?![^\s|&;)`<>])"

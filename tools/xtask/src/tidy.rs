@@ -105,8 +105,8 @@ mod tests {
     }
 
     #[test]
-    fn the_project_is_tidy() {
-        run(&crate::root()).unwrap();
+    fn the_project_is_tidy() -> anyhow::Result<()> {
+        run(&crate::root())
     }
 
     #[test]
