@@ -1,1 +1,61 @@
-//! The questions that passes ask of ops.
+//! The questions that passes ask of ops, below every dialect.
+//!
+//! An interface is a trait that the struct of an op implements and names in
+//! `#[op(..., interfaces(...))]`; a pass asks `<dyn Interface>::of(op)`. A missing implementation is
+//! never a panic: the pass has a default, or reports the op by its location.
+
+mod cost;
+mod decompose;
+mod differentiate;
+mod dim;
+mod expr;
+mod precision;
+mod quantize;
+mod recompute;
+mod reference;
+mod samples;
+mod scalar;
+mod shape;
+mod shard;
+
+pub use cost::{Cost, Work};
+pub use decompose::Decompose;
+pub use differentiate::Differentiate;
+pub use dim::{Dim, DimExpr};
+pub use expr::{BinaryFn, Compare, Expr, ExprKind, UnaryFn};
+pub use precision::{Precision, PrecisionClass};
+pub use quantize::Quantize;
+pub use recompute::{Recompute, RecomputeClass};
+pub use reference::{EvalError, Reference};
+pub use samples::{Dtypes, Sample, SampleSet, Samples};
+pub use scalar::Scalar;
+pub use shape::{ShapeInputs, ShapeRule};
+pub use shard::{Factor, Shard, ShardRule};
+
+/// Makes a trait an interface: `<dyn Trait>::of(op)` finds the implementation of an operation.
+///
+/// ```ignore
+/// pub trait Pretty { fn pretty(&self) -> String; }
+/// thunder_interface::interface!(Pretty);
+/// ```
+#[macro_export]
+macro_rules! interface {
+    ($name:ident) => {
+        impl dyn $name {
+            /// The entry of an implementation in the table of an op; `#[op]` calls it.
+            pub fn entry(
+                cast: for<'c> fn(::thunder_ir::op::View<'c>) -> Box<dyn $name + 'c>,
+            ) -> Box<dyn ::std::any::Any + Send + Sync> {
+                Box::new(cast)
+            }
+
+            /// The implementation of `op`, if its dialect has one.
+            pub fn of<'c>(op: ::thunder_ir::Operation<'c>) -> Option<Box<dyn $name + 'c>> {
+                type Cast = for<'c> fn(::thunder_ir::op::View<'c>) -> Box<dyn $name + 'c>;
+                let definition = op.definition()?;
+                let cast = definition.interface::<Cast>()?;
+                Some(cast(::thunder_ir::op::View::of(op, definition)?))
+            }
+        }
+    };
+}

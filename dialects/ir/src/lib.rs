@@ -1,1 +1,46 @@
 //! Dialects, rewrites and passes on real MLIR, in safe Rust.
+//!
+//! A dialect is a list of structs with `#[op]`; MLIR's own parser, verifier, folder, CSE and
+//! canonicalizer treat its operations as they treat those written in C++. Handles are sound: what
+//! was erased panics with the place of the erasure, it never corrupts memory.
+
+// The macros write `thunder_ir::...`, also inside this crate's tests.
+extern crate self as thunder_ir;
+
+pub mod attr;
+pub mod constraint;
+pub mod diagnostic;
+pub mod dialect;
+mod format;
+pub mod op;
+pub mod pass;
+mod raw;
+pub mod rewrite;
+
+pub use diagnostic::{Diagnostic, Error, Result, Severity};
+pub use dialect::Dialect;
+pub use raw::assembly::{ParseFailure, Parsed, Parser, Printer, Unresolved};
+pub use raw::attribute::Attribute;
+pub use raw::builder::{Blueprint, Builder, Module, Rewriter};
+pub use raw::context::{Context, ContextRef, Location, Registry};
+pub use raw::operation::{Block, Operation, Region, Value};
+pub use raw::types::{Scalar, TensorType, Type};
+pub use thunder_ir_macros::{AttrKind, op, pass};
+
+/// What a file that defines ops, patterns or passes needs.
+pub mod prelude {
+    pub use crate::attr::{AnyAttr, ArrayOf, AttrKind, Dense, SymbolName, SymbolRef, TypeAttr};
+    pub use crate::constraint::{
+        Any, AnyScalar, Bool, Either, F32, Float, I64, Index, Integer, IntegerOrBool, Number, Ranked, Tensor,
+    };
+    pub use crate::op::{
+        Assembly, Canonicalize, Effect, EffectKind, Fold, FoldOutcome, Folded, Infer, MemoryEffects, Op, Verify,
+        VerifyRegions,
+    };
+    pub use crate::pass::{Pass, PassContext, Pipeline};
+    pub use crate::rewrite::{Mismatch, OrNoMatch, Pattern, Patterns, Rewritten};
+    pub use crate::{
+        Attribute, Block, Builder, Context, ContextRef, Dialect, Error, Location, Module, Operation, Parsed, Parser,
+        Printer, Region, Registry, Result, Rewriter, Scalar, Severity, Type, Value, op, pass, require,
+    };
+}
