@@ -8,7 +8,9 @@ mod cost;
 mod decompose;
 mod differentiate;
 mod dim;
+mod eval;
 mod expr;
+mod interpreter;
 mod precision;
 mod quantize;
 mod recompute;
@@ -17,12 +19,15 @@ mod samples;
 mod scalar;
 mod shape;
 mod shard;
+mod types;
 
 pub use cost::{Cost, Work};
 pub use decompose::Decompose;
 pub use differentiate::Differentiate;
 pub use dim::{Dim, DimExpr};
+pub use eval::evaluate;
 pub use expr::{BinaryFn, Compare, Expr, ExprKind, UnaryFn};
+pub use interpreter::interpret;
 pub use precision::{Precision, PrecisionClass};
 pub use quantize::Quantize;
 pub use recompute::{Recompute, RecomputeClass};
@@ -31,6 +36,7 @@ pub use samples::{Dtypes, Sample, SampleSet, Samples};
 pub use scalar::Scalar;
 pub use shape::{ShapeInputs, ShapeRule};
 pub use shard::{Factor, Shard, ShardRule};
+pub use types::{attribute_to_tensor, dtype_of, tensor_to_attribute, tensor_type, type_of};
 
 /// Makes a trait an interface: `<dyn Trait>::of(op)` finds the implementation of an operation.
 ///

@@ -41,6 +41,6 @@ pub mod prelude {
     pub use crate::rewrite::{Mismatch, OrNoMatch, Pattern, Patterns, Rewritten};
     pub use crate::{
         Attribute, Block, Builder, Context, ContextRef, Dialect, Error, Location, Module, Operation, Parsed, Parser,
-        Printer, Region, Registry, Result, Rewriter, Scalar, Severity, Type, Value, op, pass, require,
+        Printer, Region, Registry, Result, Rewriter, Severity, Type, Value, op, pass, require,
     };
 }

@@ -1,0 +1,272 @@
+//! The reference interpreter: runs a function on host tensors, op by op.
+//!
+//! An op is computed by its `Reference`, else by its `Scalar` body, else by its `Decompose`. Beside
+//! ops with these interfaces it knows `func.call`, `func.return`, and the index arithmetic of
+//! `arith`. What it does not know is an error at that op.
+
+use crate::decompose::Decompose;
+use crate::eval::evaluate;
+use crate::expr::Expr;
+use crate::reference::{EvalError, Reference};
+use crate::scalar::Scalar;
+use crate::types::{attribute_to_tensor, dtype_of};
+use std::collections::HashMap;
+use thunder_ir::{Block, Error, Operation, Region, Result, Rewriter, Value};
+use thunder_tensor::Tensor;
+
+/// Runs the function `name` of `module` on `inputs`.
+///
+/// The module is left as it was: ops that are decomposed are so in place, and put back.
+pub fn interpret(module: Operation<'_>, name: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    let function = find_function(module, name).ok_or_else(|| module.error(format!("has no function '@{name}'")))?;
+    Interpreter { module, depth: 0 }.call(function, inputs)
+}
+
+fn find_function<'c>(module: Operation<'c>, name: &str) -> Option<Operation<'c>> {
+    let body = module.regions().next()?.entry()?;
+    body.operations().into_iter().find(|op| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name))
+}
+
+struct Interpreter<'c> {
+    module: Operation<'c>,
+    depth: usize,
+}
+
+type Environment<'c> = HashMap<Value<'c>, Tensor>;
+
+const DEPTH_LIMIT: usize = 256;
+
+impl<'c> Interpreter<'c> {
+    fn call(&mut self, function: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        if self.depth == DEPTH_LIMIT {
+            return Err(function.error(format!("calls itself more than {DEPTH_LIMIT} deep")));
+        }
+        let blocks: Vec<_> = function.regions().flat_map(Region::blocks).collect();
+        let [block] = blocks[..] else {
+            return Err(function.error("must have exactly one block to be interpreted"));
+        };
+        self.check_inputs(function, block, inputs)?;
+        let mut environment: Environment<'c> = block.arguments().zip(inputs.iter().cloned()).collect();
+        self.depth += 1;
+        let results = self.run(block, &mut environment);
+        self.depth -= 1;
+        results
+    }
+
+    fn check_inputs(&self, function: Operation<'c>, block: Block<'c>, inputs: &[Tensor]) -> Result {
+        if block.argument_count() != inputs.len() {
+            return Err(function.error(format!(
+                "takes {} inputs, but {} were given",
+                block.argument_count(),
+                inputs.len()
+            )));
+        }
+        for (index, (argument, input)) in block.arguments().zip(inputs).enumerate() {
+            check_type(argument, input).map_err(|e| function.error(format!("input #{index} {e}")))?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, block: Block<'c>, environment: &mut Environment<'c>) -> Result<Vec<Tensor>> {
+        for op in block.operations() {
+            let inputs = op
+                .operands()
+                .map(|v| {
+                    environment
+                        .get(&v)
+                        .cloned()
+                        .ok_or_else(|| op.error("uses a value from outside the function, which has no value"))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            if op.name() == "func.return" {
+                return Ok(inputs);
+            }
+            let results = self.step(op, &inputs)?;
+            for (value, tensor) in op.results().zip(results) {
+                check_type(value, &tensor).map_err(|e| op.error(format!("computed a result that {e}")))?;
+                environment.insert(value, tensor);
+            }
+        }
+        let parent = block.parent().unwrap_or(self.module);
+        Err(parent.error("does not return"))
+    }
+
+    fn step(&mut self, op: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        if let Some(reference) = <dyn Reference>::of(op) {
+            return reference.evaluate(inputs).map_err(|e| op.error(e));
+        }
+        if let Some(scalar) = <dyn Scalar>::of(op) {
+            let operands = op
+                .operands()
+                .enumerate()
+                .map(|(index, v)| Some(Expr::input(index, dtype_of(v.ty().element())?)))
+                .collect::<Option<Vec<_>>>()
+                .ok_or_else(|| op.error("has operands of a dtype that cannot be interpreted"))?;
+            let expr = scalar.scalar(&operands);
+            let shape = inputs.first().map(Tensor::shape).unwrap_or_default();
+            return Ok(vec![evaluate(&expr, inputs, shape).map_err(|e| op.error(e))?]);
+        }
+        if let Some(composite) = <dyn Decompose>::of(op) {
+            return self.decomposed(op, &*composite, inputs);
+        }
+        self.upstream(op, inputs)
+    }
+
+    /// Builds the decomposition before `op`, runs it, and takes it back.
+    fn decomposed(&mut self, op: Operation<'c>, composite: &dyn Decompose, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let rewriter = Rewriter::at(op);
+        let before = previous(op);
+        let outcome = self.run_decomposition(op, composite, inputs, &rewriter, before);
+        for new in between(op, before).into_iter().rev() {
+            rewriter.erase(new)?;
+        }
+        outcome
+    }
+
+    fn run_decomposition(
+        &mut self,
+        op: Operation<'c>,
+        composite: &dyn Decompose,
+        inputs: &[Tensor],
+        rewriter: &Rewriter<'c>,
+        before: Option<Operation<'c>>,
+    ) -> Result<Vec<Tensor>> {
+        let wanted: Vec<(usize, usize)> = {
+            let values = composite.decompose(rewriter)?;
+            let new = between(op, before);
+            values
+                .iter()
+                .map(|value| match value.definer() {
+                    Some((definer, result)) if new.contains(&definer) => {
+                        Ok((new.iter().position(|o| *o == definer).unwrap_or_default(), result))
+                    }
+                    _ => op
+                        .operands()
+                        .position(|o| o == *value)
+                        .map(|operand| (usize::MAX, operand))
+                        .ok_or_else(|| op.error("decomposes to a value from elsewhere")),
+                })
+                .collect::<Result<_>>()?
+        };
+        let mut environment: Environment<'c> = op.operands().zip(inputs.iter().cloned()).collect();
+        let new = between(op, before);
+        for inner in &new {
+            let arguments = inner
+                .operands()
+                .map(|v| {
+                    environment
+                        .get(&v)
+                        .cloned()
+                        .ok_or_else(|| inner.error("uses a value that its composite does not have"))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            let results = self.step(*inner, &arguments)?;
+            environment.extend(inner.results().zip(results));
+        }
+        Ok(wanted
+            .into_iter()
+            .map(|(index, result)| {
+                if index == usize::MAX {
+                    inputs[result].clone()
+                } else {
+                    environment[&new[index].result(result)].clone()
+                }
+            })
+            .collect())
+    }
+
+    fn upstream(&mut self, op: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let index = |i: usize| inputs[i].item::<i64>().map_err(|e| op.error(e));
+        let binary = |f: fn(i64, i64) -> Option<i64>| -> Result<Vec<Tensor>> {
+            if op.operand(0).ty().as_tensor().is_some() {
+                return Err(unknown(op));
+            }
+            let value = f(index(0)?, index(1)?).ok_or_else(|| op.error("overflows or divides by zero"))?;
+            Ok(vec![Tensor::scalar(value)])
+        };
+        match op.name() {
+            "func.call" => {
+                let callee = op
+                    .attribute("callee")
+                    .and_then(|a| a.as_symbol())
+                    .and_then(|name| find_function(self.module, name))
+                    .ok_or_else(|| op.error("calls a function that is not in the module"))?;
+                self.call(callee, inputs)
+            }
+            "arith.constant" => {
+                let value = op.attribute("value").ok_or_else(|| unknown(op))?;
+                if let Some(tensor) = attribute_to_tensor(value) {
+                    return Ok(vec![tensor]);
+                }
+                let value = value.as_integer().ok_or_else(|| unknown(op))?;
+                Ok(vec![Tensor::scalar(value)])
+            }
+            "arith.addi" => binary(i64::checked_add),
+            "arith.subi" => binary(i64::checked_sub),
+            "arith.muli" => binary(i64::checked_mul),
+            "arith.divsi" => binary(i64::checked_div),
+            "arith.floordivsi" => binary(i64::checked_div_euclid),
+            "arith.maxsi" => binary(|a, b| Some(a.max(b))),
+            _ => Err(unknown(op)),
+        }
+    }
+}
+
+fn unknown(op: Operation<'_>) -> Error {
+    op.error("cannot be interpreted: it has no Reference, Scalar or Decompose")
+}
+
+fn previous(op: Operation<'_>) -> Option<Operation<'_>> {
+    let mut before = None;
+    for other in op.block()?.operations() {
+        if other == op {
+            return before;
+        }
+        before = Some(other);
+    }
+    None
+}
+
+/// The operations after `before` and before `op`, in order.
+fn between<'c>(op: Operation<'c>, before: Option<Operation<'c>>) -> Vec<Operation<'c>> {
+    let mut found = Vec::new();
+    let mut next = match before {
+        Some(before) => before.next(),
+        None => op.block().and_then(|b| b.operations().first().copied()),
+    };
+    while let Some(other) = next {
+        if other == op {
+            break;
+        }
+        found.push(other);
+        next = other.next();
+    }
+    found
+}
+
+/// Whether a tensor is a value of the type that `value` has; the sentence says why not.
+fn check_type(value: Value<'_>, tensor: &Tensor) -> Result<(), String> {
+    let ty = value.ty();
+    let Some(expected) = ty.as_tensor() else {
+        return if tensor.rank() == 0 {
+            Ok(())
+        } else {
+            Err(format!("has shape {:?}, but '{ty}' is a scalar", tensor.shape()))
+        };
+    };
+    let dims = expected.dims();
+    let fits = dtype_of(expected.element()) == Some(tensor.dtype())
+        && dims.len() == tensor.rank()
+        && dims.iter().zip(tensor.shape()).all(|(d, s)| d.is_none_or(|d| d == *s as i64));
+    if fits {
+        return Ok(());
+    }
+    let sizes: Vec<_> = tensor.shape().iter().map(|d| format!("{d}x")).collect();
+    Err(format!("has type 'tensor<{}{}>', but '{ty}' is expected", sizes.concat(), tensor.dtype()))
+}
+
+impl From<EvalError> for Error {
+    fn from(error: EvalError) -> Self {
+        Error::new(error)
+    }
+}
