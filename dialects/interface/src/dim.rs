@@ -1,7 +1,20 @@
 //! Sizes of dimensions: known, symbolic, or not known at all.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
+
+thread_local! {
+    static EQUALITIES: RefCell<Option<Vec<(Dim, Dim)>>> = const { RefCell::new(None) };
+}
+
+/// Runs shape rules, and returns the pairs of sizes whose equality they took for granted.
+pub fn collect_equalities<T>(body: impl FnOnce() -> T) -> (T, Vec<(Dim, Dim)>) {
+    let outer = EQUALITIES.replace(Some(Vec::new()));
+    let value = body();
+    let found = EQUALITIES.replace(outer).unwrap_or_default();
+    (value, found)
+}
 
 /// The size of one dimension.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -51,7 +64,16 @@ impl Dim {
     }
 
     /// The one size that both stand for: an error sentence where they are known to differ.
+    ///
+    /// That two expressions are equal is believed, and told to [`collect_equalities`].
     pub fn unify(&self, other: &Dim) -> Result<Dim, String> {
+        if self != other && *self != Self::Unknown && *other != Self::Unknown {
+            EQUALITIES.with_borrow_mut(|equalities| {
+                if let Some(equalities) = equalities {
+                    equalities.push((self.clone(), other.clone()));
+                }
+            });
+        }
         match (self, other) {
             (Self::Known(a), Self::Known(b)) if a != b => Err(format!("{a} and {b}")),
             (Self::Known(_), _) => Ok(self.clone()),

@@ -11,6 +11,7 @@ mod dim;
 mod eval;
 mod expr;
 mod interpreter;
+mod library;
 mod precision;
 mod quantize;
 mod recompute;
@@ -19,15 +20,18 @@ mod samples;
 mod scalar;
 mod shape;
 mod shard;
+mod size;
+mod strided;
 mod types;
 
 pub use cost::{Cost, Work};
 pub use decompose::Decompose;
 pub use differentiate::Differentiate;
-pub use dim::{Dim, DimExpr};
+pub use dim::{Dim, DimExpr, collect_equalities};
 pub use eval::evaluate;
 pub use expr::{BinaryFn, Compare, Expr, ExprKind, UnaryFn};
 pub use interpreter::interpret;
+pub use library::{Library, LibraryCall};
 pub use precision::{Precision, PrecisionClass};
 pub use quantize::Quantize;
 pub use recompute::{Recompute, RecomputeClass};
@@ -36,6 +40,8 @@ pub use samples::{Dtypes, Sample, SampleSet, Samples};
 pub use scalar::Scalar;
 pub use shape::{ShapeInputs, ShapeRule};
 pub use shard::{Factor, Shard, ShardRule};
+pub use size::SizeRule;
+pub use strided::{Strided, StridedView};
 pub use types::{attribute_to_tensor, dtype_of, tensor_to_attribute, tensor_type, type_of};
 
 /// Makes a trait an interface: `<dyn Trait>::of(op)` finds the implementation of an operation.

@@ -1,0 +1,44 @@
+//! Ops that an executor's library may carry out whole.
+
+use thunder_ir::Value;
+
+/// A computation that libraries offer, in terms of an op's operands.
+#[derive(Debug, Clone, PartialEq)]
+pub enum LibraryCall<'c> {
+    /// `lhs[.., m, k] * rhs[.., k, n] (+ bias[n])`, with `rhs` stored as `[.., n, k]` if transposed.
+    /// A `rhs` of rank 2 serves all outer dimensions of `lhs`.
+    Matmul {
+        /// The left factor.
+        lhs: Value<'c>,
+        /// The right factor.
+        rhs: Value<'c>,
+        /// Added to every row.
+        bias: Option<Value<'c>>,
+        /// Whether the two innermost dimensions of `rhs` are swapped.
+        rhs_transposed: bool,
+    },
+    /// `softmax(scale * q k^T + mask) v` over `[.., heads, position, width]`.
+    Attention {
+        /// The queries.
+        q: Value<'c>,
+        /// The keys.
+        k: Value<'c>,
+        /// The values.
+        v: Value<'c>,
+        /// Added to the scores if float, selecting them if bool; broadcasts to
+        /// `[.., heads, queries, keys]`.
+        mask: Option<Value<'c>>,
+        /// Whether query `i` sees only keys up to `i`.
+        causal: bool,
+        /// The factor of the scores.
+        scale: f64,
+    },
+}
+
+/// Says that an op is a library's computation; its first result is the call's.
+pub trait Library {
+    /// The computation, or `None` where these attributes or types have no such form.
+    fn library<'b>(&'b self) -> Option<LibraryCall<'b>>;
+}
+
+crate::interface!(Library);
