@@ -6,9 +6,14 @@ use pulp::Arch;
 
 pub mod attention;
 pub mod code;
+mod double;
+pub(crate) mod execute;
 mod exp;
 pub(crate) mod features;
 pub mod gemm;
+pub mod library;
+mod narrow;
+pub mod operand;
 pub mod pool;
 pub(crate) mod scratch;
 

@@ -12,10 +12,12 @@ mod validate;
 use serde::{Deserialize, Serialize};
 use thunder_tensor::DType;
 
+pub use dims::DimError;
 pub use dims::{DimExpr, DimId, Dims};
 pub use library::{
     Attention, AttentionStrides, BatchDim, Epilogue, EpilogueArg, LibraryOp, MaskStrides, Matmul, MatrixStrides,
 };
+pub(crate) use validate::MAX_ARGS;
 pub use validate::ProgramError;
 
 /// Everything needed to run, except kernel code and weights.

@@ -2,9 +2,12 @@
 
 use std::io;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 
 use libloading::Library;
 use libloading::os::unix::Symbol;
+
+use crate::artifact::Artifact;
 
 /// A compiled kernel; see `program::Launch` for what it is given and may do.
 pub type Kernel = unsafe extern "C" fn(ptrs: *const *mut u8, dims: *const i64);
@@ -66,4 +69,12 @@ unsafe impl Code for SharedObject {
         let symbol: Symbol<Kernel> = unsafe { symbol.into_raw() };
         Some(*symbol)
     }
+}
+
+/// The code of an artifact, which whoever prepares a session trusts.
+pub(crate) fn of_artifact(artifact: &Artifact) -> Result<Arc<dyn Code>, CodeError> {
+    // SAFETY: running an artifact is running its code; that is what a session is asked for. The
+    // checksums have shown that the code is what the compiler wrote.
+    let object = unsafe { SharedObject::load(artifact.code())? };
+    Ok(Arc::new(object))
 }

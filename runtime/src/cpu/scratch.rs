@@ -24,6 +24,20 @@ impl Aligned {
         Self { lines: vec![CacheLine([0; 64]); bytes.div_ceil(64)], bytes }
     }
 
+    /// A copy of `bytes`.
+    pub(crate) fn copied(bytes: &[u8]) -> Self {
+        let mut copy = Self::zeroed(bytes.len());
+        // SAFETY: the copy has room for `bytes`, and is its own memory.
+        unsafe { copy.as_mut_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        copy
+    }
+
+    /// The memory.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        // SAFETY: the lines are initialized and hold at least `bytes` bytes.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.bytes) }
+    }
+
     /// Makes room for at least `bytes` bytes; contents are unspecified afterwards.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         if self.lines.len() * 64 < bytes {
@@ -72,8 +86,13 @@ impl Reserve {
     pub(crate) fn take(&self, bytes: usize) -> Loan<'_> {
         let mut block = {
             let mut free = self.free.lock().expect("nothing panics while it holds this lock");
-            let fits = free.iter().position(|block| block.lines.len() * 64 >= bytes);
-            fits.map(|i| free.swap_remove(i)).or_else(|| free.pop()).unwrap_or_default()
+            let capacity = |block: &Aligned| block.lines.len() * 64;
+            // The smallest that fits, or else the largest, which grows.
+            let best = (0..free.len()).min_by_key(|&i| {
+                let capacity = capacity(&free[i]);
+                if capacity >= bytes { (false, capacity) } else { (true, usize::MAX - capacity) }
+            });
+            best.map(|i| free.swap_remove(i)).unwrap_or_default()
         };
         block.reserve(bytes);
         Loan { reserve: self, block }

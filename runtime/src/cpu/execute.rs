@@ -1,0 +1,194 @@
+//! Runs the steps of a plan: the inner loop of the runtime.
+
+use std::mem::MaybeUninit;
+use std::sync::Arc;
+
+use thunder_tensor::Tensor;
+
+use super::Cpu;
+use super::code::{Code, Kernel};
+use super::operand::Operand;
+use super::scratch::Reserve;
+use crate::executor::{Invocation, Prepared};
+use crate::plan::{Base, MAX_PTRS, Plan, PlannedEpilogue, PlannedStep, Shape, Split};
+use crate::program::{Program, Step};
+
+/// Copies of at least this many bytes use all threads.
+const LARGE_COPY: usize = 1 << 20;
+
+/// What every run of a program shares.
+pub(crate) struct Machine {
+    pub program: Arc<Program>,
+    pub cpu: Arc<Cpu>,
+    /// By `KernelId`; they stay callable as long as `code` lives.
+    pub kernels: Vec<Kernel>,
+    /// Keeps the kernels in memory.
+    pub _code: Option<Arc<dyn Code>>,
+    /// By step; `None` for steps that are no calls.
+    pub prepared: Vec<Option<Box<dyn Prepared>>>,
+    /// Arenas and pointer tables between runs.
+    pub reserve: Reserve,
+}
+
+impl Machine {
+    /// Runs all steps.
+    ///
+    /// `plan` is one of this machine's program, and the tensors are those that the program's guards
+    /// have passed; sizes are checked again.
+    pub(crate) fn run(
+        &self,
+        plan: &Plan,
+        inputs: &[Tensor],
+        (parameters, constants): (&[Tensor], &[u8]),
+        outputs: &mut [Tensor],
+    ) {
+        let fits = |(tensor, (dtype, shape)): (&Tensor, &Shape)| {
+            tensor.bytes().len() == shape.iter().product::<usize>() * dtype.size()
+        };
+        assert!(
+            inputs.len() == plan.inputs.len()
+                && outputs.len() == plan.outputs.len()
+                && inputs.iter().zip(&plan.inputs).all(fits)
+                && outputs.iter().zip(&plan.outputs).all(|(t, shape)| fits((t, shape))),
+            "guards have compared every tensor with the plan"
+        );
+        let mut arena = self.reserve.take(plan.memory.arena_bytes);
+        let arena = arena.as_mut_ptr();
+        let mut table = self.reserve.take((plan.slots.len() + outputs.len()) * size_of::<*mut u8>());
+        let table = table.as_mut_ptr().cast::<*mut u8>();
+        // First, since writing to an output that shares memory with an input moves the output.
+        for (i, output) in outputs.iter_mut().enumerate() {
+            // SAFETY: the table has room for a pointer per slot and output.
+            unsafe { table.add(plan.slots.len() + i).write(output.bytes_mut().as_mut_ptr()) };
+        }
+        for (i, slot) in plan.slots.iter().enumerate() {
+            let read = |bytes: &[u8]| bytes.as_ptr().cast_mut();
+            let base = match slot.base {
+                Base::Arena => arena,
+                Base::Input(i) => read(inputs[i as usize].bytes()),
+                Base::Parameter(i) => read(parameters[i as usize].bytes()),
+                Base::Constant(i) => read(&constants[self.program.constants[i as usize].offset as usize..]),
+                // SAFETY: the loop above has written the entry of every output.
+                Base::Output(i) => unsafe { *table.add(plan.slots.len() + i as usize) },
+            };
+            // SAFETY: the table has room for a pointer per slot and output.
+            unsafe { table.add(i).write(base.wrapping_add(slot.offset)) };
+        }
+        // SAFETY: the loop above has written every entry.
+        let table = unsafe { std::slice::from_raw_parts(table, plan.slots.len()) };
+        self.cpu.pool.rouse();
+        for step in &plan.steps {
+            match step {
+                PlannedStep::Launch { kernel, slots, numbers, split } => {
+                    let kernel = self.kernels[*kernel];
+                    let (ptrs, numbers) = (&table[slots.clone()], &plan.numbers[numbers.clone()]);
+                    match split {
+                        // SAFETY: the launch's contract; the plan has checked offsets and sizes.
+                        None => unsafe { kernel(ptrs.as_ptr(), numbers.as_ptr()) },
+                        // SAFETY: as above.
+                        Some(split) => unsafe { self.split(kernel, ptrs, numbers, split) },
+                    }
+                }
+                PlannedStep::Call { call, slots, epilogue } => {
+                    self.call(plan, *call, slots.clone(), &table[slots.clone()], epilogue);
+                }
+                PlannedStep::Copy { slots, bytes } => {
+                    let (from, to) = (table[slots.start], table[slots.start + 1]);
+                    // SAFETY: the plan has checked both ranges and that they are apart.
+                    unsafe { self.copy(from, to, *bytes) };
+                }
+            }
+        }
+    }
+
+    unsafe fn split(&self, kernel: Kernel, ptrs: &[*mut u8], numbers: &[i64], split: &Split) {
+        let ptrs = Pointers(ptrs);
+        self.cpu.pool.run(split.chunks, &|chunk| {
+            let start = chunk * split.chunk;
+            let length = split.chunk.min(split.extent - start);
+            let mut shifted = [const { MaybeUninit::<*mut u8>::uninit() }; MAX_PTRS];
+            for (i, (&ptr, &advance)) in ptrs.all().iter().zip(&split.advance).enumerate() {
+                shifted[i].write(ptr.wrapping_add(start * advance));
+            }
+            let mut own = [const { MaybeUninit::<i64>::uninit() }; MAX_PTRS];
+            for (to, &number) in own.iter_mut().zip(numbers) {
+                to.write(number);
+            }
+            own[split.dim].write(length as i64);
+            if let Some(entry) = split.start {
+                own[entry].write(numbers[entry] + start as i64);
+            }
+            // SAFETY: the launch's contract: slices of the parallel extent are independent. The
+            // first entries of both arrays, as many as the kernel has, were written above.
+            unsafe { kernel(shifted.as_ptr().cast(), own.as_ptr().cast()) };
+        });
+    }
+
+    fn call(
+        &self,
+        plan: &Plan,
+        step: usize,
+        slots: std::ops::Range<usize>,
+        ptrs: &[*mut u8],
+        epilogue: &Option<PlannedEpilogue>,
+    ) {
+        let (Step::Call(call), Some(prepared)) = (&self.program.steps[step], &self.prepared[step]) else {
+            unreachable!("every call of a program is prepared")
+        };
+        let mut operands = [Operand::new(std::ptr::null_mut(), 0); MAX_PTRS];
+        for ((to, &ptr), slot) in operands.iter_mut().zip(ptrs).zip(&plan.slots[slots]) {
+            *to = Operand::new(ptr, slot.bytes);
+        }
+        let operands = &operands[..ptrs.len()];
+        let (values, cpu) = (plan.values.as_slice(), &*self.cpu);
+        let invocation = |rows_done| Invocation { op: &call.op, values, operands, rows_done, cpu };
+        let Some(epilogue) = epilogue else { return prepared.run(&invocation(None)) };
+        let kernel = self.kernels[epilogue.kernel];
+        let numbers = &plan.numbers[epilogue.numbers.clone()];
+        prepared.run(&invocation(Some(&|batch, start, length| {
+            let mut index = [0; 8];
+            let mut rest = batch;
+            for (index, &extent) in index.iter_mut().zip(&epilogue.batch).rev() {
+                (*index, rest) = (rest % extent, rest / extent);
+            }
+            let mut shifted = [const { MaybeUninit::<*mut u8>::uninit() }; MAX_PTRS];
+            for (to, (arg, row, strides)) in shifted.iter_mut().zip(&epilogue.args) {
+                let batch: usize = index.iter().zip(strides).map(|(i, stride)| i * stride).sum();
+                to.write(operands[*arg].start().wrapping_add(start * row + batch));
+            }
+            let mut own = [const { MaybeUninit::<i64>::uninit() }; MAX_PTRS];
+            for (to, &number) in own.iter_mut().zip(numbers) {
+                to.write(number);
+            }
+            own[epilogue.rows].write(length as i64);
+            // SAFETY: the epilogue's contract: blocks of rows are independent. The first entries
+            // of both arrays, as many as the kernel has, were written above.
+            unsafe { kernel(shifted.as_ptr().cast(), own.as_ptr().cast()) };
+        })));
+    }
+
+    unsafe fn copy(&self, from: *mut u8, to: *mut u8, bytes: usize) {
+        let chunk = if bytes < LARGE_COPY { bytes.max(1) } else { LARGE_COPY / 4 };
+        let ends = [from, to];
+        let ends = Pointers(&ends);
+        self.cpu.pool.run(bytes.div_ceil(chunk), &|i| {
+            let (start, length) = (i * chunk, chunk.min(bytes - i * chunk));
+            let [from, to] = [ends.all()[0], ends.all()[1]];
+            // SAFETY: the caller's ranges; chunks are disjoint.
+            unsafe { to.add(start).copy_from_nonoverlapping(from.add(start), length) };
+        });
+    }
+}
+
+/// Pointers that the chunks of a launch share.
+#[derive(Clone, Copy)]
+struct Pointers<'a>(&'a [*mut u8]);
+
+// SAFETY: plain addresses; the launch's contract says that chunks are independent.
+unsafe impl Sync for Pointers<'_> {}
+
+impl<'a> Pointers<'a> {
+    fn all(self) -> &'a [*mut u8] {
+        self.0
+    }
+}

@@ -1,0 +1,201 @@
+//! The executor for this processor: matrix products and attention.
+
+use thunder_tensor::DType;
+use thunder_tensor::half::{bf16, f16};
+
+use super::attention::{self, Mask, Strides};
+use super::gemm::{self, Matrix, PackedRhs, Product, Rhs, RowsDone, Size};
+use super::operand::Operand;
+use super::{Cpu, double, narrow};
+use crate::executor::{Executor, ExecutorError, Invocation, Prepared, Site};
+use crate::program::{Attention, AttentionStrides, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
+
+/// Claims every library operation, on the processor's vector units and the session's threads.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CpuLibrary;
+
+impl Executor for CpuLibrary {
+    fn name(&self) -> &'static str {
+        "cpu"
+    }
+
+    fn claims(&self, _op: &LibraryOp, _dims: &Dims) -> bool {
+        true
+    }
+
+    fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>, ExecutorError> {
+        Ok(match site.op {
+            LibraryOp::Matmul(op) => Box::new(PreparedMatmul { packed: pack(op, site)? }),
+            LibraryOp::Attention(_) => Box::new(PreparedAttention),
+        })
+    }
+}
+
+struct PreparedMatmul {
+    packed: Option<PackedRhs>,
+}
+
+struct PreparedAttention;
+
+/// The weights in the kernels' layout, if the right-hand side is the same in every run.
+fn pack(op: &Matmul, site: &Site<'_>) -> Result<Option<PackedRhs>, ExecutorError> {
+    let size = |dim: DimId| site.dims.as_constant(dim).and_then(|value| usize::try_from(value).ok());
+    let Some(rhs) = site.fixed[1] else { return Ok(None) };
+    let sizes = (size(op.k), size(op.n), size(op.rhs.row), size(op.rhs.column));
+    let (Some(k), Some(n), Some(row), Some(column)) = sizes else { return Ok(None) };
+    let shared = op.batch.iter().all(|b| size(b.rhs) == Some(0) || size(b.extent) == Some(1));
+    if !shared || op.dtype == DType::F64 || k == 0 || n == 0 {
+        return Ok(None);
+    }
+    let elements = (k - 1)
+        .checked_mul(row)
+        .zip((n - 1).checked_mul(column))
+        .and_then(|(rows, columns)| rows.checked_add(columns)?.checked_add(1));
+    let bytes = rhs.bytes();
+    let element = op.dtype.size();
+    if elements.and_then(|e| e.checked_mul(element)).is_none_or(|needed| needed > bytes) {
+        let op = site.op.name();
+        return Err(ExecutorError::OutOfBounds { op, argument: 1, bytes });
+    }
+    // SAFETY: the bounds were checked above; a parameter or constant outlives its preparation, and
+    // nobody writes to it.
+    let packed = unsafe {
+        match op.dtype {
+            DType::F16 => {
+                let wide = narrow::widen::<f16>(rhs.start().cast(), &[(k, row), (n, column)]);
+                let wide = Matrix { start: wide.as_ptr(), row: n, column: 1 };
+                PackedRhs::new(site.cpu, k, n, wide)
+            }
+            DType::BF16 => {
+                let wide = narrow::widen::<bf16>(rhs.start().cast(), &[(k, row), (n, column)]);
+                let wide = Matrix { start: wide.as_ptr(), row: n, column: 1 };
+                PackedRhs::new(site.cpu, k, n, wide)
+            }
+            _ => PackedRhs::new(site.cpu, k, n, Matrix { start: rhs.start().cast(), row, column }),
+        }
+    };
+    Ok(Some(packed))
+}
+
+impl Prepared for PreparedMatmul {
+    fn run(&self, invocation: &Invocation<'_>) {
+        let LibraryOp::Matmul(op) = invocation.op else {
+            unreachable!("a prepared product is invoked with its own operation")
+        };
+        let v = Sizes(invocation.values);
+        let strides = |s: MatrixStrides| (v.get(s.row), v.get(s.column));
+        let operands = invocation.operands;
+        let call = MatmulCall {
+            size: Size { m: v.get(op.m), n: v.get(op.n), k: v.get(op.k) },
+            batch: batch_offsets(op, v),
+            lhs: (operands[0], strides(op.lhs)),
+            rhs: (operands[1], strides(op.rhs)),
+            out: (operands[2 + usize::from(op.bias)], strides(op.out)),
+            bias: op.bias.then(|| operands[2]),
+            packed: self.packed.as_ref(),
+            rows_done: invocation.rows_done,
+        };
+        // SAFETY: the invocation's operands are checked against the operation's sizes and strides,
+        // and the result overlaps no operand.
+        unsafe {
+            match op.dtype {
+                DType::F32 => single(invocation.cpu, &call),
+                DType::F64 => double::product(invocation.cpu, &call),
+                DType::F16 => narrow::product::<f16>(invocation.cpu, &call),
+                DType::BF16 => narrow::product::<bf16>(invocation.cpu, &call),
+                _ => unreachable!("a valid program multiplies floats"),
+            }
+        }
+    }
+}
+
+/// A product with its sizes known, for any element type.
+pub(super) struct MatmulCall<'a> {
+    pub size: Size,
+    /// Elements from the first product's lhs, rhs and out to each product's.
+    pub batch: Vec<[usize; 3]>,
+    /// Memory and strides of rows and columns.
+    pub lhs: (Operand, (usize, usize)),
+    pub rhs: (Operand, (usize, usize)),
+    pub out: (Operand, (usize, usize)),
+    pub bias: Option<Operand>,
+    /// The right-hand side as floats, if it was packed before.
+    pub packed: Option<&'a PackedRhs>,
+    pub rows_done: Option<RowsDone<'a>>,
+}
+
+unsafe fn single(cpu: &Cpu, call: &MatmulCall<'_>) {
+    let matrix =
+        |(operand, (row, column)): (Operand, (usize, usize))| Matrix { start: operand.start().cast(), row, column };
+    let product = Product {
+        size: call.size,
+        lhs: matrix(call.lhs),
+        rhs: call.packed.map_or_else(|| Rhs::Strided(matrix(call.rhs)), Rhs::Packed),
+        out: matrix(call.out),
+        bias: call.bias.map_or(std::ptr::null(), |bias| bias.start().cast()),
+        batch: &call.batch,
+        rows_done: call.rows_done,
+    };
+    // SAFETY: the caller's promise.
+    unsafe { gemm::product(cpu, &product) };
+}
+
+/// Offsets of every product of the batch, row-major over the batch dimensions.
+fn batch_offsets(op: &Matmul, v: Sizes<'_>) -> Vec<[usize; 3]> {
+    let mut offsets = vec![[0; 3]];
+    for b in &op.batch {
+        let (extent, strides) = (v.get(b.extent), [b.lhs, b.rhs, b.out].map(|dim| v.get(dim)));
+        let mut next = Vec::with_capacity(offsets.len() * extent);
+        for offset in &offsets {
+            for i in 0..extent {
+                next.push(std::array::from_fn(|o| offset[o] + i * strides[o]));
+            }
+        }
+        offsets = next;
+    }
+    offsets
+}
+
+impl Prepared for PreparedAttention {
+    fn run(&self, invocation: &Invocation<'_>) {
+        let LibraryOp::Attention(op) = invocation.op else {
+            unreachable!("a prepared attention is invoked with its own operation")
+        };
+        let v = Sizes(invocation.values);
+        let at = |i: usize| invocation.operands[i].start().cast::<f32>();
+        let strides =
+            |s: AttentionStrides| Strides { batch: v.get(s.batch), head: v.get(s.head), position: v.get(s.position) };
+        let Attention { batch, heads, kv_heads, queries, keys, width, value_width, .. } = *op;
+        let call = attention::Attention {
+            batch: v.get(batch),
+            heads: v.get(heads),
+            kv_heads: v.get(kv_heads),
+            queries: v.get(queries),
+            keys: v.get(keys),
+            width: v.get(width),
+            value_width: v.get(value_width),
+            q: (at(0), strides(op.q)),
+            k: (at(1), strides(op.k)),
+            v: (at(2), strides(op.v)),
+            out: (at(3 + usize::from(op.mask.is_some())), strides(op.out)),
+            scale: op.scale,
+            causal: op.causal.map(|dim| invocation.values[dim.0 as usize]),
+            mask: op
+                .mask
+                .map(|m| Mask { start: at(3), strides: [m.batch, m.head, m.query, m.key].map(|dim| v.get(dim)) }),
+        };
+        // SAFETY: the invocation's operands are checked against the operation's sizes and strides,
+        // and the result overlaps no operand.
+        unsafe { attention::attention(invocation.cpu, &call) };
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Sizes<'a>(&'a [i64]);
+
+impl Sizes<'_> {
+    /// A size or stride, which planning has found not to be negative.
+    fn get(self, dim: DimId) -> usize {
+        self.0[dim.0 as usize] as usize
+    }
+}

@@ -1,0 +1,182 @@
+//! One run's sizes, memory and resolved steps, for one tuple of symbol values.
+//!
+//! Building a plan checks everything that needs sizes: nothing negative, nothing that overflows,
+//! every view within its tensor, no operation whose result overlaps an operand. What is left to do
+//! per run is to add base addresses to offsets.
+
+mod arena;
+mod extents;
+mod resolve;
+
+use std::ops::Range;
+
+use thunder_tensor::DType;
+
+use crate::program::{DimError, DimId, Program, Root};
+
+pub use arena::MemoryStatistics;
+pub(crate) use resolve::MAX_PTRS;
+
+/// Why a program cannot run at some sizes. The compiler's fault: inputs that pass the guards have
+/// sizes that the program was compiled for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A size cannot be computed.
+    #[error(transparent)]
+    Dim(#[from] DimError),
+    /// A size, stride or offset is negative.
+    #[error("{what} is {value}")]
+    Negative {
+        /// Which.
+        what: String,
+        /// Its value.
+        value: i64,
+    },
+    /// The sizes do not fit memory.
+    #[error("{what} is too large for this machine's addresses")]
+    TooLarge {
+        /// Which tensor.
+        what: String,
+    },
+    /// A step reaches past the end of a tensor.
+    #[error("{what} reaches byte {end} of a tensor of {bytes} bytes")]
+    OutOfBounds {
+        /// Step and argument.
+        what: String,
+        /// First byte after what is touched.
+        end: u128,
+        /// Bytes that the tensor has.
+        bytes: usize,
+    },
+    /// Query heads cannot share key heads evenly.
+    #[error("{what}: not a multiple")]
+    Heads {
+        /// The step and both numbers.
+        what: String,
+    },
+    /// An operation would overwrite what it reads, or write an element twice.
+    #[error("{what} overlaps {other}")]
+    Overlap {
+        /// Step and argument.
+        what: String,
+        /// What it overlaps.
+        other: String,
+    },
+}
+
+pub(crate) type Result<T = (), E = PlanError> = std::result::Result<T, E>;
+
+/// A base address that is known when a run starts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    Arena,
+    Input(u32),
+    Parameter(u32),
+    Constant(u32),
+    Output(u32),
+}
+
+/// A pointer argument: `offset` bytes after a base, with `bytes` bytes behind it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    pub base: Base,
+    pub offset: usize,
+    pub bytes: usize,
+}
+
+/// How a launch is cut for the pool.
+#[derive(Clone, Debug)]
+pub(crate) struct Split {
+    /// Entry of the launch's numbers that is the extent.
+    pub dim: usize,
+    pub start: Option<usize>,
+    pub extent: usize,
+    /// Length of every chunk but the last.
+    pub chunk: usize,
+    pub chunks: usize,
+    /// Bytes per unit for each pointer.
+    pub advance: Vec<usize>,
+}
+
+/// An epilogue with its strides in bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedEpilogue {
+    pub kernel: usize,
+    /// Argument of the call, bytes per row, bytes per unit of each batch dimension.
+    pub args: Vec<(usize, usize, Vec<usize>)>,
+    pub numbers: Range<usize>,
+    pub rows: usize,
+    /// Extents of the batch dimensions.
+    pub batch: Vec<usize>,
+}
+
+/// A step with its pointers in `slots` and its numbers in `numbers`.
+#[derive(Clone, Debug)]
+pub(crate) enum PlannedStep {
+    Launch { kernel: usize, slots: Range<usize>, numbers: Range<usize>, split: Option<Split> },
+    Call { call: usize, slots: Range<usize>, epilogue: Option<PlannedEpilogue> },
+    Copy { slots: Range<usize>, bytes: usize },
+}
+
+/// A tensor's type and extents.
+pub type Shape = (DType, Vec<usize>);
+
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Values of the symbols that the plan is for.
+    pub symbols: Vec<i64>,
+    /// Values of the program's dims.
+    pub values: Vec<i64>,
+    pub inputs: Vec<Shape>,
+    pub outputs: Vec<Shape>,
+    pub slots: Vec<Slot>,
+    pub numbers: Vec<i64>,
+    pub steps: Vec<PlannedStep>,
+    pub memory: MemoryStatistics,
+}
+
+impl Plan {
+    /// Plans a valid program for `symbols`, whose length is the program's.
+    pub(crate) fn new(program: &Program, symbols: Vec<i64>, threads: usize) -> Result<Self> {
+        let values = program.dims.evaluate(&symbols)?;
+        resolve::plan(program, symbols, values, threads)
+    }
+}
+
+/// The values of a program's dims, with the checks that turn them into sizes.
+#[derive(Clone, Copy)]
+struct Values<'a>(&'a [i64]);
+
+impl Values<'_> {
+    fn get(self, dim: DimId) -> i64 {
+        self.0[dim.0 as usize]
+    }
+
+    fn size(self, dim: DimId, what: &dyn Fn() -> String) -> Result<usize> {
+        let value = self.get(dim);
+        usize::try_from(value).map_err(|_| PlanError::Negative { what: what(), value })
+    }
+
+    /// Extents and bytes of a tensor.
+    fn tensor(self, dtype: DType, shape: &[DimId], what: &dyn Fn() -> String) -> Result<(Vec<usize>, usize)> {
+        let extents = shape.iter().map(|&dim| self.size(dim, what)).collect::<Result<Vec<_>>>()?;
+        // Rust's allocations, like slices, have at most isize::MAX bytes. Zero extents do not
+        // excuse the others: strides are products of them.
+        let most = extents.iter().try_fold(dtype.size(), |bytes, &e| bytes.checked_mul(e.max(1)));
+        if most.is_none_or(|bytes| bytes > isize::MAX as usize - 4096) {
+            return Err(PlanError::TooLarge { what: what() });
+        }
+        let bytes = extents.iter().product::<usize>() * dtype.size();
+        Ok((extents, bytes))
+    }
+}
+
+fn root_name(program: &Program, root: Root) -> String {
+    match root {
+        Root::Input(i) => format!("input '{}'", program.inputs[i as usize].name),
+        Root::Parameter(i) => format!("parameter '{}'", program.parameters[i as usize].name),
+        Root::Constant(i) => format!("constant {i}"),
+        Root::Buffer(i) => format!("buffer {i}"),
+        Root::Output(i) => format!("output '{}'", program.outputs[i as usize].name),
+    }
+}

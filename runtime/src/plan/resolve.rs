@@ -1,0 +1,318 @@
+//! Turns a program's steps into slots and numbers.
+
+use crate::program::{
+    Attention, Call, Epilogue, Launch, LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Step,
+};
+
+use super::arena::{Interval, place};
+use super::extents::Strided;
+use super::{Base, Plan, PlanError, PlannedEpilogue, PlannedStep, Result, Slot, Split, Values, root_name};
+
+/// The most pointers of one step, which the executor keeps on its stack.
+pub(crate) const MAX_PTRS: usize = MAX_ARGS;
+
+/// Chunks per thread of a parallel launch: enough that unequal cores finish together.
+const CHUNKS_PER_THREAD: usize = 4;
+
+pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threads: usize) -> Result<Plan> {
+    let v = Values(&values);
+    let ports = |ports: &[crate::program::Port], kind: &str| {
+        ports
+            .iter()
+            .map(|port| {
+                let (extents, bytes) = v.tensor(port.dtype, &port.shape, &|| format!("{kind} '{}'", port.name))?;
+                Ok(((port.dtype, extents), bytes))
+            })
+            .collect::<Result<Vec<_>>>()
+    };
+    let inputs = ports(&program.inputs, "input")?;
+    let parameters = ports(&program.parameters, "parameter")?;
+    let outputs = ports(&program.outputs, "output")?;
+    let mut buffers = Vec::with_capacity(program.buffers.len());
+    for (i, buffer) in program.buffers.iter().enumerate() {
+        buffers.push(v.tensor(buffer.dtype, &buffer.shape, &|| format!("buffer {i}"))?.1);
+    }
+    let lifetimes = lifetimes(program, &buffers);
+    let (offsets, memory) =
+        place(&lifetimes, program.steps.len()).ok_or_else(|| PlanError::TooLarge { what: "the arena".to_owned() })?;
+
+    let constants = program.constants.iter().map(|constant| {
+        // `Program::validate` has multiplied the same numbers.
+        constant.shape.iter().product::<u64>() as usize * constant.dtype.size()
+    });
+    let mut resolver = Resolver {
+        program,
+        values: v,
+        threads,
+        input_bytes: inputs.iter().map(|(_, bytes)| *bytes).collect(),
+        parameter_bytes: parameters.iter().map(|(_, bytes)| *bytes).collect(),
+        constant_bytes: constants.collect(),
+        output_bytes: outputs.iter().map(|(_, bytes)| *bytes).collect(),
+        buffers: Vec::new(),
+        slots: Vec::new(),
+        numbers: Vec::new(),
+    };
+    resolver.place_buffers(&buffers, &offsets)?;
+    let steps = (0..program.steps.len()).map(|i| resolver.step(i)).collect::<Result<_>>()?;
+    let Resolver { slots, numbers, .. } = resolver;
+    let shapes = |ports: Vec<(super::Shape, usize)>| ports.into_iter().map(|(shape, _)| shape).collect();
+    let (inputs, outputs) = (shapes(inputs), shapes(outputs));
+    Ok(Plan { symbols, inputs, outputs, slots, numbers, steps, memory, values })
+}
+
+/// First and last step that touches each buffer or a view of it.
+fn lifetimes(program: &Program, bytes: &[usize]) -> Vec<Option<Interval>> {
+    let mut lifetimes: Vec<Option<Interval>> = vec![None; bytes.len()];
+    for (step, action) in program.steps.iter().enumerate() {
+        for (place, _) in action.accesses() {
+            let Root::Buffer(owner) = program.owner(place.root) else { continue };
+            let bytes = bytes[owner as usize];
+            let fresh = Interval { bytes, first: step, last: step };
+            lifetimes[owner as usize].get_or_insert(fresh).last = step;
+        }
+    }
+    lifetimes
+}
+
+struct Resolver<'a> {
+    program: &'a Program,
+    values: Values<'a>,
+    threads: usize,
+    input_bytes: Vec<usize>,
+    parameter_bytes: Vec<usize>,
+    constant_bytes: Vec<usize>,
+    output_bytes: Vec<usize>,
+    buffers: Vec<Slot>,
+    slots: Vec<Slot>,
+    numbers: Vec<i64>,
+}
+
+impl Resolver<'_> {
+    fn place_buffers(&mut self, bytes: &[usize], offsets: &[usize]) -> Result {
+        for (i, buffer) in self.program.buffers.iter().enumerate() {
+            let slot = match buffer.alias {
+                None => Slot { base: Base::Arena, offset: offsets[i], bytes: bytes[i] },
+                Some(place) => {
+                    let what = || format!("buffer {i}, a view,");
+                    let slot = self.slot(place, &what)?;
+                    if bytes[i] > slot.bytes {
+                        let end = bytes[i] as u128;
+                        return Err(PlanError::OutOfBounds { what: what(), end, bytes: slot.bytes });
+                    }
+                    Slot { bytes: bytes[i], ..slot }
+                }
+            };
+            self.buffers.push(slot);
+        }
+        Ok(())
+    }
+
+    fn slot(&self, place: Place, what: &dyn Fn() -> String) -> Result<Slot> {
+        let whole = |base, bytes: &[usize], i: u32| Slot { base, offset: 0, bytes: bytes[i as usize] };
+        let slot = match place.root {
+            Root::Input(i) => whole(Base::Input(i), &self.input_bytes, i),
+            Root::Parameter(i) => whole(Base::Parameter(i), &self.parameter_bytes, i),
+            Root::Constant(i) => whole(Base::Constant(i), &self.constant_bytes, i),
+            Root::Output(i) => whole(Base::Output(i), &self.output_bytes, i),
+            Root::Buffer(i) => self.buffers[i as usize],
+        };
+        let Some(offset) = place.offset else { return Ok(slot) };
+        let offset = self.values.size(offset, &|| format!("the offset of {}", what()))?;
+        if offset > slot.bytes {
+            let end = offset as u128;
+            let what = format!("{}, {},", what(), root_name(self.program, place.root));
+            return Err(PlanError::OutOfBounds { what, end, bytes: slot.bytes });
+        }
+        Ok(Slot { offset: slot.offset + offset, bytes: slot.bytes - offset, ..slot })
+    }
+
+    fn step(&mut self, index: usize) -> Result<PlannedStep> {
+        let first = self.slots.len();
+        let step = &self.program.steps[index];
+        for (i, (place, _)) in step.accesses().enumerate() {
+            let slot = self.slot(place, &|| format!("step {index}, argument {i}"))?;
+            self.slots.push(slot);
+        }
+        let slots = first..self.slots.len();
+        match step {
+            Step::Launch(launch) => {
+                let numbers = self.push_numbers(&launch.dims);
+                let split = match &launch.parallel {
+                    Some(parallel) => self.split(index, launch, parallel, first)?,
+                    None => None,
+                };
+                Ok(PlannedStep::Launch { kernel: launch.kernel.0 as usize, slots, numbers, split })
+            }
+            Step::Call(call) => {
+                let mut epilogue = None;
+                match &call.op {
+                    LibraryOp::Matmul(op) => {
+                        self.check_matmul(index, op, first)?;
+                        if let Some(e) = &op.epilogue {
+                            epilogue = Some(self.epilogue(index, op, e, first)?);
+                        }
+                    }
+                    LibraryOp::Attention(op) => self.check_attention(index, op, call, first)?,
+                }
+                Ok(PlannedStep::Call { call: index, slots, epilogue })
+            }
+            Step::Copy { bytes, .. } => {
+                let bytes = self.values.size(*bytes, &|| format!("step {index}: bytes to copy"))?;
+                let (from, to) = (self.slots[first], self.slots[first + 1]);
+                let range = Strided { dims: vec![(bytes, 1)], element: 1 };
+                let what = |i: usize| move || format!("step {index}, argument {i},");
+                range.check(from, &what(0))?;
+                range.check(to, &what(1))?;
+                range.check_apart(to, (&range, from), &what(1), &what(0))?;
+                Ok(PlannedStep::Copy { slots, bytes })
+            }
+        }
+    }
+
+    fn push_numbers(&mut self, dims: &[crate::program::DimId]) -> std::ops::Range<usize> {
+        let first = self.numbers.len();
+        let values = self.values;
+        self.numbers.extend(dims.iter().map(|&dim| values.get(dim)));
+        first..self.numbers.len()
+    }
+
+    fn split(&self, index: usize, launch: &Launch, parallel: &Parallel, first: usize) -> Result<Option<Split>> {
+        let dim = parallel.dim as usize;
+        let extent = self.values.size(launch.dims[dim], &|| format!("step {index}: the parallel extent"))?;
+        let grain = self.values.size(parallel.grain, &|| format!("step {index}: the grain"))?.max(1);
+        let mut advance = Vec::with_capacity(parallel.advance.len());
+        for (i, &dim) in parallel.advance.iter().enumerate() {
+            let what = || format!("step {index}, argument {i}: the advance");
+            let bytes = dim.map_or(Ok(0), |dim| self.values.size(dim, &what))?;
+            // The start of the last unit; what the kernel touches from there is its own affair.
+            let last = (extent.saturating_sub(1) as u128) * bytes as u128;
+            let slot = self.slots[first + i];
+            if last > slot.bytes as u128 {
+                let what = format!("step {index}, argument {i},");
+                return Err(PlanError::OutOfBounds { what, end: last, bytes: slot.bytes });
+            }
+            advance.push(bytes);
+        }
+        // A start that the kernel sees stays in range: it is below the extent.
+        if let Some(start) = parallel.start {
+            let base = self.values.get(launch.dims[start as usize]);
+            if base.checked_add(extent as i64).is_none() {
+                return Err(PlanError::TooLarge { what: format!("step {index}: the start") });
+            }
+        }
+        let wanted = if self.threads == 1 { 1 } else { self.threads * CHUNKS_PER_THREAD };
+        let chunk = extent.div_ceil(wanted).max(grain);
+        let chunk = chunk.checked_next_multiple_of(grain).unwrap_or(extent.max(1));
+        let chunks = extent.div_ceil(chunk);
+        if chunks <= 1 {
+            return Ok(None);
+        }
+        let start = parallel.start.map(|start| start as usize);
+        Ok(Some(Split { dim, start, extent, chunk, chunks, advance }))
+    }
+
+    fn strided(
+        &self,
+        index: usize,
+        element: usize,
+        dims: &[(crate::program::DimId, crate::program::DimId)],
+    ) -> Result<Strided> {
+        let what = || format!("step {index}: an extent or stride");
+        let dims = dims
+            .iter()
+            .map(|&(extent, stride)| Ok((self.values.size(extent, &what)?, self.values.size(stride, &what)?)))
+            .collect::<Result<_>>()?;
+        Ok(Strided { dims, element })
+    }
+
+    /// Checks operands, the last of which is the result.
+    fn check_operands(&self, index: usize, first: usize, operands: &[Strided]) -> Result {
+        let what = |i: usize| move || format!("step {index}, argument {i},");
+        for (i, operand) in operands.iter().enumerate() {
+            operand.check(self.slots[first + i], &what(i))?;
+        }
+        let Some((out, read)) = operands.split_last() else { return Ok(()) };
+        out.check_distinct(&what(read.len()))?;
+        let slot = self.slots[first + read.len()];
+        for (i, operand) in read.iter().enumerate() {
+            let other = (operand, self.slots[first + i]);
+            out.check_apart(slot, other, &what(read.len()), &what(i))?;
+        }
+        Ok(())
+    }
+
+    fn check_matmul(&self, index: usize, op: &Matmul, first: usize) -> Result {
+        let element = op.dtype.size();
+        let mut lhs = vec![(op.m, op.lhs.row), (op.k, op.lhs.column)];
+        let mut rhs = vec![(op.k, op.rhs.row), (op.n, op.rhs.column)];
+        let mut out = vec![(op.m, op.out.row), (op.n, op.out.column)];
+        for b in &op.batch {
+            lhs.push((b.extent, b.lhs));
+            rhs.push((b.extent, b.rhs));
+            out.push((b.extent, b.out));
+        }
+        let mut operands = Vec::with_capacity(4);
+        operands.push(self.strided(index, element, &lhs)?);
+        operands.push(self.strided(index, element, &rhs)?);
+        if op.bias {
+            let n = self.values.size(op.n, &|| format!("step {index}: n"))?;
+            operands.push(Strided { dims: vec![(n, 1)], element });
+        }
+        operands.push(self.strided(index, element, &out)?);
+        let batch = self.strided(index, 1, &op.batch.iter().map(|b| (b.extent, b.out)).collect::<Vec<_>>())?;
+        // The executor lists the products, and an operand with stride 0 does not bound their number.
+        let count = batch.dims.iter().try_fold(1_usize, |count, &(extent, _)| count.checked_mul(extent));
+        if count.is_none_or(|count| count > isize::MAX as usize / 64) {
+            return Err(PlanError::TooLarge { what: format!("step {index}: the batch") });
+        }
+        self.check_operands(index, first, &operands)
+    }
+
+    fn check_attention(&self, index: usize, op: &Attention, call: &Call, first: usize) -> Result {
+        let what = || format!("step {index}: heads");
+        let (heads, kv_heads) = (self.values.size(op.heads, &what)?, self.values.size(op.kv_heads, &what)?);
+        if heads > 0 && (kv_heads == 0 || heads % kv_heads != 0) {
+            let what = format!("step {index}: {kv_heads} key heads for {heads} query heads");
+            return Err(PlanError::Heads { what });
+        }
+        let operand = |s: crate::program::AttentionStrides, heads, positions, width| {
+            let dims = [(op.batch, s.batch), (heads, s.head), (positions, s.position)];
+            let mut strided = self.strided(index, size_of::<f32>(), &dims)?;
+            strided.dims.push((self.values.size(width, &what)?, 1));
+            Ok::<_, PlanError>(strided)
+        };
+        let mut operands = Vec::with_capacity(5);
+        operands.push(operand(op.q, op.heads, op.queries, op.width)?);
+        operands.push(operand(op.k, op.kv_heads, op.keys, op.width)?);
+        operands.push(operand(op.v, op.kv_heads, op.keys, op.value_width)?);
+        if let Some(m) = op.mask {
+            let dims = [(op.batch, m.batch), (op.heads, m.head), (op.queries, m.query), (op.keys, m.key)];
+            operands.push(self.strided(index, size_of::<f32>(), &dims)?);
+        }
+        operands.push(operand(op.out, op.heads, op.queries, op.value_width)?);
+        debug_assert_eq!(operands.len(), call.args.len());
+        self.check_operands(index, first, &operands)
+    }
+
+    fn epilogue(&mut self, index: usize, op: &Matmul, epilogue: &Epilogue, first: usize) -> Result<PlannedEpilogue> {
+        let what = || format!("step {index}: an epilogue's advance");
+        let rows = self.values.size(op.m, &what)?;
+        let batch: Vec<usize> = op.batch.iter().map(|b| self.values.size(b.extent, &what)).collect::<Result<_>>()?;
+        let mut args = Vec::with_capacity(epilogue.args.len());
+        for arg in &epilogue.args {
+            let size = |dim: Option<_>| dim.map_or(Ok(0), |dim| self.values.size(dim, &what));
+            let row = size(arg.row)?;
+            let strides: Vec<usize> = arg.batch.iter().map(|&dim| size(dim)).collect::<Result<_>>()?;
+            let mut dims = vec![(rows, row)];
+            dims.extend(batch.iter().copied().zip(strides.iter().copied()));
+            let slot = self.slots[first + arg.arg as usize];
+            // The start of the last row; a row's own length is the kernel's affair.
+            let reach = Strided { dims, element: 1 };
+            reach.check(Slot { bytes: slot.bytes.max(1), ..slot }, &what)?;
+            args.push((arg.arg as usize, row, strides));
+        }
+        let numbers = self.push_numbers(&epilogue.dims);
+        let (kernel, rows) = (epilogue.kernel.0 as usize, epilogue.rows as usize);
+        Ok(PlannedEpilogue { kernel, args, numbers, rows, batch })
+    }
+}
