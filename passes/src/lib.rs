@@ -1,1 +1,18 @@
 //! Passes over tensor programs.
+//!
+//! A pass never names an op: what it needs to know is an interface that the op implements.
+
+mod decompose;
+mod kernels;
+pub mod shapes;
+
+pub use decompose::Decompose;
+pub use kernels::layout;
+pub use kernels::{KERNEL, Kernels, ROWS};
+
+thunder_ir::passes! {
+    /// Registers every pass of this crate with MLIR.
+    pub fn register_all;
+    Decompose,
+    Kernels,
+}

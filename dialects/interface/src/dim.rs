@@ -128,6 +128,37 @@ impl Dim {
         self.combine(other, |a, b| Some(a.max(b)), DimExpr::Max)
     }
 
+    /// The smaller of both.
+    pub fn min(&self, other: &Dim) -> Dim {
+        self.sub(&self.sub(other).max(&Dim::Known(0)))
+    }
+
+    /// The quotient rounded up, by a positive number.
+    pub fn ceil_div(&self, divisor: i64) -> Dim {
+        if let Self::Known(size) = self {
+            return Self::Known(size.div_euclid(divisor) + i64::from(size.rem_euclid(divisor) != 0));
+        }
+        self.add(&Dim::Known(divisor - 1)).floor_div(&Dim::Known(divisor))
+    }
+
+    /// The product of sizes: the number of elements.
+    pub fn product(dims: &[Dim]) -> Dim {
+        dims.iter().fold(Dim::Known(1), |product, dim| product.mul(dim))
+    }
+
+    /// The same size with every symbol replaced.
+    pub fn substitute(&self, symbols: &dyn Fn(u32) -> Dim) -> Dim {
+        let Self::Expr(expr) = self else { return self.clone() };
+        match &**expr {
+            DimExpr::Symbol(number) => symbols(*number),
+            DimExpr::Add(a, b) => a.substitute(symbols).add(&b.substitute(symbols)),
+            DimExpr::Sub(a, b) => a.substitute(symbols).sub(&b.substitute(symbols)),
+            DimExpr::Mul(a, b) => a.substitute(symbols).mul(&b.substitute(symbols)),
+            DimExpr::FloorDiv(a, b) => a.substitute(symbols).floor_div(&b.substitute(symbols)),
+            DimExpr::Max(a, b) => a.substitute(symbols).max(&b.substitute(symbols)),
+        }
+    }
+
     /// Its value, given those of the symbols; `None` where it is unknown.
     pub fn evaluate(&self, symbols: &dyn Fn(u32) -> Option<i64>) -> Option<i64> {
         let Self::Expr(expr) = self else { return self.known() };

@@ -1,0 +1,49 @@
+//! Cuts a function into kernels: groups of ops that become one loop nest each.
+//!
+//! Needs: composites decomposed. Guarantees: every op of the function is a call of a kernel, a
+//! library's computation, a view, a constant, or size arithmetic; kernels are private functions over
+//! the same ops; equal kernels are one function. The function computes what it did before.
+
+mod outline;
+mod partition;
+mod rows;
+
+pub use partition::layout;
+use thunder_ir::prelude::*;
+
+use crate::shapes::Shapes;
+
+/// The attribute of a function that is a kernel.
+pub const KERNEL: &str = "thunder.kernel";
+
+/// The attribute of a kernel with one number per input and then per result: how many leading
+/// dimensions are rows, which the kernel treats one by one; 0 for what every row sees whole.
+pub const ROWS: &str = "thunder.rows";
+
+/// Groups ops into kernels, greedily from producers to consumers.
+#[pass("thunder-kernels", on = "builtin.module", dialects("func"))]
+pub struct Kernels {
+    /// Gives every op a kernel of its own: for finding out what fusion breaks.
+    separate: bool,
+}
+
+impl Pass for Kernels {
+    fn run(&self, module: Operation<'_>, cx: &PassContext<'_>) -> Result {
+        let body = module.regions().next().and_then(|r| r.entry()).ok_or_else(|| module.error("has no body"))?;
+        let mut outliner = outline::Outliner::new(body);
+        for function in body.operations() {
+            if function.name() != "func.func"
+                || function.attribute(KERNEL).is_some()
+                || function.regions().next().and_then(|r| r.entry()).is_none()
+            {
+                continue;
+            }
+            let shapes = Shapes::of(function)?;
+            let parts = partition::partition(function, &shapes, self.separate)?;
+            cx.count("groups", parts.groups.len() as u64);
+            outliner.outline(function, &shapes, parts)?;
+        }
+        cx.count("kernels", outliner.kernel_count() as u64);
+        Ok(())
+    }
+}

@@ -1,0 +1,315 @@
+//! Moves groups of ops into functions of their own, one function for equal groups.
+
+use std::collections::HashMap;
+
+use thunder_interface::Dim;
+use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result, Rewriter, Type, Value};
+
+use super::partition::{Group, Partition};
+use super::rows::{Access, accesses, rule_of};
+use super::{KERNEL, ROWS};
+use crate::shapes::{DIM_NAMES, Shapes};
+
+/// Collects the kernels of a module.
+pub struct Outliner<'c> {
+    module: Block<'c>,
+    names: HashMap<String, String>,
+}
+
+/// One thing that is scheduled.
+enum Unit<'c> {
+    Op(Operation<'c>),
+    Group(Group<'c>),
+}
+
+impl<'c> Outliner<'c> {
+    /// An outliner that adds kernels at the end of `module`.
+    pub fn new(module: Block<'c>) -> Self {
+        Self { module, names: HashMap::new() }
+    }
+
+    /// How many different kernels there are.
+    pub fn kernel_count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Replaces the groups of `function` by calls.
+    pub fn outline(&mut self, function: Operation<'c>, shapes: &Shapes<'c>, parts: Partition<'c>) -> Result {
+        let Some(block) = function.regions().next().and_then(|r| r.entry()) else { return Ok(()) };
+        let terminator = block.terminator().ok_or_else(|| function.error("does not return"))?;
+        let mut replaced: HashMap<Value<'c>, Value<'c>> = HashMap::new();
+        let mut grouped = Vec::new();
+        let mut copies: HashMap<Operation<'c>, usize> = HashMap::new();
+        for op in parts.groups.iter().flat_map(|g| &g.ops) {
+            *copies.entry(*op).or_default() += 1;
+        }
+        for unit in schedule(block, parts)? {
+            match unit {
+                Unit::Op(op) => {
+                    let rewriter = Rewriter::at(terminator);
+                    rewriter.move_before(op, terminator);
+                    substitute(op, &replaced);
+                }
+                Unit::Group(group) => {
+                    let results = self.call(&group, shapes, &copies, &replaced, terminator)?;
+                    replaced.extend(results);
+                    grouped.extend(group.ops);
+                }
+            }
+        }
+        substitute(terminator, &replaced);
+        erase_unused(grouped)
+    }
+
+    fn call(
+        &mut self,
+        group: &Group<'c>,
+        shapes: &Shapes<'c>,
+        copies: &HashMap<Operation<'c>, usize>,
+        replaced: &HashMap<Value<'c>, Value<'c>>,
+        before: Operation<'c>,
+    ) -> Result<Vec<(Value<'c>, Value<'c>)>> {
+        let border = Border::of(group, copies);
+        let name = self.kernel(group, &border, shapes)?;
+        let location = group.ops.last().map_or(before.location(), |op| op.location());
+        let rewriter = Rewriter::at(before);
+        rewriter.set_location(location);
+        let inputs = border.inputs.iter().map(|v| replaced.get(v).copied().unwrap_or(*v));
+        let call = rewriter.insert(
+            &Blueprint::new("func.call")
+                .operands(inputs)
+                .results(border.outputs.iter().map(|v| v.ty()))
+                .attribute("callee", Attribute::symbol(before.context(), &name)),
+        )?;
+        Ok(border.outputs.iter().copied().zip(call.results()).collect())
+    }
+
+    /// The name of the kernel for `group`, made now unless an equal one exists.
+    fn kernel(&mut self, group: &Group<'c>, border: &Border<'c>, shapes: &Shapes<'c>) -> Result<String> {
+        let module = self.module;
+        let cx = group.ops[0].context();
+        let location = Location::unknown(cx);
+        let rewriter = Rewriter::at_end_of(module, location);
+        let inputs: Vec<Type<'c>> = border.inputs.iter().map(|v| v.ty()).collect();
+        let outputs: Vec<Type<'c>> = border.outputs.iter().map(|v| v.ty()).collect();
+        let rows: Vec<i64> = row_counts(group, border);
+        let function = rewriter.insert(
+            &Blueprint::new("func.func")
+                .attribute("sym_name", Attribute::string(cx, "kernel"))
+                .attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &outputs)))
+                .attribute("sym_visibility", Attribute::string(cx, "private"))
+                .attribute("arg_attrs", dim_names(border, shapes))
+                .attribute(KERNEL, Attribute::unit(cx))
+                .attribute(ROWS, Attribute::i64_array(cx, &rows))
+                .regions(1),
+        )?;
+        let arguments: Vec<_> = inputs.iter().map(|ty| (*ty, location)).collect();
+        let body = function.region(0).append_block(&arguments);
+        let mut inside: HashMap<Value<'c>, Value<'c>> = border.inputs.iter().copied().zip(body.arguments()).collect();
+        rewriter.at_end(body);
+        for op in &group.ops {
+            let copy = rewriter.clone_op(*op);
+            substitute(copy, &inside);
+            inside.extend(op.results().zip(copy.results()));
+        }
+        rewriter.insert(&Blueprint::new("func.return").operands(border.outputs.iter().map(|v| inside[v])))?;
+        let text = function.to_text(false, false);
+        if let Some(name) = self.names.get(&text) {
+            let name = name.clone();
+            rewriter.erase(function)?;
+            return Ok(name);
+        }
+        let name = format!("kernel_{}", self.names.len());
+        function.set_attribute("sym_name", Attribute::string(cx, &name));
+        self.names.insert(text, name.clone());
+        Ok(name)
+    }
+}
+
+/// What crosses the border of a group.
+struct Border<'c> {
+    inputs: Vec<Value<'c>>,
+    outputs: Vec<Value<'c>>,
+}
+
+impl<'c> Border<'c> {
+    /// `copies` tells how many groups have each op.
+    fn of(group: &Group<'c>, copies: &HashMap<Operation<'c>, usize>) -> Self {
+        let mut inputs: Vec<Value<'c>> = Vec::new();
+        for op in &group.ops {
+            for value in op.operands() {
+                let inside = value.defining_op().is_some_and(|p| group.ops.contains(&p));
+                if !inside && !inputs.contains(&value) {
+                    inputs.push(value);
+                }
+            }
+        }
+        // A user inside may be repeated by another kernel, which needs the value as well.
+        let is_outside = |user: &Operation<'c>| !group.ops.contains(user) || copies.get(user).is_some_and(|n| *n > 1);
+        let leaves = |v: &Value<'c>| v.uses().iter().any(|(user, _)| is_outside(user));
+        let outputs = group.own.iter().flat_map(|op| op.results()).filter(leaves).collect();
+        Self { inputs, outputs }
+    }
+}
+
+/// Names for the sizes of the inputs; equal sizes have equal names.
+fn dim_names<'c>(border: &Border<'c>, shapes: &Shapes<'c>) -> Attribute<'c> {
+    let cx = border
+        .inputs
+        .first()
+        .or(border.outputs.first())
+        .map(|v| v.context())
+        .expect("a kernel has an input or an output");
+    let mut known: Vec<Dim> = Vec::new();
+    let mut name = |dim: &Dim| match dim {
+        Dim::Known(_) | Dim::Unknown => Attribute::string(cx, ""),
+        Dim::Expr(_) => {
+            let number = known.iter().position(|k| k == dim).unwrap_or_else(|| {
+                known.push(dim.clone());
+                known.len() - 1
+            });
+            Attribute::string(cx, &format!("d{number}"))
+        }
+    };
+    let entries: Vec<_> = border
+        .inputs
+        .iter()
+        .map(|value| {
+            let names: Vec<_> = if value.ty().as_tensor().is_some() {
+                shapes.dims(*value).iter().map(&mut name).collect()
+            } else {
+                vec![name(&shapes.size(*value))]
+            };
+            Attribute::dictionary(cx, &[(DIM_NAMES, Attribute::array(cx, &names))])
+        })
+        .collect();
+    Attribute::array(cx, &entries)
+}
+
+/// Per input and output, how many of its leading dimensions are rows.
+fn row_counts(group: &Group<'_>, border: &Border<'_>) -> Vec<i64> {
+    let rows = group.rows;
+    let mut counts = vec![0; border.inputs.len() + border.outputs.len()];
+    if rows == 0 {
+        return counts;
+    }
+    for op in &group.ops {
+        let Some(accesses) = rule_of(*op).and_then(|rule| accesses(&rule, rows)) else { continue };
+        for (operand, access) in op.operands().zip(accesses) {
+            if access == Access::Aligned
+                && let Some(index) = border.inputs.iter().position(|v| *v == operand)
+            {
+                counts[index] = rows as i64;
+            }
+        }
+    }
+    counts[border.inputs.len()..].fill(rows as i64);
+    counts
+}
+
+/// Everything but the terminator in an order in which each unit comes after what it uses, as near
+/// to the order of the program as that allows.
+fn schedule<'c>(block: Block<'c>, parts: Partition<'c>) -> Result<Vec<Unit<'c>>> {
+    let position: HashMap<Operation<'c>, usize> =
+        block.operations().into_iter().enumerate().map(|(i, op)| (op, i)).collect();
+    let mut units: Vec<(usize, Unit<'c>)> = Vec::new();
+    for op in parts.others {
+        units.push((position[&op], Unit::Op(op)));
+    }
+    for group in parts.groups {
+        let at = group.ops.iter().map(|op| position[op]).max().unwrap_or(0);
+        units.push((at, Unit::Group(group)));
+    }
+    units.sort_by_key(|(at, _)| *at);
+    let mut maker: HashMap<Operation<'c>, usize> = HashMap::new();
+    for (index, (_, unit)) in units.iter().enumerate() {
+        match unit {
+            Unit::Op(op) => _ = maker.insert(*op, index),
+            Unit::Group(group) => {
+                for op in &group.ops {
+                    maker.insert(*op, index);
+                }
+            }
+        }
+    }
+    let needs: Vec<Vec<usize>> = units
+        .iter()
+        .enumerate()
+        .map(|(index, (_, unit))| {
+            let ops = match unit {
+                Unit::Op(op) => std::slice::from_ref(op),
+                Unit::Group(group) => &group.ops[..],
+            };
+            ops.iter()
+                .flat_map(|op| op.operands().filter_map(Value::defining_op))
+                .filter(|p| !ops.contains(p))
+                .filter_map(|p| maker.get(&p).copied())
+                .filter(|other| *other != index)
+                .collect()
+        })
+        .collect();
+    let mut order = Vec::with_capacity(units.len());
+    let mut state = vec![0u8; units.len()];
+    for index in 0..units.len() {
+        visit(index, &needs, &mut state, &mut order)?;
+    }
+    let mut units: Vec<Option<Unit<'c>>> = units.into_iter().map(|(_, unit)| Some(unit)).collect();
+    Ok(order.into_iter().filter_map(|index| units[index].take()).collect())
+}
+
+/// Depth-first without recursion: deep programs must not overflow the stack.
+fn visit(start: usize, needs: &[Vec<usize>], state: &mut [u8], order: &mut Vec<usize>) -> Result {
+    let mut stack = vec![(start, 0)];
+    while let Some((index, next)) = stack.pop() {
+        if state[index] == 2 {
+            continue;
+        }
+        state[index] = 1;
+        match needs[index].get(next) {
+            Some(other) => {
+                stack.push((index, next + 1));
+                match state[*other] {
+                    0 => stack.push((*other, 0)),
+                    1 => return Err(Error::new("internal: kernels need each other in a cycle")),
+                    _ => {}
+                }
+            }
+            None => {
+                state[index] = 2;
+                order.push(index);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn substitute<'c>(op: Operation<'c>, values: &HashMap<Value<'c>, Value<'c>>) {
+    for index in 0..op.operand_count() {
+        if let Some(value) = values.get(&op.operand(index)) {
+            op.set_operand(index, *value);
+        }
+    }
+}
+
+/// Erases ops that moved into kernels, users first.
+fn erase_unused(mut ops: Vec<Operation<'_>>) -> Result {
+    loop {
+        let before = ops.len();
+        let mut kept = Vec::new();
+        for op in ops.into_iter().rev() {
+            if !op.is_alive() {
+                continue;
+            }
+            if op.results().all(|v| v.is_unused()) {
+                Rewriter::at(op).erase(op)?;
+            } else {
+                kept.push(op);
+            }
+        }
+        kept.reverse();
+        if kept.is_empty() || kept.len() == before {
+            return Ok(());
+        }
+        ops = kept;
+    }
+}

@@ -1,0 +1,319 @@
+//! Decides which ops share a kernel.
+
+use std::collections::HashMap;
+
+use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView};
+use thunder_ir::{Operation, Result, Value};
+
+use super::rows::{Access, accesses, max_rows, rule_of};
+use crate::shapes::Shapes;
+
+/// Constants of at most this many elements are repeated in the kernels that use them.
+const SMALL_CONSTANT: i64 = 16;
+
+/// A group of ops that become one kernel.
+#[derive(Debug)]
+pub struct Group<'c> {
+    /// The ops, each after what it uses; ops that are cheap to repeat may be in several groups.
+    pub ops: Vec<Operation<'c>>,
+    /// Those of them that no other group repeats: their results may leave the kernel.
+    pub own: Vec<Operation<'c>>,
+    /// How many leading dimensions of every result are rows.
+    pub rows: usize,
+    dims: Vec<Dim>,
+    last: usize,
+}
+
+/// The parts of a function.
+pub struct Partition<'c> {
+    /// The groups.
+    pub groups: Vec<Group<'c>>,
+    /// Everything else but the terminator, in order.
+    pub others: Vec<Operation<'c>>,
+}
+
+/// What happens to an op.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// Stays in the function: libraries, views that cost nothing, large constants, sizes.
+    Stays,
+    /// Is repeated in each kernel that uses it.
+    Repeated,
+    /// Belongs to one kernel.
+    Computed,
+}
+
+struct Partitioner<'a, 'c> {
+    shapes: &'a Shapes<'c>,
+    ops: Vec<Operation<'c>>,
+    position: HashMap<Operation<'c>, usize>,
+    roles: Vec<Role>,
+    group_of: HashMap<Operation<'c>, usize>,
+    groups: Vec<Group<'c>>,
+    separate: bool,
+}
+
+/// Partitions the one block of `function`.
+pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: bool) -> Result<Partition<'c>> {
+    let block = function.regions().next().and_then(|r| r.entry()).ok_or_else(|| function.error("has no body"))?;
+    let ops = block.operations();
+    let position = ops.iter().enumerate().map(|(i, op)| (*op, i)).collect();
+    let mut p = Partitioner {
+        shapes,
+        roles: vec![Role::Stays; ops.len()],
+        ops,
+        position,
+        group_of: HashMap::new(),
+        groups: Vec::new(),
+        separate,
+    };
+    p.assign_roles();
+    for index in 0..p.ops.len() {
+        if p.roles[index] == Role::Computed {
+            p.place(p.ops[index]);
+        }
+    }
+    let others = p
+        .ops
+        .iter()
+        .zip(&p.roles)
+        .filter(|(op, role)| **role == Role::Stays && !op.has_trait("terminator"))
+        .map(|(op, _)| *op)
+        .collect();
+    Ok(Partition { groups: p.groups, others })
+}
+
+impl<'c> Partitioner<'_, 'c> {
+    /// Users decide whether a view or a generator must exist in memory, so go backwards.
+    fn assign_roles(&mut self) {
+        for index in (0..self.ops.len()).rev() {
+            let op = self.ops[index];
+            self.roles[index] = self.role(op);
+        }
+    }
+
+    fn role(&self, op: Operation<'c>) -> Role {
+        if op.has_trait("terminator") || op.regions().len() > 0 || op.name() == "func.call" {
+            return Role::Stays;
+        }
+        let computes_tensor = op.results().any(|v| v.ty().as_tensor().is_some());
+        if !computes_tensor || <dyn SizeRule>::of(op).is_some() {
+            return Role::Stays;
+        }
+        if <dyn Library>::of(op).is_some_and(|l| l.library().is_some()) {
+            return Role::Stays;
+        }
+        if op.has_trait("constant_like") {
+            return if is_small_constant(op) && !self.needed_in_memory(op) { Role::Repeated } else { Role::Stays };
+        }
+        if <dyn Strided>::of(op).is_some() {
+            if self.is_alias(op) {
+                return Role::Stays;
+            }
+            return if self.needed_in_memory(op) { Role::Computed } else { Role::Repeated };
+        }
+        let generates = op.operands().all(|v| v.ty().as_tensor().is_none());
+        if generates && !self.needed_in_memory(op) { Role::Repeated } else { Role::Computed }
+    }
+
+    /// Whether the result is its operand's memory, or the other way round.
+    fn is_alias(&self, op: Operation<'c>) -> bool {
+        absorbed_permutation(op, self.shapes).is_some()
+            || layout(op.result(0), self.shapes).is_some_and(|(_, view)| view.is_dense())
+    }
+
+    /// Whether a user needs the result as dense memory: one that stays and cannot take a view.
+    fn needed_in_memory(&self, op: Operation<'c>) -> bool {
+        op.results().flat_map(Value::uses).any(|(user, _)| {
+            let Some(index) = self.position.get(&user) else { return true };
+            if self.roles[*index] != Role::Stays {
+                return false;
+            }
+            let takes_views = <dyn Library>::of(user).is_some() && <dyn Strided>::of(op).is_some();
+            !(takes_views && layout(op.result(0), self.shapes).is_some())
+        })
+    }
+
+    /// The ops that `op` needs repeated in its own kernel, each after what it uses.
+    fn repeated(&self, op: Operation<'c>) -> Vec<Operation<'c>> {
+        let mut found = Vec::new();
+        self.collect_repeated(op, &mut found);
+        found
+    }
+
+    fn collect_repeated(&self, op: Operation<'c>, found: &mut Vec<Operation<'c>>) {
+        for producer in op.operands().filter_map(Value::defining_op) {
+            let Some(index) = self.position.get(&producer) else { continue };
+            if self.roles[*index] == Role::Repeated && !found.contains(&producer) {
+                self.collect_repeated(producer, found);
+                found.push(producer);
+            }
+        }
+    }
+
+    fn place(&mut self, op: Operation<'c>) {
+        let mut ops = self.repeated(op);
+        ops.push(op);
+        let dims = self.shapes.dims(op.result(0));
+        let mut candidates: Vec<usize> = ops
+            .iter()
+            .flat_map(|op| op.operands().filter_map(Value::defining_op))
+            .filter_map(|producer| self.group_of.get(&producer).copied())
+            .collect();
+        candidates.sort_unstable_by(|a, b| b.cmp(a));
+        candidates.dedup();
+        let last = self.position[&op];
+        if !self.separate {
+            for group in candidates {
+                if let Some(rows) = self.joint_rows(group, &ops, &dims)
+                    && !self.would_cycle(group, &ops)
+                {
+                    let group_ops = &mut self.groups[group];
+                    let new: Vec<_> = ops.into_iter().filter(|o| !group_ops.ops.contains(o)).collect();
+                    group_ops.ops.extend(new);
+                    group_ops.own.push(op);
+                    group_ops.rows = rows;
+                    group_ops.last = last;
+                    self.group_of.insert(op, group);
+                    return;
+                }
+            }
+        }
+        let rows = (0..=dims.len()).rev().find(|rows| self.fits(&ops, &[], *rows, &dims)).unwrap_or(0);
+        self.group_of.insert(op, self.groups.len());
+        self.groups.push(Group { ops, own: vec![op], rows, dims, last });
+    }
+
+    /// The rows that a group has when `ops` join it; `None` where they have none in common.
+    fn joint_rows(&self, group: usize, ops: &[Operation<'c>], dims: &[Dim]) -> Option<usize> {
+        let group = &self.groups[group];
+        let common = group.dims.iter().zip(dims).take_while(|(a, b)| a == b).count();
+        (1..=group.rows.min(common)).rev().find(|rows| self.fits(ops, &group.ops, *rows, dims))
+    }
+
+    /// Whether each of `ops` works row by row, and reads what the same kernel makes row by row.
+    fn fits(&self, ops: &[Operation<'c>], members: &[Operation<'c>], rows: usize, dims: &[Dim]) -> bool {
+        let inside =
+            |value: Value<'c>| value.defining_op().is_some_and(|op| members.contains(&op) || ops.contains(&op));
+        // An op that repeats what rows share is not itself made of rows.
+        let mut shared: Vec<Operation<'c>> = Vec::new();
+        for op in ops.iter().rev() {
+            let is_shared = shared.contains(op);
+            let rule = rule_of(*op);
+            if is_shared {
+                shared.extend(op.operands().filter_map(Value::defining_op));
+                continue;
+            }
+            let Some(rule) = rule else { return rows == 0 && ops.len() == 1 };
+            if self.shapes.dims(op.result(0)).get(..rows) != dims.get(..rows) || max_rows(&rule) < rows {
+                return false;
+            }
+            let Some(accesses) = accesses(&rule, rows) else { return false };
+            for (operand, access) in op.operands().zip(accesses) {
+                if access == Access::Aligned || rows == 0 || !inside(operand) {
+                    continue;
+                }
+                let producer = operand.defining_op().filter(|p| self.is_repeated(*p));
+                match producer {
+                    Some(producer) => shared.push(producer),
+                    None => return false,
+                }
+            }
+        }
+        true
+    }
+
+    fn is_repeated(&self, op: Operation<'c>) -> bool {
+        self.position.get(&op).is_some_and(|i| self.roles[*i] == Role::Repeated)
+    }
+
+    /// Whether something that `ops` need from outside the group needs the group itself.
+    fn would_cycle(&self, group: usize, ops: &[Operation<'c>]) -> bool {
+        let first = self.groups[group].ops.iter().filter_map(|o| self.position.get(o)).min().copied().unwrap_or(0);
+        let mut stack: Vec<Operation<'c>> = ops
+            .iter()
+            .flat_map(|op| op.operands().filter_map(Value::defining_op))
+            .filter(|p| !ops.contains(p) && self.group_of.get(p) != Some(&group))
+            .collect();
+        let mut seen = Vec::new();
+        let mut seen_groups = Vec::new();
+        while let Some(op) = stack.pop() {
+            let next: Vec<Operation<'c>> = match self.group_of.get(&op) {
+                Some(found) if *found == group => return true,
+                Some(found) => {
+                    if seen_groups.contains(found) || self.groups[*found].last < first {
+                        continue;
+                    }
+                    seen_groups.push(*found);
+                    self.groups[*found].ops.clone()
+                }
+                None => {
+                    let is_early = self.position.get(&op).is_none_or(|i| *i < first);
+                    if is_early || seen.contains(&op) {
+                        continue;
+                    }
+                    seen.push(op);
+                    vec![op]
+                }
+            };
+            stack.extend(next.iter().flat_map(|op| op.operands().filter_map(Value::defining_op)));
+        }
+        false
+    }
+}
+
+/// A value as a view of the value that owns its memory, through ops that only look differently.
+///
+/// The result of a library that is only wanted in another order of dimensions has no memory: it is a
+/// view of the reordered value.
+pub fn layout<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Value<'c>, StridedView)> {
+    if let [(user, _)] = value.uses()[..]
+        && let Some(permutation) = absorbed_permutation(user, shapes)
+    {
+        let target = StridedView::dense(shapes.dims(user.result(0)));
+        let mut strides = target.strides.clone();
+        for (to, from) in permutation.iter().enumerate() {
+            strides[*from] = target.strides[to].clone();
+        }
+        let view = StridedView { sizes: shapes.dims(value), strides, offset: Dim::Known(0) };
+        return Some((user.result(0), view));
+    }
+    let source = value.defining_op().and_then(|op| Some((op, <dyn Strided>::of(op)?)));
+    let Some((op, strided)) = source.filter(|(op, _)| absorbed_permutation(*op, shapes).is_none()) else {
+        return Some((value, StridedView::dense(shapes.dims(value))));
+    };
+    let (root, view) = layout(op.operand(0), shapes)?;
+    let view = strided.view(&view, &shapes.dims(value))?;
+    Some((root, view))
+}
+
+/// The order of dimensions in which a library may write its result at once: `op` is the only user
+/// of an attention's result and permutes it. Entry `i` is the operand's dimension that becomes `i`.
+pub fn absorbed_permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<Vec<usize>> {
+    let strided = <dyn Strided>::of(op)?;
+    let source = op.operand(0);
+    let library = source.defining_op().and_then(<dyn Library>::of)?;
+    let is_attention = matches!(library.library(), Some(LibraryCall::Attention { .. }));
+    if !is_attention || source.uses().len() != 1 {
+        return None;
+    }
+    let from = StridedView::dense(shapes.dims(source));
+    let to = strided.view(&from, &shapes.dims(op.result(0)))?;
+    if to.sizes.len() != from.sizes.len() || to.offset != Dim::Known(0) {
+        return None;
+    }
+    let mut permutation: Vec<usize> = Vec::new();
+    for (size, stride) in to.sizes.iter().zip(&to.strides) {
+        let axis = (0..from.sizes.len())
+            .find(|axis| !permutation.contains(axis) && from.sizes[*axis] == *size && from.strides[*axis] == *stride)?;
+        permutation.push(axis);
+    }
+    // The innermost dimension must stay so: libraries write contiguous vectors.
+    (permutation.last() == Some(&(permutation.len() - 1))).then_some(permutation)
+}
+
+fn is_small_constant(op: Operation<'_>) -> bool {
+    let count = op.result(0).ty().as_tensor().and_then(|t| t.static_dims()).map(|d| d.iter().product::<i64>());
+    let splat = op.attribute("value").and_then(|a| a.splat_value()).is_some();
+    splat || count.is_some_and(|c| c <= SMALL_CONSTANT)
+}
