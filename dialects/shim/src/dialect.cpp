@@ -352,51 +352,69 @@ constexpr unsigned inferSlots = 512;
 const ThunderOp *inferTables[inferSlots];
 std::mutex inferMutex;
 
-template <unsigned N>
-struct InferModel : InferTypeOpInterface::FallbackModel<InferModel<N>> {
-  static LogicalResult
-  inferReturnTypes(MLIRContext *context, std::optional<Location> location,
-                   ValueRange operands, DictionaryAttr attributes,
-                   OpaqueProperties, RegionRange,
-                   SmallVectorImpl<Type> &types) {
-    SmallVector<MlirValue> values;
-    for (Value value : operands)
-      values.push_back(wrap(value));
-    Location loc = location.value_or(UnknownLoc::get(context));
-    auto add = [](MlirType type, void *user) {
-      static_cast<SmallVectorImpl<Type> *>(user)->push_back(unwrap(type));
-    };
-    const ThunderOp *table = inferTables[N];
-    return success(table->infer(table->data, wrap(loc), values.size(),
-                                values.data(),
-                                wrap(Attribute(attributes)), add, &types)
-                       .value != 0);
+LogicalResult inferWith(const ThunderOp *table, MLIRContext *context,
+                        std::optional<Location> location, ValueRange operands,
+                        DictionaryAttr attributes,
+                        SmallVectorImpl<Type> &types) {
+  SmallVector<MlirValue> values;
+  for (Value value : operands)
+    values.push_back(wrap(value));
+  Location loc = location.value_or(UnknownLoc::get(context));
+  auto add = [](MlirType type, void *user) {
+    static_cast<SmallVectorImpl<Type> *>(user)->push_back(unwrap(type));
+  };
+  return success(table->infer(table->data, wrap(loc), values.size(),
+                              values.data(), wrap(Attribute(attributes)), add,
+                              &types)
+                     .value != 0);
+}
+
+bool compatible(TypeRange inferred, TypeRange actual) {
+  return inferred.size() == actual.size() &&
+         succeeded(verifyCompatibleShapes(inferred, actual));
+}
+
+// Kept small: one pair of functions a slot is all that is instantiated.
+template <unsigned N> struct InferSlot {
+  static LogicalResult infer(MLIRContext *c, std::optional<Location> l,
+                             ValueRange o, DictionaryAttr a, OpaqueProperties,
+                             RegionRange, SmallVectorImpl<Type> &types) {
+    return inferWith(inferTables[N], c, l, o, a, types);
   }
-  static LogicalResult refineReturnTypes(MLIRContext *c,
-                                         std::optional<Location> l,
-                                         ValueRange o, DictionaryAttr a,
-                                         OpaqueProperties p, RegionRange r,
-                                         SmallVectorImpl<Type> &types) {
+  static LogicalResult refine(MLIRContext *c, std::optional<Location> l,
+                              ValueRange o, DictionaryAttr a, OpaqueProperties,
+                              RegionRange, SmallVectorImpl<Type> &types) {
     SmallVector<Type> inferred;
-    if (failed(inferReturnTypes(c, l, o, a, p, r, inferred)))
-      return failure();
-    if (!isCompatibleReturnTypes(inferred, types))
+    if (failed(inferWith(inferTables[N], c, l, o, a, inferred)) ||
+        !compatible(inferred, types))
       return failure();
     types.assign(inferred.begin(), inferred.end());
     return success();
   }
-  static bool isCompatibleReturnTypes(TypeRange inferred, TypeRange actual) {
-    return inferred.size() == actual.size() &&
-           succeeded(verifyCompatibleShapes(inferred, actual));
-  }
 };
 
+using InferConcept = detail::InferTypeOpInterfaceInterfaceTraits::Concept;
+
 template <unsigned... N>
-bool attachInfer(unsigned slot, RegisteredOperationName name,
-                 std::integer_sequence<unsigned, N...>) {
-  return ((slot == N ? (name.attachInterface<InferModel<N>>(), true) : false) ||
-          ...);
+InferConcept inferConcept(unsigned slot,
+                          std::integer_sequence<unsigned, N...>) {
+  static constexpr decltype(InferConcept::inferReturnTypes) infer[] = {
+      InferSlot<N>::infer...};
+  static constexpr decltype(InferConcept::refineReturnTypes) refine[] = {
+      InferSlot<N>::refine...};
+  return InferConcept{infer[slot], refine[slot], compatible};
 }
+
+/// MLIR default-constructs models, so the slot reaches this one by the thread.
+thread_local unsigned attachingSlot = 0;
+
+struct InferModel : InferConcept {
+  using Interface = InferTypeOpInterface;
+  InferModel()
+      : InferConcept(inferConcept(
+            attachingSlot,
+            std::make_integer_sequence<unsigned, inferSlots>())) {}
+};
 
 /// Binds a slot for `table`, or finds the one bound before: contexts share it.
 std::optional<unsigned> inferSlot(const ThunderOp *table) {
@@ -510,9 +528,10 @@ private:
     if (op.isGraphRegion)
       name.attachInterface<GraphRegionModel>();
     if (op.infer)
-      if (std::optional<unsigned> slot = inferSlot(&op))
-        attachInfer(*slot, name,
-                    std::make_integer_sequence<unsigned, inferSlots>());
+      if (std::optional<unsigned> slot = inferSlot(&op)) {
+        attachingSlot = *slot;
+        name.attachInterface<InferModel>();
+      }
   }
 
   void add(std::unique_ptr<DynamicTypeDefinition> def) {
