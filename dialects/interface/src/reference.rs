@@ -1,6 +1,6 @@
 //! The value of an op on host tensors: its semantics, and the oracle of every test.
 
-use thunder_tensor::Tensor;
+use thunder_tensor::{Tensor, TensorError};
 
 /// Why the reference could not compute a value.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -16,6 +16,12 @@ pub enum EvalError {
 impl From<String> for EvalError {
     fn from(message: String) -> Self {
         Self::Input(message)
+    }
+}
+
+impl From<TensorError> for EvalError {
+    fn from(error: TensorError) -> Self {
+        Self::Input(error.to_string())
     }
 }
 

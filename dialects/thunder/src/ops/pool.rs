@@ -1,0 +1,227 @@
+//! Pools: what a window sees becomes one element.
+
+use crate::axes::host_shapes;
+use crate::infer_like;
+use crate::window::{Window, WindowAttributes};
+use thunder_interface::{
+    Cost, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+};
+use thunder_ir::attr::ArrayOf;
+use thunder_ir::op::Op;
+use thunder_ir::prelude::*;
+use thunder_tensor::Tensor as HostTensor;
+
+/// Largest element of each window over the spatial dimensions of `[batch, channels, space...]`.
+///
+/// NaN if any element is. Padding is never the largest; a window of padding alone gives negative
+/// infinity. Positions are counted as by `thunder.convolution`.
+///
+/// - (C1) the operand is a tensor of floats
+/// - (C2) the operand has rank 3 to 5, and `window` one entry per spatial dimension
+/// - (C3) so have `stride`, `padding` and `dilation`; steps are positive, and a padding is a pair of
+///   sizes: before the first element, and after the last
+/// - (C4) the window has elements, and fits in the padded operand
+///
+/// ```mlir
+/// %y = thunder.max_pool %x window = [2, 2] : tensor<1x8x6x6xf32> -> tensor<1x8x3x3xf32>
+/// ```
+#[op("thunder.max_pool", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+pub struct MaxPool {
+    /// The channels of each batch element.
+    #[c(1)]
+    operand: Operand<Tensor<Float>>,
+    /// The elements that a window has.
+    #[c(2)]
+    window: Attr<Vec<i64>>,
+    /// The steps between positions, the size of the window unless given.
+    #[c(3)]
+    stride: OptionalAttr<Vec<i64>>,
+    /// Padding before and after each spatial dimension, none unless given.
+    #[c(3)]
+    padding: OptionalAttr<ArrayOf<Vec<i64>>>,
+    /// The steps between elements of the window, 1 unless given.
+    #[c(3)]
+    dilation: OptionalAttr<Vec<i64>>,
+    out: Produces<Tensor<Float>>,
+}
+
+impl MaxPool<'_> {
+    fn attributes(&self) -> WindowAttributes {
+        WindowAttributes { stride: self.stride(), padding: self.padding(), dilation: self.dilation() }
+    }
+}
+
+impl Reference for MaxPool<'_> {
+    fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
+        let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
+        pool(self, window, &inputs[0], |lane, _| {
+            let larger = |best: f64, x: &f64| if x.is_nan() || *x > best { *x } else { best };
+            lane.iter().fold(f64::NEG_INFINITY, larger)
+        })
+    }
+}
+
+impl Samples for MaxPool<'_> {
+    fn samples(s: &mut SampleSet) {
+        for (ty, attributes, out, shape) in [
+            ("2x3x17x", "window = [3]", "2x3x5x", &[2, 3, 17][..]),
+            ("1x3x7x9x", "window = [3, 2] stride = [2, 1] padding = [[1, 1], [0, 1]]", "1x3x4x9x", &[1, 3, 7, 9]),
+            ("1x2x9x8x", "window = [2, 3] stride = [1, 1] dilation = [3, 2]", "1x2x6x4x", &[1, 2, 9, 8]),
+            ("1x2x4x4x5x", "window = [2, 2, 2]", "1x2x2x2x2x", &[1, 2, 4, 4, 5]),
+            ("?x3x?x?x", "window = [2, 2]", "?x3x?x?x", &[2, 3, 6, 5]),
+            ("0x3x4x4x", "window = [2, 2]", "0x3x2x2x", &[0, 3, 4, 4]),
+        ] {
+            pool_sample(s, "thunder.max_pool", ty, attributes, out, shape);
+        }
+        pool_sample(s, "thunder.max_pool", "2x3x17x", "window = [2]", "2x3x8x", &[2, 3, 17]).specials();
+    }
+}
+
+/// Arithmetic mean of each window over the spatial dimensions of `[batch, channels, space...]`.
+///
+/// Padding counts as zeros. With `count_include_pad = false` it does not count at all, and a window
+/// of padding alone gives NaN. Positions are counted as by `thunder.convolution`. Sums are
+/// accumulated in at least single precision.
+///
+/// - (C1) the operand is a tensor of floats
+/// - (C2) the operand has rank 3 to 5, and `window` one entry per spatial dimension
+/// - (C3) so have `stride` and `padding`; steps are positive, and a padding is a pair of sizes:
+///   before the first element, and after the last
+/// - (C4) the window has elements, and fits in the padded operand
+///
+/// ```mlir
+/// %y = thunder.avg_pool %x window = [2, 2] stride = [1, 1] : tensor<1x8x6x6xf32> -> tensor<1x8x5x5xf32>
+/// ```
+#[op("thunder.avg_pool", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+pub struct AvgPool {
+    /// The channels of each batch element.
+    #[c(1)]
+    operand: Operand<Tensor<Float>>,
+    /// The elements that a window has.
+    #[c(2)]
+    window: Attr<Vec<i64>>,
+    /// The steps between positions, the size of the window unless given.
+    #[c(3)]
+    stride: OptionalAttr<Vec<i64>>,
+    /// Padding before and after each spatial dimension, none unless given.
+    #[c(3)]
+    padding: OptionalAttr<ArrayOf<Vec<i64>>>,
+    /// Whether padding counts among the elements.
+    #[default(true)]
+    count_include_pad: Attr<bool>,
+    out: Produces<Tensor<Float>>,
+}
+
+impl AvgPool<'_> {
+    fn attributes(&self) -> WindowAttributes {
+        WindowAttributes { stride: self.stride(), padding: self.padding(), dilation: None }
+    }
+}
+
+impl Reference for AvgPool<'_> {
+    fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
+        let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
+        let counts_padding = self.count_include_pad();
+        pool(self, window, &inputs[0], |lane, taps| {
+            lane.iter().sum::<f64>() / if counts_padding { taps } else { lane.len() } as f64
+        })
+    }
+}
+
+impl Samples for AvgPool<'_> {
+    fn samples(s: &mut SampleSet) {
+        for (ty, attributes, out, shape) in [
+            ("2x3x17x", "window = [3]", "2x3x5x", &[2, 3, 17][..]),
+            ("1x3x7x9x", "window = [3, 2] stride = [2, 1] padding = [[1, 1], [0, 1]]", "1x3x4x9x", &[1, 3, 7, 9]),
+            (
+                "1x3x7x9x",
+                "window = [3, 3] stride = [2, 2] padding = [[1, 1], [1, 1]] count_include_pad = false",
+                "1x3x4x5x",
+                &[1, 3, 7, 9],
+            ),
+            ("1x2x4x4x5x", "window = [2, 2, 2]", "1x2x2x2x2x", &[1, 2, 4, 4, 5]),
+            ("?x3x?x?x", "window = [2, 2]", "?x3x?x?x", &[2, 3, 6, 5]),
+            ("0x3x4x4x", "window = [2, 2]", "0x3x2x2x", &[0, 3, 4, 4]),
+        ] {
+            pool_sample(s, "thunder.avg_pool", ty, attributes, out, shape);
+        }
+    }
+}
+
+/// What both pools share beyond their reference.
+macro_rules! pools {
+    ($($op:ident),*) => {$(
+        impl<'c> Infer<'c> for $op<'c> {
+            fn infer(&self) -> Result<Vec<Type<'c>>> {
+                infer_like(self)
+            }
+        }
+
+        impl ShapeRule for $op<'_> {
+            fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
+                let dims = &inputs.operands[0];
+                let window = window_of(self, &self.window(), dims.len(), self.attributes())?;
+                Ok(vec![[&dims[..2], &window.positions(self, &dims[2..], "(C4)")?].concat()])
+            }
+        }
+
+        impl Cost for $op<'_> {
+            fn flops(&self, _: &[Vec<i64>], results: &[Vec<i64>]) -> f64 {
+                self.window().iter().product::<i64>() as f64 * results[0].iter().product::<i64>() as f64
+            }
+        }
+
+        impl Precision for $op<'_> {}
+    )*};
+}
+
+pools!(MaxPool, AvgPool);
+
+fn window_of<'c>(op: &impl Op<'c>, sizes: &[i64], rank: usize, attributes: WindowAttributes) -> Result<Window> {
+    if !(3..=5).contains(&rank) || sizes.len() + 2 != rank {
+        let message = format!("(C2) a window of {} dimensions over an operand of rank {rank}", sizes.len());
+        return Err(op.error(message));
+    }
+    let dims: Vec<Dim> = sizes.iter().map(|size| Dim::Known(*size)).collect();
+    Window::new(op, &dims, sizes, attributes, "(C3)")
+}
+
+/// Applies `f` to the elements of each window that are no padding, with the number of all.
+fn pool<'c>(
+    op: &(impl Op<'c> + ShapeRule),
+    window: Result<Window>,
+    operand: &HostTensor,
+    f: impl Fn(&[f64], usize) -> f64,
+) -> Result<Vec<HostTensor>, EvalError> {
+    let shape = host_shapes(op, std::slice::from_ref(operand))?.remove(0);
+    let window = window.map_err(|e| EvalError::Input(e.message()))?;
+    let space = &operand.shape()[2..];
+    let reads = window.reads(space, &shape[2..])?;
+    let taps: usize = window.taps()?.iter().product();
+    let area: usize = space.iter().product();
+    let source = operand.to_vec::<f64>();
+    let mut out = Vec::new();
+    let mut lane = Vec::with_capacity(taps);
+    for channel in 0..shape[0] * shape[1] {
+        let base = channel * area;
+        for reads in reads.chunks(taps) {
+            lane.clear();
+            lane.extend(reads.iter().flatten().map(|place| source[base + place]));
+            out.push(f(&lane, taps));
+        }
+    }
+    Ok(vec![HostTensor::from_values(operand.dtype(), shape, out)?])
+}
+
+fn pool_sample<'s>(
+    s: &'s mut SampleSet,
+    name: &str,
+    ty: &str,
+    attributes: &str,
+    out: &str,
+    shape: &[usize],
+) -> &'s mut thunder_interface::Sample {
+    let (ty, out) = (format!("tensor<{ty}$T>"), format!("tensor<{out}$T>"));
+    let body = format!("%r = {name} %x {attributes} : {ty} -> {out}\n  return %r : {out}");
+    s.add(Dtypes::FLOATS, &format!("(%x: {ty}) -> {out}"), &body, &[shape]).ulps(16.0)
+}
