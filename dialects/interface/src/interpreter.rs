@@ -92,19 +92,8 @@ impl<'c> Interpreter<'c> {
     }
 
     fn step(&mut self, op: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
-        if let Some(reference) = <dyn Reference>::of(op) {
-            return reference.evaluate(inputs).map_err(|e| op.error(e));
-        }
-        if let Some(scalar) = <dyn Scalar>::of(op) {
-            let operands = op
-                .operands()
-                .enumerate()
-                .map(|(index, v)| Some(Expr::input(index, dtype_of(v.ty().element())?)))
-                .collect::<Option<Vec<_>>>()
-                .ok_or_else(|| op.error("has operands of a dtype that cannot be interpreted"))?;
-            let expr = scalar.scalar(&operands);
-            let shape = inputs.first().map(Tensor::shape).unwrap_or_default();
-            return Ok(vec![evaluate(&expr, inputs, shape).map_err(|e| op.error(e))?]);
+        if let Some(results) = compute(op, inputs) {
+            return results.map_err(|e| op.error(e));
         }
         if let Some(composite) = <dyn Decompose>::of(op) {
             return self.decomposed(op, &*composite, inputs);
@@ -210,6 +199,26 @@ impl<'c> Interpreter<'c> {
             _ => Err(unknown(op)),
         }
     }
+}
+
+/// The value of one op by its `Reference`, else by its `Scalar` body; `None` for an op with neither.
+///
+/// An operand of type `index` is a tensor of rank 0 and dtype `i64`.
+pub fn compute(op: Operation<'_>, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>, EvalError>> {
+    if let Some(reference) = <dyn Reference>::of(op) {
+        return Some(reference.evaluate(inputs));
+    }
+    let scalar = <dyn Scalar>::of(op)?;
+    let operands = op
+        .operands()
+        .enumerate()
+        .map(|(index, v)| Some(Expr::input(index, dtype_of(v.ty().element())?)))
+        .collect::<Option<Vec<_>>>();
+    let Some(operands) = operands else {
+        return Some(Err(EvalError::Unsupported("has operands of a dtype that cannot be interpreted".to_owned())));
+    };
+    let shape = inputs.first().map(Tensor::shape).unwrap_or_default();
+    Some(evaluate(&scalar.scalar(&operands), inputs, shape).map(|result| vec![result]))
 }
 
 fn unknown(op: Operation<'_>) -> Error {

@@ -30,7 +30,7 @@ pub use differentiate::Differentiate;
 pub use dim::{Dim, DimExpr, collect_equalities};
 pub use eval::evaluate;
 pub use expr::{BinaryFn, Compare, Expr, ExprKind, UnaryFn};
-pub use interpreter::interpret;
+pub use interpreter::{compute, interpret};
 pub use library::{Library, LibraryCall};
 pub use precision::{Precision, PrecisionClass};
 pub use quantize::Quantize;

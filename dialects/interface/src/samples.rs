@@ -11,6 +11,10 @@ impl Dtypes {
     pub const FLOATS: Self = Self(&[DType::F32, DType::F64, DType::F16, DType::BF16]);
     /// All integers, without truth values.
     pub const INTEGERS: Self = Self(&[DType::I8, DType::I16, DType::I32, DType::I64, DType::U8]);
+    /// Integers and truth values.
+    pub const INTEGERS_AND_BOOL: Self = Self(&[DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::Bool]);
+    /// Integers that have negative values.
+    pub const SIGNED: Self = Self(&[DType::I8, DType::I16, DType::I32, DType::I64]);
     /// Integers and floats.
     pub const NUMBERS: Self = Self(&[
         DType::F32,

@@ -16,8 +16,8 @@ pub struct ShapeInputs<'a, 'c> {
 /// The rule runs with static sizes during type inference, where an unknown size stays unknown, and
 /// with symbolic ones when memory is planned. It checks what must be equal with [`Dim::unify`].
 pub trait ShapeRule {
-    /// One list of dimensions per result.
-    fn shapes(&self, inputs: &ShapeInputs<'_, '_>) -> Result<Vec<Vec<Dim>>>;
+    /// One list of dimensions per result; an empty one for a result that is no tensor.
+    fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>>;
 }
 
 crate::interface!(ShapeRule);

@@ -4,10 +4,19 @@
 //! promotion; composites such as softmax carry a decomposition into primitives. Everything about an
 //! op stands in its file below `ops/`; the table in `ops.rs` lists them.
 
+mod axes;
+mod compose;
+mod fold;
 mod infer;
+mod literal;
 pub mod ops;
+mod window;
 
-pub use infer::{infer_elements, infer_like};
+pub use fold::{fold_constants, fold_moved_splat, fold_to, producer, replaced};
+pub use infer::{
+    check_sizes, checked_axis, declared, infer_elements, infer_like, one_shape, stated_dims, stated_shape,
+};
+pub use literal::{Literal, Number, literal_expr, literal_tensor};
 pub use ops::{all_samples, dialect};
 
 /// The builder methods of every op: `b.matmul(x, y)`.

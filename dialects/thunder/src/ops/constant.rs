@@ -6,12 +6,12 @@ use thunder_tensor::Tensor as HostTensor;
 
 /// A tensor of known values.
 ///
-/// - (C1) the type of `value` is that of the result
+/// - (C1) the type of `value` is that of the result, without dynamic dimensions
 ///
 /// ```mlir
 /// %c = thunder.constant value = dense<[1.0, 2.0]> : tensor<2xf32> : tensor<2xf32>
 /// ```
-#[op("thunder.constant", pure, constant_like, infer, fold, interfaces(Reference, Cost))]
+#[op("thunder.constant", pure, constant_like, infer, verify, fold, interfaces(Reference, Cost))]
 pub struct Constant {
     value: Attr<Dense>,
     out: Produces<Tensor>,
@@ -20,6 +20,16 @@ pub struct Constant {
 impl<'c> Infer<'c> for Constant<'c> {
     fn infer(&self) -> Result<Vec<Type<'c>>> {
         Ok(self.value().ty().into_iter().collect())
+    }
+}
+
+impl Verify for Constant<'_> {
+    fn verify(&self) -> Result {
+        let (value, result) = (self.value().ty(), self.out().ty());
+        if value == Some(result) {
+            return Ok(());
+        }
+        Err(self.error(format!("(C1) the result is '{result}', which is not the type of the value")))
     }
 }
 
@@ -45,12 +55,16 @@ impl Cost for Constant<'_> {
 
 impl Samples for Constant<'_> {
     fn samples(s: &mut SampleSet) {
-        s.add(
-            Dtypes::FLOATS,
-            "() -> tensor<2x2x$T>",
-            "%r = thunder.constant value = dense<[[1.0, -2.5], [0.0, 3.0]]> : tensor<2x2x$T> : tensor<2x2x$T>
-             return %r : tensor<2x2x$T>",
-            &[],
-        );
+        for (dtypes, ty, value) in [
+            (Dtypes::FLOATS, "tensor<2x2x$T>", "[[1.0, -2.5], [0.0, 3.0]]"),
+            (Dtypes::FLOATS, "tensor<3x17x$T>", "0.5"),
+            (Dtypes::FLOATS, "tensor<$T>", "-1.5"),
+            (Dtypes::FLOATS, "tensor<0x4x$T>", ""),
+            (Dtypes::INTEGERS, "tensor<3x$T>", "[1, 0, 100]"),
+            (Dtypes::BOOL, "tensor<3x$T>", "[true, false, true]"),
+        ] {
+            let body = format!("%r = thunder.constant value = dense<{value}> : {ty} : {ty}\n  return %r : {ty}");
+            s.add(dtypes, &format!("() -> {ty}"), &body, &[]);
+        }
     }
 }

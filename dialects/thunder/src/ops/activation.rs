@@ -1,0 +1,213 @@
+//! Activation functions of neural networks.
+
+use super::unary::{elementwise_samples, special_sample, unary};
+use crate::fold_constants;
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use thunder_interface::{Compare, Cost, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn};
+use thunder_ir::prelude::*;
+use thunder_ir::AttrKind;
+
+unary! {
+    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
+
+    /// Rectifier: the larger of the operand and zero.
+    Relu "thunder.relu" "%y = thunder.relu %x : tensor<4xf32>"
+        [idempotent] Keep 1.0, -2.0..2.0 specials, |x| x.max(&x.constant(0.0));
+}
+
+unary! {
+    Float FLOATS "- (C1) the operand is a tensor of floats":
+
+    /// Logistic function `1 / (1 + e^-x)`, which neither overflows nor cancels in its tails.
+    Sigmoid "thunder.sigmoid" "%y = thunder.sigmoid %x : tensor<4xf32>"
+        [] Keep 15.0, -6.0..6.0 specials, |x| sigmoid(x);
+
+    /// `x * sigmoid(x)`, also known as swish.
+    Silu "thunder.silu" "%y = thunder.silu %x : tensor<4xf32>"
+        [] Keep 16.0, -6.0..6.0 specials, |x| x * &sigmoid(x);
+
+    /// `log(1 + e^x)`, a smooth rectifier.
+    Softplus "thunder.softplus" "%y = thunder.softplus %x : tensor<4xf32>"
+        [] Widen 25.0, -6.0..6.0 specials, |x| softplus(x);
+
+    /// `x * tanh(softplus(x))`.
+    Mish "thunder.mish" "%y = thunder.mish %x : tensor<4xf32>"
+        [] Widen 40.0, -6.0..6.0, |x| x * &softplus(x).unary(UnaryFn::Tanh);
+
+    /// Piecewise linear sigmoid `relu6(x + 3) / 6`.
+    HardSigmoid "thunder.hard_sigmoid" "%y = thunder.hard_sigmoid %x : tensor<4xf32>"
+        [] Keep 4.0, -6.0..6.0 specials, |x| hard_sigmoid(x);
+
+    /// `x * hard_sigmoid(x)`.
+    HardSwish "thunder.hard_swish" "%y = thunder.hard_swish %x : tensor<4xf32>"
+        [] Keep 5.0, -6.0..6.0, |x| x * &hard_sigmoid(x);
+}
+
+/// With `e = e^-|x|`, which is at most 1: `1 / (1 + e)` on the right, `e / (1 + e)` on the left.
+fn sigmoid(x: &Expr) -> Expr {
+    let (zero, one) = (x.constant(0.0), x.constant(1.0));
+    let e = (-&x.unary(UnaryFn::Abs)).unary(UnaryFn::Exp);
+    let numerator = x.compare(Compare::Ge, &zero).select(&one, &e);
+    numerator / (one + e)
+}
+
+/// `max(x, 0) + log1p(e^-|x|)`: the exponential is at most 1.
+fn softplus(x: &Expr) -> Expr {
+    let e = (-&x.unary(UnaryFn::Abs)).unary(UnaryFn::Exp);
+    x.max(&x.constant(0.0)) + e.unary(UnaryFn::Log1p)
+}
+
+fn hard_sigmoid(x: &Expr) -> Expr {
+    let shifted = (x + &x.constant(3.0)).max(&x.constant(0.0)).min(&x.constant(6.0));
+    shifted / x.constant(6.0)
+}
+
+/// How a gelu is computed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AttrKind)]
+pub enum Approximation {
+    /// By the error function.
+    None,
+    /// By a hyperbolic tangent.
+    Tanh,
+}
+
+/// Gaussian error linear unit `x * P(X <= x)` for a standard normal `X`.
+///
+/// With `approximate = tanh` it is `0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))` instead.
+///
+/// - (C1) the operand is a tensor of floats
+///
+/// ```mlir
+/// %y = thunder.gelu %x approximate = tanh : tensor<4xf32>
+/// ```
+#[op("thunder.gelu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost))]
+pub struct Gelu {
+    #[c(1)]
+    operand: Operand<Tensor<Float>>,
+    /// The formula.
+    #[default(Approximation::None)]
+    approximate: Attr<Approximation>,
+    out: Produces<Tensor<Float>>,
+}
+
+impl Scalar for Gelu<'_> {
+    fn scalar(&self, x: &[Expr]) -> Expr {
+        let x = &x[0];
+        let (half, one) = (x.constant(0.5), x.constant(1.0));
+        let function = match self.approximate() {
+            Approximation::None => (x * &x.constant(FRAC_1_SQRT_2)).unary(UnaryFn::Erf),
+            Approximation::Tanh => {
+                let cube = &(x * x) * x;
+                let inner = x + &(cube * x.constant(0.044_715));
+                (inner * x.constant(FRAC_2_SQRT_PI * FRAC_1_SQRT_2)).unary(UnaryFn::Tanh)
+            }
+        };
+        &(x * &half) * &(one + function)
+    }
+}
+
+impl<'c> Fold<'c> for Gelu<'c> {
+    fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
+        fold_constants(self, constants)
+    }
+}
+
+impl Cost for Gelu<'_> {
+    fn flops(&self, _: &[Vec<i64>], results: &[Vec<i64>]) -> f64 {
+        25.0 * results[0].iter().product::<i64>() as f64
+    }
+}
+
+impl Samples for Gelu<'_> {
+    fn samples(s: &mut SampleSet) {
+        elementwise_samples(s, "thunder.gelu", "", Dtypes::FLOATS, -4.0, 4.0);
+        elementwise_samples(s, "thunder.gelu", " approximate = tanh", Dtypes::FLOATS, -4.0, 4.0);
+    }
+}
+
+/// The operand where it is positive, else `slope` times the operand.
+///
+/// - (C1) the operand is a tensor of floats
+///
+/// ```mlir
+/// %y = thunder.leaky_relu %x slope = 0.2 : tensor<4xf32>
+/// ```
+#[op("thunder.leaky_relu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost))]
+pub struct LeakyRelu {
+    #[c(1)]
+    operand: Operand<Tensor<Float>>,
+    /// The factor of values below zero.
+    #[default(0.01)]
+    slope: Attr<f64>,
+    out: Produces<Tensor<Float>>,
+}
+
+impl Scalar for LeakyRelu<'_> {
+    fn scalar(&self, x: &[Expr]) -> Expr {
+        let x = &x[0];
+        x.compare(Compare::Gt, &x.constant(0.0)).select(x, &(x * &x.constant(self.slope())))
+    }
+}
+
+impl<'c> Fold<'c> for LeakyRelu<'c> {
+    fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
+        fold_constants(self, constants)
+    }
+}
+
+impl Cost for LeakyRelu<'_> {
+    fn flops(&self, _: &[Vec<i64>], results: &[Vec<i64>]) -> f64 {
+        2.0 * results[0].iter().product::<i64>() as f64
+    }
+}
+
+impl Samples for LeakyRelu<'_> {
+    fn samples(s: &mut SampleSet) {
+        elementwise_samples(s, "thunder.leaky_relu", "", Dtypes::FLOATS, -4.0, 4.0);
+        special_sample(s, "thunder.leaky_relu", " slope = 0.25", Dtypes::FLOATS).specials();
+    }
+}
+
+/// The operand where it is positive, else `alpha * (e^x - 1)`.
+///
+/// - (C1) the operand is a tensor of floats
+///
+/// ```mlir
+/// %y = thunder.elu %x alpha = 0.5 : tensor<4xf32>
+/// ```
+#[op("thunder.elu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost))]
+pub struct Elu {
+    #[c(1)]
+    operand: Operand<Tensor<Float>>,
+    /// The limit for values far below zero, negated.
+    #[default(1.0)]
+    alpha: Attr<f64>,
+    out: Produces<Tensor<Float>>,
+}
+
+impl Scalar for Elu<'_> {
+    fn scalar(&self, x: &[Expr]) -> Expr {
+        let x = &x[0];
+        let below = &x.constant(self.alpha()) * &x.unary(UnaryFn::Expm1);
+        x.compare(Compare::Gt, &x.constant(0.0)).select(x, &below)
+    }
+}
+
+impl<'c> Fold<'c> for Elu<'c> {
+    fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
+        fold_constants(self, constants)
+    }
+}
+
+impl Cost for Elu<'_> {
+    fn flops(&self, _: &[Vec<i64>], results: &[Vec<i64>]) -> f64 {
+        14.0 * results[0].iter().product::<i64>() as f64
+    }
+}
+
+impl Samples for Elu<'_> {
+    fn samples(s: &mut SampleSet) {
+        elementwise_samples(s, "thunder.elu", "", Dtypes::FLOATS, -4.0, 4.0);
+        special_sample(s, "thunder.elu", " alpha = 0.5", Dtypes::FLOATS).specials();
+    }
+}

@@ -1,0 +1,71 @@
+// RUN: thunder-opt %s | thunder-opt | FileCheck %s
+// RUN: thunder-opt %s --mlir-print-op-generic | thunder-opt | FileCheck %s
+
+// CHECK-LABEL: @unary
+// CHECK: thunder.neg %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.abs %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.sign %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.ceil %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.floor %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.round %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.trunc %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.sqrt %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.rsqrt %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.reciprocal %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.exp %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.exp2 %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.expm1 %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.log %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.log2 %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.log10 %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.log1p %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.sin %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.cos %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.tan %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.asin %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.acos %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.atan %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.sinh %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.cosh %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.tanh %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.asinh %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.acosh %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.atanh %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.erf %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.erfc %{{.*}} : tensor<?x4xf32>
+// CHECK: thunder.not %{{.*}} : tensor<3xui8>
+func.func @unary(%x: tensor<?x4xf32>, %i: tensor<3xui8>) {
+  %neg = thunder.neg %x : tensor<?x4xf32>
+  %abs = thunder.abs %x : tensor<?x4xf32>
+  %sign = thunder.sign %x : tensor<?x4xf32>
+  %ceil = thunder.ceil %x : tensor<?x4xf32>
+  %floor = thunder.floor %x : tensor<?x4xf32>
+  %round = thunder.round %x : tensor<?x4xf32>
+  %trunc = thunder.trunc %x : tensor<?x4xf32>
+  %sqrt = thunder.sqrt %x : tensor<?x4xf32>
+  %rsqrt = thunder.rsqrt %x : tensor<?x4xf32>
+  %reciprocal = thunder.reciprocal %x : tensor<?x4xf32>
+  %exp = thunder.exp %x : tensor<?x4xf32>
+  %exp2 = thunder.exp2 %x : tensor<?x4xf32>
+  %expm1 = thunder.expm1 %x : tensor<?x4xf32>
+  %log = thunder.log %x : tensor<?x4xf32>
+  %log2 = thunder.log2 %x : tensor<?x4xf32>
+  %log10 = thunder.log10 %x : tensor<?x4xf32>
+  %log1p = thunder.log1p %x : tensor<?x4xf32>
+  %sin = thunder.sin %x : tensor<?x4xf32>
+  %cos = thunder.cos %x : tensor<?x4xf32>
+  %tan = thunder.tan %x : tensor<?x4xf32>
+  %asin = thunder.asin %x : tensor<?x4xf32>
+  %acos = thunder.acos %x : tensor<?x4xf32>
+  %atan = thunder.atan %x : tensor<?x4xf32>
+  %sinh = thunder.sinh %x : tensor<?x4xf32>
+  %cosh = thunder.cosh %x : tensor<?x4xf32>
+  %tanh = thunder.tanh %x : tensor<?x4xf32>
+  %asinh = thunder.asinh %x : tensor<?x4xf32>
+  %acosh = thunder.acosh %x : tensor<?x4xf32>
+  %atanh = thunder.atanh %x : tensor<?x4xf32>
+  %erf = thunder.erf %x : tensor<?x4xf32>
+  %erfc = thunder.erfc %x : tensor<?x4xf32>
+  %n = thunder.not %i : tensor<3xui8>
+  return
+}
