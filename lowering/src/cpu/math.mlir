@@ -747,3 +747,57 @@ func.func private @thunder.cos.f32(%x: f32) -> f32 {
   %y = call @thunder.wave.f32(%r, %n) : (f32, i32) -> f32
   return %y : f32
 }
+
+// f32 to bf16, to nearest even; a NaN keeps its sign and becomes quiet.
+func.func private @thunder.truncf.f32.bf16(%x: f32) -> bf16 {
+  %shift = arith.constant 16 : i32
+  %one = arith.constant 1 : i32
+  %below_half = arith.constant 0x7FFF : i32
+  %quiet = arith.constant 0x00400000 : i32
+  %i = arith.bitcast %x : f32 to i32
+  %high = arith.shrui %i, %shift : i32
+  %odd = arith.andi %high, %one : i32
+  %rounding = arith.addi %odd, %below_half : i32
+  %rounded = arith.addi %i, %rounding : i32
+  %nan = arith.ori %i, %quiet : i32
+  %is_nan = arith.cmpf uno, %x, %x : f32
+  %chosen = arith.select %is_nan, %nan, %rounded : i32
+  %top = arith.shrui %chosen, %shift : i32
+  %short = arith.trunci %top : i32 to i16
+  %y = arith.bitcast %short : i16 to bf16
+  return %y : bf16
+}
+
+// f64 to f32 with the last bit set where that is inexact (rounding to odd), so that rounding once more to a narrower
+// type gives what rounding once would.
+func.func private @thunder.odd.f64.f32(%x: f64) -> f32 {
+  %one = arith.constant 1 : i32
+  %zero = arith.constant 0 : i32
+  %y = arith.truncf %x : f64 to f32
+  %back = arith.extf %y : f32 to f64
+  %magnitude = math.absf %x : f64
+  %back_magnitude = math.absf %back : f64
+  %above = arith.cmpf ogt, %back_magnitude, %magnitude : f64
+  %inexact = arith.cmpf one, %back, %x : f64
+  %i = arith.bitcast %y : f32 to i32
+  %excess = arith.select %above, %one, %zero : i32
+  %down = arith.subi %i, %excess : i32
+  %sticky = arith.select %inexact, %one, %zero : i32
+  %odd = arith.ori %down, %sticky : i32
+  %z = arith.bitcast %odd : i32 to f32
+  return %z : f32
+}
+
+// f64 to bf16, rounded once.
+func.func private @thunder.truncf.f64.bf16(%x: f64) -> bf16 {
+  %odd = call @thunder.odd.f64.f32(%x) : (f64) -> f32
+  %y = call @thunder.truncf.f32.bf16(%odd) : (f32) -> bf16
+  return %y : bf16
+}
+
+// f64 to f16, rounded once.
+func.func private @thunder.truncf.f64.f16(%x: f64) -> f16 {
+  %odd = call @thunder.odd.f64.f32(%x) : (f64) -> f32
+  %y = arith.truncf %odd : f32 to f16
+  return %y : f16
+}
