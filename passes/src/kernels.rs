@@ -8,7 +8,7 @@ mod outline;
 mod partition;
 mod rows;
 
-pub use partition::layout;
+pub use partition::{absorbed_permutation, layout};
 use thunder_ir::prelude::*;
 
 use crate::shapes::Shapes;
@@ -19,6 +19,12 @@ pub const KERNEL: &str = "thunder.kernel";
 /// The attribute of a kernel with one number per input and then per result: how many leading
 /// dimensions are rows, which the kernel treats one by one; 0 for what every row sees whole.
 pub const ROWS: &str = "thunder.rows";
+
+/// The attribute of a kernel with the sizes of its inputs and results, over its symbols.
+pub const SIZES: &str = "thunder.sizes";
+
+/// The attribute of a kernel with the number of its symbols: its sizes that differ from call to call.
+pub const SYMBOL_COUNT: &str = "thunder.symbols";
 
 /// Groups ops into kernels, greedily from producers to consumers.
 #[pass("thunder-kernels", on = "builtin.module", dialects("func"))]

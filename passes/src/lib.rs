@@ -7,8 +7,8 @@ mod kernels;
 pub mod shapes;
 
 pub use decompose::Decompose;
-pub use kernels::layout;
-pub use kernels::{KERNEL, Kernels, ROWS};
+pub use kernels::{absorbed_permutation, layout};
+pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
 
 thunder_ir::passes! {
     /// Registers every pass of this crate with MLIR.

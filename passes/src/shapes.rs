@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use thunder_interface::{Dim, ShapeInputs, ShapeRule, SizeRule, collect_equalities};
-use thunder_ir::{Block, Operation, Result, Value};
+use thunder_interface::{Dim, DimExpr, ShapeInputs, ShapeRule, SizeRule, collect_equalities};
+use thunder_ir::{Attribute, Block, ContextRef, Operation, Result, Value};
 
 /// The attribute of a function argument that names its dimensions: `["batch", "seq"]`, where equal
 /// names are equal sizes, and an empty name is a size of its own.
@@ -205,6 +205,47 @@ impl Callee {
         let results = returned.map_or_else(Vec::new, |op| op.operands().map(|v| shapes.dims(v)).collect());
         Ok(Self { symbols: shapes.symbols, results })
     }
+}
+
+/// A size as an attribute: a number, a symbol's name, or an operator with two sizes.
+pub fn dim_to_attribute<'c>(cx: ContextRef<'c>, dim: &Dim) -> Attribute<'c> {
+    let pair = |operator: &str, a: &Dim, b: &Dim| {
+        let parts = [Attribute::string(cx, operator), dim_to_attribute(cx, a), dim_to_attribute(cx, b)];
+        Attribute::array(cx, &parts)
+    };
+    match dim {
+        Dim::Known(size) => Attribute::i64(cx, *size),
+        Dim::Unknown => Attribute::string(cx, "?"),
+        Dim::Expr(expr) => match &**expr {
+            DimExpr::Symbol(number) => Attribute::string(cx, &format!("s{number}")),
+            DimExpr::Add(a, b) => pair("+", a, b),
+            DimExpr::Sub(a, b) => pair("-", a, b),
+            DimExpr::Mul(a, b) => pair("*", a, b),
+            DimExpr::FloorDiv(a, b) => pair("/", a, b),
+            DimExpr::Max(a, b) => pair("max", a, b),
+        },
+    }
+}
+
+/// What [`dim_to_attribute`] wrote; `None` for anything else.
+pub fn attribute_to_dim(attribute: Attribute<'_>) -> Option<Dim> {
+    if let Some(size) = attribute.as_integer() {
+        return Some(Dim::Known(size));
+    }
+    if let Some(name) = attribute.as_string() {
+        return if name == "?" { Some(Dim::Unknown) } else { Some(Dim::symbol(name.strip_prefix('s')?.parse().ok()?)) };
+    }
+    let parts = attribute.as_array()?;
+    let [operator, a, b] = parts[..] else { return None };
+    let (a, b) = (attribute_to_dim(a)?, attribute_to_dim(b)?);
+    Some(match operator.as_string()? {
+        "+" => a.add(&b),
+        "-" => a.sub(&b),
+        "*" => a.mul(&b),
+        "/" => a.floor_div(&b),
+        "max" => a.max(&b),
+        _ => return None,
+    })
 }
 
 /// The function `name` of the module around `op`.

@@ -146,6 +146,19 @@ impl Dim {
         dims.iter().fold(Dim::Known(1), |product, dim| product.mul(dim))
     }
 
+    /// Whether a symbol occurs in it.
+    pub fn mentions(&self, symbol: u32) -> bool {
+        let Self::Expr(expr) = self else { return false };
+        match &**expr {
+            DimExpr::Symbol(number) => *number == symbol,
+            DimExpr::Add(a, b)
+            | DimExpr::Sub(a, b)
+            | DimExpr::Mul(a, b)
+            | DimExpr::FloorDiv(a, b)
+            | DimExpr::Max(a, b) => a.mentions(symbol) || b.mentions(symbol),
+        }
+    }
+
     /// The same size with every symbol replaced.
     pub fn substitute(&self, symbols: &dyn Fn(u32) -> Dim) -> Dim {
         let Self::Expr(expr) = self else { return self.clone() };

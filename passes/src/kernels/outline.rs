@@ -7,8 +7,8 @@ use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result
 
 use super::partition::{Group, Partition};
 use super::rows::{Access, accesses, rule_of};
-use super::{KERNEL, ROWS};
-use crate::shapes::{DIM_NAMES, Shapes};
+use super::{KERNEL, ROWS, SIZES, SYMBOL_COUNT};
+use crate::shapes::{DIM_NAMES, Shapes, dim_to_attribute};
 
 /// Collects the kernels of a module.
 pub struct Outliner<'c> {
@@ -113,6 +113,7 @@ impl<'c> Outliner<'c> {
             inside.extend(op.results().zip(copy.results()));
         }
         rewriter.insert(&Blueprint::new("func.return").operands(border.outputs.iter().map(|v| inside[v])))?;
+        annotate_sizes(function)?;
         let text = function.to_text(false, false);
         if let Some(name) = self.names.get(&text) {
             let name = name.clone();
@@ -205,6 +206,26 @@ fn row_counts(group: &Group<'_>, border: &Border<'_>) -> Vec<i64> {
     }
     counts[border.inputs.len()..].fill(rows as i64);
     counts
+}
+
+/// Writes the sizes of a kernel's inputs and results on it: lowered ops no longer tell them.
+fn annotate_sizes(function: Operation<'_>) -> Result {
+    let shapes = Shapes::of(function)?;
+    let cx = function.context();
+    let body = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let results = body.terminator().map_or_else(Vec::new, |op| op.operands().collect());
+    let entries: Vec<_> = body
+        .arguments()
+        .chain(results)
+        .map(|value| {
+            let dims = if value.ty().as_tensor().is_some() { shapes.dims(value) } else { vec![shapes.size(value)] };
+            let dims: Vec<_> = dims.iter().map(|d| dim_to_attribute(cx, d)).collect();
+            Attribute::array(cx, &dims)
+        })
+        .collect();
+    function.set_attribute(SIZES, Attribute::array(cx, &entries));
+    function.set_attribute(SYMBOL_COUNT, Attribute::i64(cx, shapes.symbols.len() as i64));
+    Ok(())
 }
 
 /// Everything but the terminator in an order in which each unit comes after what it uses, as near

@@ -1,0 +1,479 @@
+//! From a function of kernels, library calls and views to the runtime's program.
+//!
+//! Needs: `--thunder-kernels` has run. Every value is a place in memory: an input, a parameter, a
+//! constant, an output, or a buffer whose lifetime the runtime plans.
+
+mod sizes;
+
+use std::collections::HashMap;
+
+use thunder_interface::{Dim, Library, LibraryCall, StridedView, attribute_to_tensor, dtype_of};
+use thunder_ir::{Operation, Result, Value};
+use thunder_passes::shapes::{Shapes, find_function};
+use thunder_passes::{KERNEL, ROWS, layout};
+use thunder_runtime::program::{
+    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, Constraint, DimId, KernelId, Launch,
+    LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step, Symbol,
+};
+use thunder_tensor::DType;
+
+use sizes::Sizes;
+
+/// The attribute of a function argument that is a weight: its name.
+pub const PARAMETER: &str = "thunder.parameter";
+
+/// The attribute of a function argument with its name.
+pub const NAME: &str = "thunder.name";
+
+/// Elements that a thread should at least get of a kernel's work.
+const GRAIN: i64 = 16 * 1024;
+
+/// Emits the program of `function`, and the bytes of its constants.
+pub fn emit(function: Operation<'_>) -> Result<(Program, Vec<u8>)> {
+    let shapes = Shapes::of(function)?;
+    let mut emitter =
+        Emitter { function, shapes: &shapes, sizes: Sizes::default(), program: Program::default(), constants: Vec::new(), roots: HashMap::new(), kernels: HashMap::new() };
+    emitter.signature()?;
+    emitter.body()?;
+    let Emitter { mut program, sizes, constants, .. } = emitter;
+    program.dims = sizes.into_table();
+    program.validate(constants.len() as u64).map_err(|e| function.error(format!("internal: the emitted program is invalid: {e}")))?;
+    Ok((program, constants))
+}
+
+struct Emitter<'a, 'c> {
+    function: Operation<'c>,
+    shapes: &'a Shapes<'c>,
+    sizes: Sizes,
+    program: Program,
+    constants: Vec<u8>,
+    roots: HashMap<Value<'c>, Root>,
+    kernels: HashMap<String, KernelId>,
+}
+
+impl<'c> Emitter<'_, 'c> {
+    fn signature(&mut self) -> Result {
+        let function = self.function;
+        self.program.name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default().to_owned();
+        let attributes = function.attribute("arg_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+        let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+        let mut input_of = HashMap::new();
+        for (argument, value) in block.arguments().enumerate() {
+            let attribute = |name: &str| {
+                attributes.get(argument).and_then(|a| a.entry(name)).and_then(|a| a.as_string()).map(str::to_owned)
+            };
+            if value.ty().as_tensor().is_none() {
+                return Err(function.error(format!(
+                    "argument #{argument} is '{}', but a program takes tensors only",
+                    value.ty()
+                )));
+            }
+            if let Some(name) = attribute(PARAMETER) {
+                if self.shapes.dims(value).iter().any(|d| d.known().is_none()) {
+                    return Err(function.error(format!("parameter '{name}' has a dynamic size")));
+                }
+                self.roots.insert(value, Root::Parameter(self.program.parameters.len() as u32));
+                let port = self.port(name, value)?;
+                self.program.parameters.push(port);
+            } else {
+                let index = self.program.inputs.len() as u32;
+                input_of.insert(argument, index);
+                self.roots.insert(value, Root::Input(index));
+                let port = self.port(attribute(NAME).unwrap_or_else(|| format!("input{index}")), value)?;
+                self.program.inputs.push(port);
+            }
+        }
+        for symbol in &self.shapes.symbols {
+            self.program.symbols.push(Symbol {
+                name: symbol.name.clone(),
+                input: input_of[&symbol.argument],
+                axis: symbol.axis as u32,
+            });
+        }
+        for (a, b, why) in &self.shapes.equalities {
+            let (left, right) = (self.sizes.id(a)?, self.sizes.id(b)?);
+            self.program.constraints.push(Constraint { left, right, message: why.clone() });
+        }
+        Ok(())
+    }
+
+    fn port(&mut self, name: String, value: Value<'c>) -> Result<Port> {
+        Ok(Port { name, dtype: self.dtype(value)?, shape: self.shape(value)? })
+    }
+
+    fn dtype(&self, value: Value<'c>) -> Result<DType> {
+        dtype_of(value.ty().element())
+            .ok_or_else(|| self.function.error(format!("'{}' has no dtype that the runtime knows", value.ty())))
+    }
+
+    fn shape(&mut self, value: Value<'c>) -> Result<Vec<DimId>> {
+        self.shapes.dims(value).iter().map(|d| self.sizes.id(d)).collect()
+    }
+
+    fn body(&mut self) -> Result {
+        let block = self.function.region(0).entry().ok_or_else(|| self.function.error("has no body"))?;
+        let terminator = block.terminator().ok_or_else(|| self.function.error("does not return"))?;
+        self.outputs(terminator)?;
+        for op in block.operations() {
+            self.step(op)?;
+        }
+        self.copies(terminator)
+    }
+
+    /// Gives each returned value that a step makes the memory of its output at once.
+    fn outputs(&mut self, terminator: Operation<'c>) -> Result {
+        let attributes = self.function.attribute("res_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+        for (index, value) in terminator.operands().enumerate() {
+            let name = attributes.get(index).and_then(|a| a.entry(NAME)).and_then(|a| a.as_string());
+            let port = self.port(name.map_or_else(|| format!("output{index}"), str::to_owned), value)?;
+            self.program.outputs.push(port);
+            let Some((root, view)) = layout(value, self.shapes) else { continue };
+            let is_made = root.defining_op().is_some_and(|op| !op.has_trait("constant_like"));
+            if is_made && view.is_dense() && !self.roots.contains_key(&root) {
+                self.roots.insert(root, Root::Output(index as u32));
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies to the outputs what is not made there: inputs, constants, and values returned twice.
+    fn copies(&mut self, terminator: Operation<'c>) -> Result {
+        for (index, value) in terminator.operands().enumerate() {
+            let output = Root::Output(index as u32);
+            let (root, view) = self.place(terminator, value)?;
+            if root == output {
+                continue;
+            }
+            if !view.is_dense() {
+                return Err(terminator.error("internal: returns a view that no kernel made dense"));
+            }
+            let bytes = self.bytes(value)?;
+            self.program.steps.push(Step::Copy { from: Place::new(root), to: Place::new(output), bytes });
+        }
+        Ok(())
+    }
+
+    fn bytes(&mut self, value: Value<'c>) -> Result<DimId> {
+        let size = Dim::Known(self.dtype(value)?.size() as i64);
+        let total = self.shapes.dims(value).iter().fold(size, |total, dim| total.mul(dim));
+        self.sizes.id(&total)
+    }
+
+    fn step(&mut self, op: Operation<'c>) -> Result {
+        if op.name() == "func.call" {
+            return self.launch(op);
+        }
+        if op.has_trait("constant_like") && op.result(0).ty().as_tensor().is_some() {
+            return self.constant(op);
+        }
+        if let Some(call) = <dyn Library>::of(op).as_ref().and_then(|l| l.library()) {
+            return self.library(op, &call);
+        }
+        let is_free = op.has_trait("terminator")
+            || op.results().all(|v| v.ty().as_tensor().is_none())
+            || layout(op.result(0), self.shapes).is_some_and(|(root, _)| root != op.result(0) || self.is_absorbed(op));
+        if is_free { Ok(()) } else { Err(op.error("cannot be a step of a program: no kernel has it")) }
+    }
+
+    fn is_absorbed(&self, op: Operation<'c>) -> bool {
+        thunder_passes::absorbed_permutation(op, self.shapes).is_some()
+    }
+
+    /// The memory of a value that a step makes.
+    fn make(&mut self, value: Value<'c>) -> Result<Root> {
+        let (root, _) = layout(value, self.shapes).unwrap_or((value, StridedView::dense(Vec::new())));
+        if let Some(known) = self.roots.get(&root) {
+            return Ok(*known);
+        }
+        let made = Root::Buffer(self.program.buffers.len() as u32);
+        let (dtype, shape) = (self.dtype(root)?, self.shape(root)?);
+        self.program.buffers.push(Buffer { dtype, shape, alias: None });
+        self.roots.insert(root, made);
+        Ok(made)
+    }
+
+    /// Where a value is, and how it lies there.
+    fn place(&self, user: Operation<'c>, value: Value<'c>) -> Result<(Root, StridedView)> {
+        let (root, view) =
+            layout(value, self.shapes).ok_or_else(|| user.error("internal: uses a view that strides cannot say"))?;
+        let root = self.roots.get(&root).ok_or_else(|| user.error("internal: uses a value that no step makes"))?;
+        Ok((*root, view))
+    }
+
+    fn constant(&mut self, op: Operation<'c>) -> Result {
+        let value = op.result(0);
+        let tensor = op
+            .attribute("value")
+            .and_then(attribute_to_tensor)
+            .ok_or_else(|| op.error("has elements that the runtime does not know"))?;
+        self.constants.resize(self.constants.len().next_multiple_of(64), 0);
+        let offset = self.constants.len() as u64;
+        self.constants.extend_from_slice(tensor.bytes());
+        self.roots.insert(value, Root::Constant(self.program.constants.len() as u32));
+        let shape = tensor.shape().iter().map(|d| *d as u64).collect();
+        self.program.constants.push(Constant { dtype: tensor.dtype(), shape, offset });
+        Ok(())
+    }
+
+    fn launch(&mut self, op: Operation<'c>) -> Result {
+        let name = op.attribute("callee").and_then(|a| a.as_symbol()).unwrap_or_default();
+        let kernel = find_function(op, name)
+            .filter(|f| f.attribute(KERNEL).is_some())
+            .ok_or_else(|| op.error(format!("calls '@{name}', which is no kernel")))?;
+        let next = KernelId(self.kernels.len() as u32);
+        let id = *self.kernels.entry(name.to_owned()).or_insert(next);
+        if id == next && self.program.kernels.len() == next.0 as usize {
+            self.program.kernels.push(name.to_owned());
+        }
+        let mut args = Vec::new();
+        for operand in op.operands().filter(|v| v.ty().as_tensor().is_some()) {
+            let (root, view) = self.place(op, operand)?;
+            if !view.is_dense() {
+                return Err(op.error("internal: a kernel is given a view that is not dense"));
+            }
+            args.push(Arg::read(root));
+        }
+        for result in op.results() {
+            args.push(Arg { place: Place::new(self.make(result)?), access: Access::Write });
+        }
+        let inner = Shapes::of(kernel)?;
+        let mut dims = Vec::new();
+        for symbol in &inner.symbols {
+            dims.push(self.sizes.id(&self.shapes.symbol_value(op, symbol))?);
+        }
+        let tensors: Vec<_> = op.operands().chain(op.results()).filter(|v| v.ty().as_tensor().is_some()).collect();
+        let parallel = self.rows(op, kernel, &inner, &tensors)?;
+        self.program.steps.push(Step::Launch(Launch { kernel: id, args, dims, parallel }));
+        Ok(())
+    }
+
+    /// How the rows of a kernel's first result may be split over threads: only where their number is
+    /// a size of its own, which no other dimension shares.
+    fn rows(
+        &mut self,
+        op: Operation<'c>,
+        kernel: Operation<'c>,
+        inner: &Shapes<'_>,
+        args: &[Value<'c>],
+    ) -> Result<Option<Parallel>> {
+        let rows = kernel.attribute(ROWS).and_then(|a| a.as_i64_array()).unwrap_or_default();
+        let body = kernel.region(0).entry().ok_or_else(|| kernel.error("has no body"))?;
+        let results = body.terminator().map_or_else(Vec::new, |t| t.operands().collect());
+        let border: Vec<Value<'_>> = body.arguments().chain(results).collect();
+        let first = body.argument_count();
+        let Some(leading) = border.get(first).and_then(|v| inner.dims(*v).first().cloned()) else { return Ok(None) };
+        let Some(dim) = (0..inner.symbols.len()).find(|i| Dim::symbol(*i as u32) == leading) else { return Ok(None) };
+        let mut is_aligned = Vec::new();
+        for (value, rows) in border.iter().zip(&rows).filter(|(v, _)| v.ty().as_tensor().is_some()) {
+            let dims = inner.dims(*value);
+            let aligned = *rows > 0 && dims.first() == Some(&leading);
+            let elsewhere = dims.iter().skip(usize::from(aligned)).any(|d| d.mentions(dim as u32));
+            if elsewhere {
+                return Ok(None);
+            }
+            is_aligned.push(aligned);
+        }
+        let mut advance = Vec::new();
+        for (value, aligned) in args.iter().zip(&is_aligned) {
+            let row = self.shapes.dims(*value).iter().skip(1).fold(Dim::Known(self.dtype(*value)?.size() as i64), |p, d| p.mul(d));
+            advance.push(if *aligned { Some(self.sizes.id(&row)?) } else { None });
+        }
+        let elements = self.shapes.dims(op.result(0)).iter().skip(1).fold(Dim::Known(1), |p, d| p.mul(d));
+        let divisor = self.sizes.id(&elements.max(&Dim::Known(1)))?;
+        let grain = self.sizes.ceil_div(GRAIN, divisor);
+        Ok(Some(Parallel { dim: dim as u32, start: None, grain, advance }))
+    }
+
+    fn library(&mut self, op: Operation<'c>, call: &LibraryCall<'_>) -> Result {
+        // The call's values live as long as its handle; their like among the operands live longer.
+        let known = |v: Value<'_>| op.operands().find(|o| *o == v).expect("a library call uses the op's operands");
+        let (library, args) = match call {
+            LibraryCall::Matmul { lhs, rhs, bias, rhs_transposed } => {
+                self.matmul(op, known(*lhs), known(*rhs), bias.map(known), *rhs_transposed)?
+            }
+            LibraryCall::Attention { q, k, v, mask, causal, scale } => {
+                let operands = [known(*q), known(*k), known(*v)];
+                self.attention(op, operands, mask.map(known), *causal, *scale)?
+            }
+        };
+        self.program.steps.push(Step::Call(Call { op: library, args }));
+        Ok(())
+    }
+
+    fn matmul(
+        &mut self,
+        op: Operation<'c>,
+        lhs: Value<'c>,
+        rhs: Value<'c>,
+        bias: Option<Value<'c>>,
+        transposed: bool,
+    ) -> Result<(LibraryOp, Vec<Arg>)> {
+        let (lhs_root, mut left) = self.place(op, lhs)?;
+        let (rhs_root, mut right) = self.place(op, rhs)?;
+        let dtype = self.dtype(lhs)?;
+        let mut args = vec![at(lhs_root, &left, dtype, &mut self.sizes)?, at(rhs_root, &right, dtype, &mut self.sizes)?];
+        if let Some(bias) = bias {
+            let (root, view) = self.place(op, bias)?;
+            args.push(at(root, &view, dtype, &mut self.sizes)?);
+        }
+        let result = op.result(0);
+        let mut out = StridedView::dense(self.shapes.dims(result));
+        args.push(Arg::write(self.make(result)?));
+        // A matrix on the right serves all rows on the left: they are one long matrix, if strides allow.
+        if right.sizes.len() == 2 && left.sizes.len() > 2 {
+            let collapse = |view: &StridedView| {
+                let (last, outer) = view.sizes.split_last().expect("rank is more than 2");
+                let rows = outer.iter().fold(Dim::Known(1), |p, d| p.mul(d));
+                view.reshape(&[rows, last.clone()])
+            };
+            if let (Some(flat), Some(flat_out)) = (collapse(&left), collapse(&out)) {
+                (left, out) = (flat, flat_out);
+            }
+        }
+        if left.sizes.len() == 1 {
+            left.sizes.insert(0, Dim::Known(1));
+            left.strides.insert(0, Dim::Known(0));
+            out.sizes.insert(0, Dim::Known(1));
+            out.strides.insert(0, Dim::Known(0));
+        }
+        if transposed {
+            let rank = right.sizes.len();
+            right.sizes.swap(rank - 2, rank - 1);
+            right.strides.swap(rank - 2, rank - 1);
+        }
+        let outer = left.sizes.len() - 2;
+        let mut batch = Vec::new();
+        for axis in 0..outer {
+            let rhs = if right.sizes.len() == 2 { &Dim::Known(0) } else { &right.strides[axis] };
+            batch.push(BatchDim {
+                extent: self.sizes.id(&left.sizes[axis])?,
+                lhs: self.sizes.id(&left.strides[axis])?,
+                rhs: self.sizes.id(rhs)?,
+                out: self.sizes.id(&out.strides[axis])?,
+            });
+        }
+        let mut strides = |view: &StridedView| -> Result<MatrixStrides> {
+            let rank = view.strides.len();
+            Ok(MatrixStrides {
+                row: self.sizes.id(&view.strides[rank - 2])?,
+                column: self.sizes.id(&view.strides[rank - 1])?,
+            })
+        };
+        let (lhs_strides, rhs_strides, out_strides) = (strides(&left)?, strides(&right)?, strides(&out)?);
+        let rank = left.sizes.len();
+        let op = Matmul {
+            dtype,
+            m: self.sizes.id(&left.sizes[rank - 2])?,
+            n: self.sizes.id(&right.sizes[right.sizes.len() - 1])?,
+            k: self.sizes.id(&left.sizes[rank - 1])?,
+            batch,
+            lhs: lhs_strides,
+            rhs: rhs_strides,
+            out: out_strides,
+            bias: bias.is_some(),
+            epilogue: None,
+        };
+        Ok((LibraryOp::Matmul(op), args))
+    }
+
+    fn attention(
+        &mut self,
+        op: Operation<'c>,
+        operands: [Value<'c>; 3],
+        mask: Option<Value<'c>>,
+        causal: bool,
+        scale: f64,
+    ) -> Result<(LibraryOp, Vec<Arg>)> {
+        let dtype = self.dtype(operands[0])?;
+        let mut args = Vec::new();
+        let mut views = Vec::new();
+        for value in operands {
+            let (root, view) = self.place(op, value)?;
+            args.push(at(root, &view, dtype, &mut self.sizes)?);
+            views.push(problems(op, view)?);
+        }
+        let q_sizes = views[0].sizes.clone();
+        let mask = match mask {
+            None => None,
+            Some(mask) => {
+                let (root, view) = self.place(op, mask)?;
+                args.push(at(root, &view, self.dtype(mask)?, &mut self.sizes)?);
+                Some(self.mask_strides(op, &view)?)
+            }
+        };
+        let result = op.result(0);
+        let root = self.make(result)?;
+        let (_, out) = layout(result, self.shapes).ok_or_else(|| op.error("internal: has no place"))?;
+        args.push(Arg::write(root));
+        views.push(problems(op, out)?);
+        let mut strides = Vec::new();
+        for view in &views {
+            strides.push(AttentionStrides {
+                batch: self.sizes.id(&view.strides[0])?,
+                head: self.sizes.id(&view.strides[1])?,
+                position: self.sizes.id(&view.strides[2])?,
+            });
+        }
+        let op = Attention {
+            batch: self.sizes.id(&q_sizes[0])?,
+            heads: self.sizes.id(&q_sizes[1])?,
+            kv_heads: self.sizes.id(&views[1].sizes[1])?,
+            queries: self.sizes.id(&q_sizes[2])?,
+            keys: self.sizes.id(&views[1].sizes[2])?,
+            width: self.sizes.id(&q_sizes[3])?,
+            value_width: self.sizes.id(&views[2].sizes[3])?,
+            q: strides[0],
+            k: strides[1],
+            v: strides[2],
+            out: strides[3],
+            scale: scale as f32,
+            causal: if causal { Some(self.sizes.id(&Dim::Known(0))?) } else { None },
+            mask,
+        };
+        Ok((LibraryOp::Attention(op), args))
+    }
+
+    /// A mask's strides over `[batch, heads, queries, keys]`, aligned at the right; 0 where it repeats.
+    fn mask_strides(&mut self, op: Operation<'c>, view: &StridedView) -> Result<MaskStrides> {
+        if view.sizes.len() > 4 {
+            return Err(op.error("has a mask of more than 4 dimensions, which the library does not take"));
+        }
+        let missing = 4 - view.sizes.len();
+        let mut ids = Vec::new();
+        for axis in 0..4usize {
+            let stride = match axis.checked_sub(missing) {
+                Some(own) if view.sizes[own] != Dim::Known(1) => view.strides[own].clone(),
+                _ => Dim::Known(0),
+            };
+            ids.push(self.sizes.id(&stride)?);
+        }
+        Ok(MaskStrides { batch: ids[0], head: ids[1], query: ids[2], key: ids[3] })
+    }
+}
+
+/// An operand of an attention as `[batch, heads, position, width]`.
+fn problems(op: Operation<'_>, mut view: StridedView) -> Result<StridedView> {
+    while view.sizes.len() < 4 {
+        view.sizes.insert(0, Dim::Known(1));
+        view.strides.insert(0, Dim::Known(0));
+    }
+    if view.sizes.len() > 4 {
+        let inner = view.sizes.len() - 3;
+        let batch = view.sizes[..inner].iter().fold(Dim::Known(1), |p, d| p.mul(d));
+        let sizes: Vec<Dim> = std::iter::once(batch).chain(view.sizes[inner..].iter().cloned()).collect();
+        view = view.reshape(&sizes).ok_or_else(|| op.error("has outer dimensions that do not form one batch"))?;
+    }
+    if view.strides[3] != Dim::Known(1) && view.sizes[3] != Dim::Known(1) {
+        return Err(op.error("has an operand whose innermost dimension is not contiguous"));
+    }
+    Ok(view)
+}
+
+/// A read of a view's memory from its first element on.
+fn at(root: Root, view: &StridedView, dtype: DType, sizes: &mut Sizes) -> Result<Arg> {
+    let offset = match &view.offset {
+        Dim::Known(0) => None,
+        offset => Some(sizes.id(&offset.mul(&Dim::Known(dtype.size() as i64)))?),
+    };
+    Ok(Arg { place: Place { root, offset }, access: Access::Read })
+}
