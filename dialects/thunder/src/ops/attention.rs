@@ -5,8 +5,8 @@ use crate::build::*;
 use crate::compose::{Extent, broadcast, converted, extents, float_count, full, reshape, widened};
 use crate::{declared, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, Sample, SampleSet, Samples,
-    ShapeInputs, ShapeRule,
+    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, Sample, SampleSet, Samples,
+    ShapeInputs, ShapeRule, dtype_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -32,7 +32,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// %y = thunder.sdpa %q, %k, %v mask(%m) scale = 0.125
 ///   : (tensor<2x8x5x64xf32>, tensor<2x2x7x64xf32>, tensor<2x2x7x64xf32>, tensor<2x1x1x7xi1>) -> tensor<2x8x5x64xf32>
 /// ```
-#[op("thunder.sdpa", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.sdpa", pure, infer, interfaces(Reference, ShapeRule, Decompose, Library, Cost, Precision))]
 pub struct Sdpa {
     /// What is asked, a row each.
     #[c(1)]
@@ -96,6 +96,20 @@ impl ShapeRule for Sdpa<'_> {
         }
         *scores.last_mut().expect("scores have at least three dimensions") = v[depth].clone();
         Ok(vec![scores])
+    }
+}
+
+impl Library for Sdpa<'_> {
+    fn library<'b>(&'b self) -> Option<LibraryCall<'b>> {
+        let query = self.query().ty();
+        if dtype_of(query.element()) != Some(DType::F32) || self.mask().is_some_and(|m| m.ty().element() != query.element())
+        {
+            return None;
+        }
+        let depth = declared(query).last()?.known();
+        let scale = self.scale().or(depth.map(|depth| 1.0 / (depth as f64).sqrt()))?;
+        let (q, k, v) = (self.query(), self.key(), self.value());
+        Some(LibraryCall::Attention { q, k, v, mask: self.mask(), causal: self.causal(), scale })
     }
 }
 

@@ -1,8 +1,7 @@
 //! Broadcasting, which primitives never do by themselves.
 
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
-use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -20,7 +19,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.broadcast_in_dim %x, [%n] dims = [1] : (tensor<4xf32>, index) -> tensor<?x4xf32>
 /// ```
-#[op("thunder.broadcast_in_dim", pure, verify, fold, interfaces(Reference, ShapeRule, Strided, Cost))]
+#[op("thunder.broadcast_in_dim", pure, verify, fold, interfaces(Reference, ShapeRule, Strided, Shard, Cost))]
 pub struct BroadcastInDim {
     operand: Operand<Tensor>,
     sizes: Variadic<Index>,
@@ -71,6 +70,17 @@ impl ShapeRule for BroadcastInDim<'_> {
             }
         }
         Ok(vec![shape])
+    }
+}
+
+impl Shard for BroadcastInDim<'_> {
+    fn rule(&self) -> ShardRule {
+        let rank = declared(self.out().ty()).len() as u32;
+        let types = declared(self.operand().ty());
+        let operand = types.iter().zip(self.dims()).map(|(ty, dim)| (*ty != Dim::Known(1)).then_some(Factor(dim as u32)));
+        let mut operands = vec![operand.collect()];
+        operands.resize(1 + self.sizes().len(), Vec::new());
+        ShardRule { operands, results: vec![(0..rank).map(|i| Some(Factor(i))).collect()], reduced: Vec::new() }
     }
 }
 

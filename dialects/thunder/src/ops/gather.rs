@@ -2,8 +2,7 @@
 
 use crate::axes::host_shapes;
 use crate::{checked_axis, infer_like};
-use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+use thunder_interface::{Factor, Shard, ShardRule, Cost, Decompose, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -19,7 +18,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.take %x, %i axis = 1 : (tensor<2x5x3xf32>, tensor<4xi64>) -> tensor<2x4x3xf32>
 /// ```
-#[op("thunder.take", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+#[op("thunder.take", pure, infer, interfaces(Reference, ShapeRule, Shard, Cost, Precision))]
 pub struct Take {
     /// Where elements are taken from.
     operand: Operand<Tensor>,
@@ -42,6 +41,21 @@ impl ShapeRule for Take<'_> {
         let (operand, indices) = (&inputs.operands[0], &inputs.operands[1]);
         let axis = checked_axis(self, self.axis(), operand.len(), "(C2)")?;
         Ok(vec![[&operand[..axis], indices, &operand[axis + 1..]].concat()])
+    }
+}
+
+impl Shard for Take<'_> {
+    fn rule(&self) -> ShardRule {
+        let rank = |v: Value<'_>| v.ty().as_tensor().map_or(0, |t| t.rank());
+        let (operand, indices, axis) = (rank(self.operand()), rank(self.indices()), self.axis() as usize);
+        let factor = |i: usize| Some(Factor(i as u32));
+        // What follows the axis comes after the dimensions of the indices.
+        let mapped = |i: usize| if i == axis { None } else { factor(if i < axis { i } else { i + indices - 1 }) };
+        ShardRule {
+            operands: vec![(0..operand).map(mapped).collect(), (axis..axis + indices).map(factor).collect()],
+            results: vec![(0..operand + indices - 1).map(factor).collect()],
+            reduced: Vec::new(),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::compose::{Extent, broadcast, count, extents, reshape};
 use crate::build::*;
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule,
 };
 use thunder_ir::prelude::*;
@@ -23,7 +23,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// ```mlir
 /// %y = thunder.linear %x, %w bias(%b) : (tensor<8x5x3xf32>, tensor<4x3xf32>, tensor<4xf32>) -> tensor<8x5x4xf32>
 /// ```
-#[op("thunder.linear", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.linear", pure, infer, interfaces(Reference, ShapeRule, Decompose, Library, Cost, Precision))]
 pub struct Linear {
     /// The rows that are mapped.
     #[c(1)]
@@ -61,6 +61,14 @@ impl ShapeRule for Linear<'_> {
                 .map_err(|e| self.error(format!("(C4) rows of the weight and elements of the bias differ: {e}")))?,
         };
         Ok(vec![[outer, &[features]].concat()])
+    }
+}
+
+impl Library for Linear<'_> {
+    fn library<'b>(&'b self) -> Option<LibraryCall<'b>> {
+        let is_float = self.x().ty().element().as_scalar().is_some_and(|s| s.is_float());
+        let (lhs, rhs, bias) = (self.x(), self.weight(), self.bias());
+        is_float.then_some(LibraryCall::Matmul { lhs, rhs, bias, rhs_transposed: true })
     }
 }
 

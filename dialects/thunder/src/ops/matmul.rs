@@ -1,8 +1,7 @@
 //! Matrix products.
 
 use crate::infer_like;
-use thunder_interface::{
-    Cost, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+use thunder_interface::{Library, LibraryCall, Cost, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule, Dim,
 };
 use thunder_ir::prelude::*;
@@ -19,7 +18,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %c = thunder.matmul %a, %b : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
 /// ```
-#[op("thunder.matmul", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+#[op("thunder.matmul", pure, infer, interfaces(Reference, ShapeRule, Library, Cost, Precision))]
 pub struct Matmul {
     #[c(1)]
     lhs: Operand<Tensor<Number>>,
@@ -56,6 +55,14 @@ impl ShapeRule for Matmul<'_> {
         }
         shape.extend([lhs[outer].clone(), rhs[outer + 1].clone()]);
         Ok(vec![shape])
+    }
+}
+
+impl Library for Matmul<'_> {
+    fn library<'b>(&'b self) -> Option<LibraryCall<'b>> {
+        let is_float = self.lhs().ty().element().as_scalar().is_some_and(|s| s.is_float());
+        let (lhs, rhs) = (self.lhs(), self.rhs());
+        is_float.then_some(LibraryCall::Matmul { lhs, rhs, bias: None, rhs_transposed: false })
     }
 }
 

@@ -2,8 +2,7 @@
 
 use crate::axes::{checked_axes, host_shapes, reduced};
 use crate::{fold_constants, infer_like};
-use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::op::FoldOutcome;
 use thunder_ir::prelude::*;
@@ -22,7 +21,7 @@ macro_rules! reductions {
         /// ```mlir
         #[doc = $example]
         /// ```
-        #[op($name, pure, infer, fold, interfaces(Reference, ShapeRule, Cost, Precision))]
+        #[op($name, pure, infer, fold, interfaces(Reference, ShapeRule, Shard, Cost, Precision))]
         pub struct $op {
             /// What is reduced.
             #[c(1)]
@@ -64,6 +63,12 @@ macro_rules! reductions {
             }
         }
 
+        impl Shard for $op<'_> {
+            fn rule(&self) -> ShardRule {
+                reduction_rule(self.operand().ty(), &self.axes(), self.keep_dims())
+            }
+        }
+
         impl Cost for $op<'_> {
             fn flops(&self, operands: &[Vec<i64>], _: &[Vec<i64>]) -> f64 {
                 $flops * operands[0].iter().product::<i64>() as f64
@@ -82,6 +87,18 @@ macro_rules! reductions {
             }
         }
     )*};
+}
+
+/// Dimensions that stay move with those of the operand; the others are summed over.
+pub(crate) fn reduction_rule(operand: Type<'_>, axes: &[i64], keep_dims: bool) -> ShardRule {
+    let rank = operand.as_tensor().map_or(0, |t| t.rank()) as u32;
+    let is_reduced = |i: u32| axes.contains(&i64::from(i));
+    let result = (0..rank).filter(|i| keep_dims || !is_reduced(*i)).map(|i| (!is_reduced(i)).then_some(Factor(i)));
+    ShardRule {
+        operands: vec![(0..rank).map(|i| Some(Factor(i))).collect()],
+        results: vec![result.collect()],
+        reduced: (0..rank).filter(|i| is_reduced(*i)).map(Factor).collect(),
+    }
 }
 
 /// A start and a step, for floats and for integers; a mean also divides by the number of elements.

@@ -1,8 +1,7 @@
 //! Dimensions in another order, or backwards.
 
 use crate::{checked_axis, fold_constants, fold_moved_splat, fold_to, infer_like, producer};
-use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -15,7 +14,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.transpose %x permutation = [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
 /// ```
-#[op("thunder.transpose", pure, infer, fold, interfaces(Reference, ShapeRule, Strided, Cost))]
+#[op("thunder.transpose", pure, infer, fold, interfaces(Reference, ShapeRule, Strided, Shard, Cost))]
 pub struct Transpose {
     operand: Operand<Tensor>,
     /// The dimension of the operand that each one of the result is.
@@ -40,6 +39,17 @@ impl ShapeRule for Transpose<'_> {
             return Err(self.error(format!("(C1) {permutation:?} does not name each of {rank} dimensions once")));
         }
         Ok(vec![permutation.iter().map(|axis| shape[*axis as usize].clone()).collect()])
+    }
+}
+
+impl Shard for Transpose<'_> {
+    fn rule(&self) -> ShardRule {
+        let permutation = self.permutation();
+        ShardRule {
+            operands: vec![(0..permutation.len() as u32).map(|i| Some(Factor(i))).collect()],
+            results: vec![permutation.iter().map(|axis| Some(Factor(*axis as u32))).collect()],
+            reduced: Vec::new(),
+        }
     }
 }
 
