@@ -6,7 +6,6 @@ use pulp::Arch;
 
 pub mod attention;
 pub mod code;
-mod double;
 pub(crate) mod execute;
 mod exp;
 pub(crate) mod features;
@@ -16,6 +15,8 @@ mod narrow;
 pub mod operand;
 pub mod pool;
 pub(crate) mod scratch;
+#[cfg(test)]
+mod tests;
 
 use pool::Pool;
 use scratch::Reserve;

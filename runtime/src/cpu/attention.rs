@@ -130,7 +130,7 @@ impl WithSimd for Task<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         let Attention { keys, width, value_width, .. } = *self.attention;
-        let lanes = lanes::<S>();
+        let lanes = lanes::<f32, S>();
         let mut scratch = SCRATCH.take();
         // Every part starts at a whole vector.
         let lengths = [
@@ -143,7 +143,7 @@ impl WithSimd for Task<'_> {
         ];
         let total: usize = lengths.iter().map(|length| length.next_multiple_of(16)).sum();
         scratch.reserve(total * size_of::<f32>());
-        let mut next = scratch.as_f32_mut().as_mut_ptr();
+        let mut next = scratch.as_mut_ptr().cast::<f32>();
         let [keys, values, scores, maxima, sums, rescale] = lengths.map(|length| {
             let part = next;
             next = next.wrapping_add(length.next_multiple_of(16));
@@ -236,7 +236,7 @@ impl Task<'_> {
                     }
                 }
                 let probabilities = Rows { start: parts.scores, row: KEYS, column: 1 };
-                let padded = a.value_width.next_multiple_of(lanes::<S>());
+                let padded = a.value_width.next_multiple_of(lanes::<f32, S>());
                 let values = parts.values.wrapping_add(key * padded);
                 let out = Destination {
                     start: out,
@@ -299,15 +299,16 @@ impl Task<'_> {
 unsafe fn multiply<S: Simd>(
     simd: S,
     (rows, depth): (usize, usize),
-    lhs: Rows,
+    lhs: Rows<f32>,
     (panels, n, (first, columns)): (*const f32, usize, (usize, usize)),
-    out: Destination,
+    out: Destination<f32>,
 ) {
-    let (lanes, height) = (lanes::<S>(), max_rows::<S>());
+    let (lanes, height) = (lanes::<f32, S>(), max_rows::<S>());
     let width = max_vectors::<S>() * lanes;
     let padded = n.next_multiple_of(lanes);
     let mut done = 0;
-    while done < depth {
+    // Depth 0 takes one round too: it writes zeros.
+    while done == 0 || done < depth {
         let deep = KC.min(depth - done);
         let mut column = 0;
         while column < columns {
@@ -344,7 +345,7 @@ struct Update {
 /// Replaces scores by `exp(score - maximum)`, where the maximum includes that of keys before.
 #[inline(always)]
 fn softmax_row<S: Simd>(simd: S, scores: &mut [f32], before: f32) -> Update {
-    let lanes = lanes::<S>();
+    let lanes = lanes::<f32, S>();
     let whole = scores.len() / lanes * lanes;
     let (vectors, rest) = scores.split_at_mut(whole);
     let vectors: &mut [S::f32s] = pulp::bytemuck::cast_slice_mut(vectors);

@@ -1,4 +1,4 @@
-//! Single-precision matrix products: packed panels, register tiles, tasks for the pool.
+//! Matrix products in single and double precision: packed panels, register tiles, tasks for the pool.
 //!
 //! The right-hand side is stored as panels: blocks of [`KC`] rows, in each panels of a tile's width,
 //! so that the tile reads it front to back. Weights are packed once ([`PackedRhs`]). The tile keeps
@@ -9,7 +9,10 @@
 pub(super) mod pack;
 pub(super) mod tile;
 
+pub use tile::Real;
+
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pulp::{Arch, Simd, WithSimd};
@@ -29,22 +32,30 @@ const MC: usize = 128;
 const TASK_FLOPS: usize = 1 << 20;
 
 /// A matrix somewhere in memory; strides count elements.
-#[derive(Clone, Copy, Debug)]
-pub struct Matrix {
+#[derive(Debug)]
+pub struct Matrix<T> {
     /// The element at row 0, column 0.
-    pub start: *const f32,
+    pub start: *const T,
     /// From one row to the next.
     pub row: usize,
     /// From one column to the next.
     pub column: usize,
 }
 
-// SAFETY: a plain address; whoever reads through it vouches for the memory.
-unsafe impl Send for Matrix {}
-// SAFETY: as above.
-unsafe impl Sync for Matrix {}
+impl<T> Clone for Matrix<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
 
-impl Matrix {
+impl<T> Copy for Matrix<T> {}
+
+// SAFETY: a plain address; whoever reads through it vouches for the memory.
+unsafe impl<T> Send for Matrix<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Matrix<T> {}
+
+impl<T> Matrix<T> {
     pub(super) fn at(self, row: usize, column: usize) -> Self {
         let start = self.start.wrapping_add(row * self.row + column * self.column);
         Self { start, ..self }
@@ -57,19 +68,20 @@ impl Matrix {
 
 /// A right-hand side laid out for the tile.
 #[derive(Debug)]
-pub struct PackedRhs {
+pub struct PackedRhs<T> {
     panels: Aligned,
+    element: PhantomData<T>,
     k: usize,
     n: usize,
 }
 
 /// The right-hand side of a product.
 #[derive(Clone, Copy, Debug)]
-pub enum Rhs<'a> {
+pub enum Rhs<'a, T> {
     /// Packed before. The same for every batch.
-    Packed(&'a PackedRhs),
+    Packed(&'a PackedRhs<T>),
     /// Anywhere; packed for each product, or read in place.
-    Strided(Matrix),
+    Strided(Matrix<T>),
 }
 
 /// Sizes of a batch of products.
@@ -87,17 +99,17 @@ pub struct Size {
 pub type RowsDone<'a> = &'a (dyn Fn(usize, usize, usize) + Sync);
 
 /// A batch of products `out[b] = lhs[b] * rhs[b] + bias`.
-pub struct Product<'a> {
+pub struct Product<'a, T> {
     /// Sizes of each product.
     pub size: Size,
     /// Left-hand side of the first product.
-    pub lhs: Matrix,
+    pub lhs: Matrix<T>,
     /// Right-hand side of the first product.
-    pub rhs: Rhs<'a>,
+    pub rhs: Rhs<'a, T>,
     /// Result of the first product.
-    pub out: Matrix,
-    /// `size.n` floats, or null.
-    pub bias: *const f32,
+    pub out: Matrix<T>,
+    /// `size.n` numbers, or null.
+    pub bias: *const T,
     /// Elements from the first product's lhs, rhs and out to those of each product.
     pub batch: &'a [[usize; 3]],
     /// What to do with finished rows.
@@ -105,35 +117,35 @@ pub struct Product<'a> {
 }
 
 // SAFETY: addresses and a shared closure; `product` demands what is needed to use them.
-unsafe impl Sync for Product<'_> {}
+unsafe impl<T> Sync for Product<'_, T> {}
 
-/// Floats that the packed form of a `k x n` matrix takes.
-fn packed_len(arch: Arch, k: usize, n: usize) -> usize {
-    k * padded(arch, n)
+/// Numbers that the packed form of a `k x n` matrix takes.
+fn packed_len<T: Real>(arch: Arch, k: usize, n: usize) -> usize {
+    k * padded::<T>(arch, n)
 }
 
-fn padded(arch: Arch, n: usize) -> usize {
-    struct Lanes;
-    impl WithSimd for Lanes {
+fn padded<T: Real>(arch: Arch, n: usize) -> usize {
+    struct Lanes<T>(PhantomData<T>);
+    impl<T: Real> WithSimd for Lanes<T> {
         type Output = usize;
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) -> usize {
-            lanes::<S>()
+            lanes::<T, S>()
         }
     }
-    n.next_multiple_of(arch.dispatch(Lanes))
+    n.next_multiple_of(arch.dispatch(Lanes(PhantomData::<T>)))
 }
 
-impl PackedRhs {
+impl<T: Real> PackedRhs<T> {
     /// Packs the `k x n` matrix `rhs`.
     ///
     /// # Safety
     /// `rhs` is readable for `k x n`.
-    pub unsafe fn new(cpu: &Cpu, k: usize, n: usize, rhs: Matrix) -> Self {
-        let mut panels = Aligned::zeroed(packed_len(cpu.arch, k, n) * size_of::<f32>());
+    pub unsafe fn new(cpu: &Cpu, k: usize, n: usize, rhs: Matrix<T>) -> Self {
+        let mut panels = Aligned::zeroed(packed_len::<T>(cpu.arch, k, n) * size_of::<T>());
         // SAFETY: the caller's promise, and `panels` has room for the packed form.
-        unsafe { pack_all(cpu, (k, n), rhs, &[0], panels.as_f32_mut().as_mut_ptr()) };
-        Self { panels, k, n }
+        unsafe { pack_all(cpu, (k, n), rhs, &[0], panels.as_mut_ptr().cast::<T>()) };
+        Self { panels, element: PhantomData, k, n }
     }
 
     /// Bytes that the packed form occupies.
@@ -143,7 +155,7 @@ impl PackedRhs {
 }
 
 /// Packs each of the matrices at `rhs + offsets[b]` into consecutive parts of `to`.
-unsafe fn pack_all(cpu: &Cpu, (k, n): (usize, usize), rhs: Matrix, offsets: &[usize], to: *mut f32) {
+unsafe fn pack_all<T: Real>(cpu: &Cpu, (k, n): (usize, usize), rhs: Matrix<T>, offsets: &[usize], to: *mut T) {
     // Columns per task: a multiple of every tile width, large enough to be worth a task.
     const COLUMNS: usize = 192;
     let blocks = n.div_ceil(COLUMNS);
@@ -151,21 +163,21 @@ unsafe fn pack_all(cpu: &Cpu, (k, n): (usize, usize), rhs: Matrix, offsets: &[us
     cpu.pool.run(offsets.len() * blocks, &|task| {
         let (batch, block) = (task / blocks, task % blocks);
         let matrix = rhs.offset(offsets[batch]);
-        let to = to.at(0, batch * packed_len(cpu.arch, k, n)).start.cast_mut();
+        let to = to.at(0, batch * packed_len::<T>(cpu.arch, k, n)).start.cast_mut();
         let columns = (block * COLUMNS, n.min((block + 1) * COLUMNS));
         // SAFETY: the caller's promise; tasks write disjoint panels.
         cpu.arch.dispatch(Pack { size: (k, n), columns, rhs: matrix, to });
     });
 }
 
-struct Pack {
+struct Pack<T> {
     size: (usize, usize),
     columns: (usize, usize),
-    rhs: Matrix,
-    to: *mut f32,
+    rhs: Matrix<T>,
+    to: *mut T,
 }
 
-impl WithSimd for Pack {
+impl<T: Real> WithSimd for Pack<T> {
     type Output = ();
 
     #[inline(always)]
@@ -220,18 +232,18 @@ thread_local! {
 /// # Safety
 /// For every batch offset: lhs is readable for `m x k`, rhs for `k x n`, the bias for `n`, out is
 /// writable for `m x n` and overlaps none of them nor itself.
-pub unsafe fn product(cpu: &Cpu, product: &Product<'_>) {
+pub unsafe fn product<T: Real>(cpu: &Cpu, product: &Product<'_, T>) {
     let Size { m, n, k } = product.size;
     let batch = product.batch.len();
     if m == 0 || n == 0 || batch == 0 {
         return;
     }
-    let packed_size = packed_len(cpu.arch, k, n);
+    let packed_size = packed_len::<T>(cpu.arch, k, n);
     let mut loan = None;
     let (panels, stride) = match product.rhs {
         Rhs::Packed(packed) => {
             assert_eq!((packed.k, packed.n), (k, n), "a packed matrix is used with its own size");
-            (packed.panels.as_f32().as_ptr(), None)
+            (packed.panels.as_ptr().cast::<T>(), None)
         }
         Rhs::Strided(rhs) => {
             let mut offsets: Vec<usize> = product.batch.iter().map(|offsets| offsets[1]).collect();
@@ -239,8 +251,8 @@ pub unsafe fn product(cpu: &Cpu, product: &Product<'_>) {
             if shared {
                 offsets.truncate(1);
             }
-            let loan = loan.insert(cpu.reserve.take(packed_size * offsets.len() * size_of::<f32>()));
-            let panels = loan.as_f32_mut().as_mut_ptr();
+            let loan = loan.insert(cpu.reserve.take(packed_size * offsets.len() * size_of::<T>()));
+            let panels = loan.as_mut_ptr().cast::<T>();
             // SAFETY: the caller's promise, and the loan has room for every packed matrix.
             unsafe { pack_all(cpu, (k, n), rhs, &offsets, panels) };
             (panels.cast_const(), (!shared).then_some(packed_size))
@@ -277,15 +289,15 @@ pub unsafe fn product(cpu: &Cpu, product: &Product<'_>) {
     });
 }
 
-struct Task<'a> {
-    product: &'a Product<'a>,
+struct Task<'a, T> {
+    product: &'a Product<'a, T>,
     offsets: [usize; 3],
-    panels: *const f32,
+    panels: *const T,
     rows: (usize, usize),
     columns: (usize, usize),
 }
 
-impl WithSimd for Task<'_> {
+impl<T: Real> WithSimd for Task<'_, T> {
     type Output = ();
 
     #[inline(always)]
@@ -295,11 +307,11 @@ impl WithSimd for Task<'_> {
     }
 }
 
-impl Task<'_> {
+impl<T: Real> Task<'_, T> {
     #[inline(always)]
     unsafe fn run<S: Simd>(self, simd: S) {
         let Size { n, k, .. } = self.product.size;
-        let lanes = lanes::<S>();
+        let lanes = lanes::<T, S>();
         let width = max_vectors::<S>() * lanes;
         let height = max_rows::<S>();
         let padded = n.next_multiple_of(lanes);
@@ -319,8 +331,8 @@ impl Task<'_> {
             let mut packed = None;
             if pack_lhs {
                 let scratch = packed.insert(LHS.take());
-                scratch.reserve((self.rows.1 - self.rows.0) * depth * size_of::<f32>());
-                let to = scratch.as_f32_mut().as_mut_ptr();
+                scratch.reserve((self.rows.1 - self.rows.0) * depth * size_of::<T>());
+                let to = scratch.as_mut_ptr().cast::<T>();
                 let rows = self.rows;
                 // SAFETY: rows and depth lie within the product's sizes, and `to` has room for them.
                 unsafe { pack_rows(lhs.at(rows.0, first), (rows.1 - rows.0, depth), height, to) };
@@ -344,7 +356,7 @@ impl Task<'_> {
                     let rows = (self.rows.1 - i).div_ceil(left);
                     let from = match &packed {
                         Some(scratch) => Matrix {
-                            start: scratch.as_f32().as_ptr().wrapping_add((i - self.rows.0) * depth),
+                            start: scratch.as_ptr().cast::<T>().wrapping_add((i - self.rows.0) * depth),
                             row: 1,
                             column: rows,
                         },

@@ -4,9 +4,9 @@ use thunder_tensor::DType;
 use thunder_tensor::half::{bf16, f16};
 
 use super::attention::{self, Mask, Strides};
-use super::gemm::{self, Matrix, PackedRhs, Product, Rhs, RowsDone, Size};
+use super::gemm::{self, Matrix, PackedRhs, Product, Real, Rhs, RowsDone, Size};
 use super::operand::Operand;
-use super::{Cpu, double, narrow};
+use super::{Cpu, narrow};
 use crate::executor::{Executor, ExecutorError, Invocation, Prepared, Site};
 use crate::program::{Attention, AttentionStrides, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
 
@@ -32,20 +32,28 @@ impl Executor for CpuLibrary {
 }
 
 struct PreparedMatmul {
-    packed: Option<PackedRhs>,
+    packed: Packed,
 }
 
 struct PreparedAttention;
 
-/// The weights in the kernels' layout, if the right-hand side is the same in every run.
-fn pack(op: &Matmul, site: &Site<'_>) -> Result<Option<PackedRhs>, ExecutorError> {
+/// The weights in the kernels' layout, if the right-hand side is the same in every run. Half precision
+/// is packed as single.
+#[derive(Debug)]
+enum Packed {
+    No,
+    Single(PackedRhs<f32>),
+    Double(PackedRhs<f64>),
+}
+
+fn pack(op: &Matmul, site: &Site<'_>) -> Result<Packed, ExecutorError> {
     let size = |dim: DimId| site.dims.as_constant(dim).and_then(|value| usize::try_from(value).ok());
-    let Some(rhs) = site.fixed[1] else { return Ok(None) };
+    let Some(rhs) = site.fixed[1] else { return Ok(Packed::No) };
     let sizes = (size(op.k), size(op.n), size(op.rhs.row), size(op.rhs.column));
-    let (Some(k), Some(n), Some(row), Some(column)) = sizes else { return Ok(None) };
+    let (Some(k), Some(n), Some(row), Some(column)) = sizes else { return Ok(Packed::No) };
     let shared = op.batch.iter().all(|b| size(b.rhs) == Some(0) || size(b.extent) == Some(1));
-    if !shared || op.dtype == DType::F64 || k == 0 || n == 0 {
-        return Ok(None);
+    if !shared || k == 0 || n == 0 {
+        return Ok(Packed::No);
     }
     let elements = (k - 1)
         .checked_mul(row)
@@ -57,24 +65,24 @@ fn pack(op: &Matmul, site: &Site<'_>) -> Result<Option<PackedRhs>, ExecutorError
         let op = site.op.name();
         return Err(ExecutorError::OutOfBounds { op, argument: 1, bytes });
     }
+    let (cpu, start, dims) = (site.cpu, rhs.start(), [(k, row), (n, column)]);
     // SAFETY: the bounds were checked above; a parameter or constant outlives its preparation, and
     // nobody writes to it.
-    let packed = unsafe {
+    Ok(unsafe {
+        let single = |values: Vec<f32>| PackedRhs::new(cpu, k, n, Matrix { start: values.as_ptr(), row: n, column: 1 });
         match op.dtype {
-            DType::F16 => {
-                let wide = narrow::widen::<f16>(rhs.start().cast(), &[(k, row), (n, column)]);
-                let wide = Matrix { start: wide.as_ptr(), row: n, column: 1 };
-                PackedRhs::new(site.cpu, k, n, wide)
+            DType::F16 => Packed::Single(single(narrow::widen::<f16>(start.cast(), &dims))),
+            DType::BF16 => Packed::Single(single(narrow::widen::<bf16>(start.cast(), &dims))),
+            DType::F64 => {
+                let matrix = Matrix { start: start.cast(), row, column };
+                Packed::Double(PackedRhs::new(cpu, k, n, matrix))
             }
-            DType::BF16 => {
-                let wide = narrow::widen::<bf16>(rhs.start().cast(), &[(k, row), (n, column)]);
-                let wide = Matrix { start: wide.as_ptr(), row: n, column: 1 };
-                PackedRhs::new(site.cpu, k, n, wide)
+            _ => {
+                let matrix = Matrix { start: start.cast(), row, column };
+                Packed::Single(PackedRhs::new(cpu, k, n, matrix))
             }
-            _ => PackedRhs::new(site.cpu, k, n, Matrix { start: rhs.start().cast(), row, column }),
         }
-    };
-    Ok(Some(packed))
+    })
 }
 
 impl Prepared for PreparedMatmul {
@@ -92,17 +100,21 @@ impl Prepared for PreparedMatmul {
             rhs: (operands[1], strides(op.rhs)),
             out: (operands[2 + usize::from(op.bias)], strides(op.out)),
             bias: op.bias.then(|| operands[2]),
-            packed: self.packed.as_ref(),
             rows_done: invocation.rows_done,
+        };
+        let (single, double) = match &self.packed {
+            Packed::No => (None, None),
+            Packed::Single(packed) => (Some(packed), None),
+            Packed::Double(packed) => (None, Some(packed)),
         };
         // SAFETY: the invocation's operands are checked against the operation's sizes and strides,
         // and the result overlaps no operand.
         unsafe {
             match op.dtype {
-                DType::F32 => single(invocation.cpu, &call),
-                DType::F64 => double::product(invocation.cpu, &call),
-                DType::F16 => narrow::product::<f16>(invocation.cpu, &call),
-                DType::BF16 => narrow::product::<bf16>(invocation.cpu, &call),
+                DType::F32 => direct::<f32>(invocation.cpu, &call, single),
+                DType::F64 => direct::<f64>(invocation.cpu, &call, double),
+                DType::F16 => narrow::product::<f16>(invocation.cpu, &call, single),
+                DType::BF16 => narrow::product::<bf16>(invocation.cpu, &call, single),
                 _ => unreachable!("a valid program multiplies floats"),
             }
         }
@@ -119,18 +131,19 @@ pub(super) struct MatmulCall<'a> {
     pub rhs: (Operand, (usize, usize)),
     pub out: (Operand, (usize, usize)),
     pub bias: Option<Operand>,
-    /// The right-hand side as floats, if it was packed before.
-    pub packed: Option<&'a PackedRhs>,
     pub rows_done: Option<RowsDone<'a>>,
 }
 
-unsafe fn single(cpu: &Cpu, call: &MatmulCall<'_>) {
-    let matrix =
-        |(operand, (row, column)): (Operand, (usize, usize))| Matrix { start: operand.start().cast(), row, column };
+unsafe fn direct<T: Real>(cpu: &Cpu, call: &MatmulCall<'_>, packed: Option<&PackedRhs<T>>) {
+    let matrix = |(operand, (row, column)): (Operand, (usize, usize))| Matrix {
+        start: operand.start().cast::<T>().cast_const(),
+        row,
+        column,
+    };
     let product = Product {
         size: call.size,
         lhs: matrix(call.lhs),
-        rhs: call.packed.map_or_else(|| Rhs::Strided(matrix(call.rhs)), Rhs::Packed),
+        rhs: packed.map_or_else(|| Rhs::Strided(matrix(call.rhs)), Rhs::Packed),
         out: matrix(call.out),
         bias: call.bias.map_or(std::ptr::null(), |bias| bias.start().cast()),
         batch: &call.batch,

@@ -3,7 +3,7 @@
 use thunder_tensor::half::{bf16, f16};
 
 use super::Cpu;
-use super::gemm::{self, Matrix, Product, Rhs, Size};
+use super::gemm::{self, Matrix, PackedRhs, Product, Rhs, Size};
 use super::library::MatmulCall;
 
 /// A 16-bit float.
@@ -50,7 +50,7 @@ pub(super) unsafe fn widen<T: Half>(from: *const T, dims: &[(usize, usize); 2]) 
 
 /// # Safety
 /// As for `gemm::product`, with elements of `T`.
-pub(super) unsafe fn product<T: Half>(cpu: &Cpu, call: &MatmulCall<'_>) {
+pub(super) unsafe fn product<T: Half>(cpu: &Cpu, call: &MatmulCall<'_>, packed: Option<&PackedRhs<f32>>) {
     let Size { m, n, k } = call.size;
     if m == 0 || n == 0 {
         return;
@@ -65,7 +65,7 @@ pub(super) unsafe fn product<T: Half>(cpu: &Cpu, call: &MatmulCall<'_>) {
         // SAFETY: the caller's promise.
         let lhs = unsafe { widen(from, &[(m, rows), (k, columns)]) };
         let wide;
-        let rhs = match call.packed {
+        let rhs = match packed {
             Some(packed) => Rhs::Packed(packed),
             None => {
                 let (rows, columns) = call.rhs.1;

@@ -56,16 +56,9 @@ impl Aligned {
         self.bytes
     }
 
-    /// The memory as numbers.
-    pub(crate) fn as_f32(&self) -> &[f32] {
-        // SAFETY: the lines are initialized, aligned to 64, and hold at least `bytes` bytes.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.bytes / 4) }
-    }
-
-    /// The memory as numbers.
-    pub(crate) fn as_f32_mut(&mut self) -> &mut [f32] {
-        // SAFETY: as in `as_f32`, and borrowed exclusively.
-        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.bytes / 4) }
+    /// Where the memory starts.
+    pub(crate) fn as_ptr(&self) -> *const u8 {
+        self.lines.as_ptr().cast()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::tile::{lanes, max_vectors};
+use super::tile::{Real, lanes, max_vectors};
 use super::{KC, Matrix};
 
 /// Packs columns `[columns.0, columns.1)` of the `k x n` matrix `rhs`, of which the first starts a panel.
@@ -14,14 +14,14 @@ use super::{KC, Matrix};
 /// # Safety
 /// `rhs` is readable for `k x n`, `to` writable for `k * padded`.
 #[inline(always)]
-pub(in crate::cpu) unsafe fn pack_panels<S: Simd>(
+pub(in crate::cpu) unsafe fn pack_panels<T: Real, S: Simd>(
     _simd: S,
     (k, n): (usize, usize),
     (start, end): (usize, usize),
-    rhs: Matrix,
-    to: *mut f32,
+    rhs: Matrix<T>,
+    to: *mut T,
 ) {
-    let lanes = lanes::<S>();
+    let lanes = lanes::<T, S>();
     let width = max_vectors::<S>() * lanes;
     let padded = n.next_multiple_of(lanes);
     let mut first = 0;
@@ -48,7 +48,7 @@ pub(in crate::cpu) unsafe fn pack_panels<S: Simd>(
 }
 
 #[inline(always)]
-unsafe fn copy_rows(from: Matrix, (depth, columns): (usize, usize), row: usize, to: *mut f32) {
+unsafe fn copy_rows<T: Real>(from: Matrix<T>, (depth, columns): (usize, usize), row: usize, to: *mut T) {
     for p in 0..depth {
         let (from, to) = (from.at(p, 0).start, to.wrapping_add(p * row));
         // SAFETY: the caller's promise.
@@ -61,7 +61,7 @@ unsafe fn copy_rows(from: Matrix, (depth, columns): (usize, usize), row: usize, 
 
 /// Eight columns at a time, so that each cache line of a transposed matrix is read once.
 #[inline(always)]
-unsafe fn gather(from: Matrix, (depth, columns): (usize, usize), row: usize, to: *mut f32) {
+unsafe fn gather<T: Real>(from: Matrix<T>, (depth, columns): (usize, usize), row: usize, to: *mut T) {
     const GROUP: usize = 8;
     let mut column = 0;
     while column < row {
@@ -71,7 +71,7 @@ unsafe fn gather(from: Matrix, (depth, columns): (usize, usize), row: usize, to:
             for j in 0..group {
                 // SAFETY: the caller's promise; columns past the matrix are not read.
                 unsafe {
-                    let value = if column + j < columns { *from.at(p, column + j).start } else { 0.0 };
+                    let value = if column + j < columns { *from.at(p, column + j).start } else { T::ZERO };
                     *to.add(j) = value;
                 }
             }
@@ -84,9 +84,14 @@ unsafe fn gather(from: Matrix, (depth, columns): (usize, usize), row: usize, to:
 /// each column by column, one after the other.
 ///
 /// # Safety
-/// `from` is readable for `rows x depth`, `to` writable for as many floats.
+/// `from` is readable for `rows x depth`, `to` writable for as many numbers.
 #[inline(always)]
-pub(in crate::cpu) unsafe fn pack_rows(from: Matrix, (rows, depth): (usize, usize), height: usize, to: *mut f32) {
+pub(in crate::cpu) unsafe fn pack_rows<T: Real>(
+    from: Matrix<T>,
+    (rows, depth): (usize, usize),
+    height: usize,
+    to: *mut T,
+) {
     let tiles = rows.div_ceil(height);
     let mut row = 0;
     for left in (1..=tiles).rev() {

@@ -1,21 +1,83 @@
 //! The register tile: a few rows times a few vectors of columns, summed over a block of k.
 
-use pulp::Simd;
+use pulp::bytemuck::Pod;
+use pulp::{Simd, WithSimd};
+
+/// A number that the tile multiplies.
+pub trait Real: Pod + PartialEq + Send + Sync {
+    /// As many of them as a register holds.
+    type Vector<S: Simd>: Pod;
+
+    /// Zero.
+    const ZERO: Self;
+
+    /// All lanes the same.
+    fn splat<S: Simd>(simd: S, value: Self) -> Self::Vector<S>;
+
+    /// `a + b`.
+    fn add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// `a * b + c`, fused where the processor can.
+    fn mul_add<S: Simd>(simd: S, a: Self::Vector<S>, b: Self::Vector<S>, c: Self::Vector<S>) -> Self::Vector<S>;
+
+    /// `a + b` of single numbers.
+    fn sum(a: Self, b: Self) -> Self;
+}
+
+macro_rules! real {
+    ($($number:ident $vector:ident $splat:ident $add:ident $mul_add:ident;)*) => {$(
+        impl Real for $number {
+            type Vector<S: Simd> = S::$vector;
+
+            const ZERO: Self = 0.0;
+
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, value: Self) -> S::$vector {
+                simd.$splat(value)
+            }
+
+            #[inline(always)]
+            fn add<S: Simd>(simd: S, a: S::$vector, b: S::$vector) -> S::$vector {
+                simd.$add(a, b)
+            }
+
+            #[inline(always)]
+            fn mul_add<S: Simd>(
+                simd: S,
+                a: S::$vector,
+                b: S::$vector,
+                c: S::$vector,
+            ) -> S::$vector {
+                simd.$mul_add(a, b, c)
+            }
+
+            #[inline(always)]
+            fn sum(a: Self, b: Self) -> Self {
+                a + b
+            }
+        }
+    )*};
+}
+
+real! {
+    f32 f32s splat_f32s add_f32s mul_add_e_f32s;
+    f64 f64s splat_f64s add_f64s mul_add_e_f64s;
+}
 
 /// One block of columns of the right-hand side, as the tile reads it.
 #[derive(Clone, Copy)]
-pub(in crate::cpu) struct Panel {
+pub(in crate::cpu) struct Panel<T> {
     /// First row, first column.
-    pub start: *const f32,
+    pub start: *const T,
     /// Elements from one row to the next. Columns are adjacent.
     pub row: usize,
 }
 
 /// A block of rows of the left-hand side.
 #[derive(Clone, Copy)]
-pub(in crate::cpu) struct Rows {
+pub(in crate::cpu) struct Rows<T> {
     /// First row, first column.
-    pub start: *const f32,
+    pub start: *const T,
     /// Elements from one row to the next.
     pub row: usize,
     /// Elements from one column to the next.
@@ -24,9 +86,9 @@ pub(in crate::cpu) struct Rows {
 
 /// Where a tile's result goes.
 #[derive(Clone, Copy)]
-pub(in crate::cpu) struct Destination {
+pub(in crate::cpu) struct Destination<T> {
     /// First row, first column.
-    pub start: *mut f32,
+    pub start: *mut T,
     /// Elements from one row to the next.
     pub row: usize,
     /// Elements from one column to the next.
@@ -34,7 +96,7 @@ pub(in crate::cpu) struct Destination {
     /// Columns that exist; the tile may be wider.
     pub columns: usize,
     /// Added to every row; null for none.
-    pub bias: *const f32,
+    pub bias: *const T,
     /// Whether the result is added to what is there, instead of replacing it.
     pub accumulate: bool,
 }
@@ -49,9 +111,9 @@ pub(in crate::cpu) const fn max_rows<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 8 } else { 6 }
 }
 
-/// Floats in a vector.
-pub(in crate::cpu) const fn lanes<S: Simd>() -> usize {
-    size_of::<S::f32s>() / size_of::<f32>()
+/// Numbers in a vector.
+pub(in crate::cpu) const fn lanes<T: Real, S: Simd>() -> usize {
+    size_of::<T::Vector<S>>() / size_of::<T>()
 }
 
 /// `out = lhs * rhs` for `rows <= max_rows` rows and `vectors <= max_vectors` vectors of columns.
@@ -60,66 +122,107 @@ pub(in crate::cpu) const fn lanes<S: Simd>() -> usize {
 /// `lhs` is readable for `rows x k`, `rhs` for `k` rows of `vectors` vectors, the bias and the
 /// destination for `columns` columns, which fill all vectors but perhaps the last.
 #[inline(always)]
-pub(in crate::cpu) unsafe fn tile<S: Simd>(
+pub(in crate::cpu) unsafe fn tile<T: Real, S: Simd>(
     simd: S,
     (rows, vectors, k): (usize, usize, usize),
-    lhs: Rows,
-    rhs: Panel,
-    out: Destination,
+    lhs: Rows<T>,
+    rhs: Panel<T>,
+    out: Destination<T>,
 ) {
     macro_rules! pick {
-        ($($rows:literal)*; $vectors:tt) => { pick!(@ [$($rows)*] $vectors) };
-        (@ $rows:tt [$($vectors:literal)*]) => { match vectors { $($vectors => pick!(# $rows $vectors),)* _ => unreachable!("a tile is at most {} vectors wide", max_vectors::<S>()) } };
-        (# [$($rows:literal)*] $vectors:literal) => {
+        ($vectors:literal, $($rows:literal)*) => {
             match rows {
-                // SAFETY: the caller's promise. Packed rows have strides known to the compiler.
-                $($rows if lhs.row == 1 && lhs.column == $rows => unsafe { sized::<S, $rows, $vectors, true>(simd, k, lhs, rhs, out) },
-                // SAFETY: the caller's promise.
-                $rows => unsafe { sized::<S, $rows, $vectors, false>(simd, k, lhs, rhs, out) },)*
+                $($rows => {
+                    // Packed rows, whose strides the compiler then knows, are worth their own code
+                    // only for tall tiles.
+                    if $rows + 1 >= max_rows::<S>() && lhs.row == 1 && lhs.column == $rows {
+                        call(simd, Sized::<T, $rows, $vectors, true> { k, lhs, rhs, out })
+                    } else {
+                        call(simd, Sized::<T, $rows, $vectors, false> { k, lhs, rhs, out })
+                    }
+                })*
                 _ => unreachable!("a tile has at most {} rows", max_rows::<S>()),
             }
         };
     }
-    if max_rows::<S>() == 8 { pick!(8 7 6 5 4 3 2 1; [3 2 1]) } else { pick!(6 5 4 3 2 1; [2 1]) }
+    if max_rows::<S>() == 8 {
+        match vectors {
+            3 => pick!(3, 8 7 6 5 4 3 2 1),
+            2 => pick!(2, 8 7 6 5 4 3 2 1),
+            _ => pick!(1, 8 7 6 5 4 3 2 1),
+        }
+    } else {
+        match vectors {
+            2 => pick!(2, 6 5 4 3 2 1),
+            _ => pick!(1, 6 5 4 3 2 1),
+        }
+    }
+}
+
+/// One function for each size of tile, however many callers: inlined, they would multiply.
+#[inline(never)]
+fn call<S: Simd, Op: WithSimd<Output = ()>>(simd: S, op: Op) {
+    simd.vectorize(op);
+}
+
+struct Sized<T, const ROWS: usize, const VECTORS: usize, const PACKED: bool> {
+    k: usize,
+    lhs: Rows<T>,
+    rhs: Panel<T>,
+    out: Destination<T>,
+}
+
+impl<T: Real, const ROWS: usize, const VECTORS: usize, const PACKED: bool> WithSimd
+    for Sized<T, ROWS, VECTORS, PACKED>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        // SAFETY: only `tile` makes one, whose caller vouches for the memory.
+        unsafe {
+            sized::<T, S, ROWS, VECTORS, PACKED>(simd, self.k, self.lhs, self.rhs, self.out);
+        }
+    }
 }
 
 #[inline(always)]
-unsafe fn sized<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
     simd: S,
     k: usize,
-    lhs: Rows,
-    rhs: Panel,
-    out: Destination,
+    lhs: Rows<T>,
+    rhs: Panel<T>,
+    out: Destination<T>,
 ) {
-    let lanes = lanes::<S>();
-    let mut sums = [[simd.splat_f32s(0.0); VECTORS]; ROWS];
+    let lanes = lanes::<T, S>();
+    let mut sums = [[T::splat(simd, T::ZERO); VECTORS]; ROWS];
     let (row, column) = if PACKED { (1, ROWS) } else { (lhs.row, lhs.column) };
     let (mut a, mut b) = (lhs.start, rhs.start);
     for _ in 0..k {
-        let mut columns = [simd.splat_f32s(0.0); VECTORS];
+        let mut columns = [T::splat(simd, T::ZERO); VECTORS];
         for (j, column) in columns.iter_mut().enumerate() {
             // SAFETY: the caller's promise about `rhs`; `b` is at a row below `k`.
-            *column = unsafe { b.add(j * lanes).cast::<S::f32s>().read_unaligned() };
+            *column = unsafe { b.add(j * lanes).cast::<T::Vector<S>>().read_unaligned() };
         }
         for (i, sums) in sums.iter_mut().enumerate() {
             // SAFETY: the caller's promise about `lhs`; `a` is at a column below `k`.
-            let x = simd.splat_f32s(unsafe { *a.add(i * row) });
+            let x = T::splat(simd, unsafe { *a.add(i * row) });
             for (sum, &column) in sums.iter_mut().zip(&columns) {
-                *sum = simd.mul_add_e_f32s(x, column, *sum);
+                *sum = T::mul_add(simd, x, column, *sum);
             }
         }
         a = a.wrapping_add(column);
         b = b.wrapping_add(rhs.row);
     }
     if !out.bias.is_null() {
-        let mut bias = [simd.splat_f32s(0.0); VECTORS];
-        // SAFETY: `bias` is plain floats, and the caller's is readable for `columns` of them.
+        let mut bias = [T::splat(simd, T::ZERO); VECTORS];
+        // SAFETY: `bias` is plain numbers, and the caller's is readable for `columns` of them.
         unsafe {
             std::ptr::copy_nonoverlapping(out.bias, bias.as_mut_ptr().cast(), out.columns);
         }
         for sums in &mut sums {
             for (sum, &bias) in sums.iter_mut().zip(&bias) {
-                *sum = simd.add_f32s(*sum, bias);
+                *sum = T::add(simd, *sum, bias);
             }
         }
     }
@@ -127,24 +230,24 @@ unsafe fn sized<S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: 
         let row = out.start.wrapping_add(i * out.row);
         if out.columns == VECTORS * lanes && out.column == 1 {
             for (j, &sum) in sums.iter().enumerate() {
-                let to = row.wrapping_add(j * lanes).cast::<S::f32s>();
+                let to = row.wrapping_add(j * lanes).cast::<T::Vector<S>>();
                 // SAFETY: the caller's promise about the destination.
                 unsafe {
-                    let old = if out.accumulate { simd.add_f32s(to.read_unaligned(), sum) } else { sum };
+                    let old = if out.accumulate { T::add(simd, to.read_unaligned(), sum) } else { sum };
                     to.write_unaligned(old);
                 }
             }
         } else {
             // A copy: the sums themselves would leave the registers if they had an address.
-            let mut spilled = [simd.splat_f32s(0.0); VECTORS];
+            let mut spilled = [T::splat(simd, T::ZERO); VECTORS];
             for (to, &sum) in spilled.iter_mut().zip(sums) {
                 *to = sum;
             }
-            let values: &[f32] = pulp::bytemuck::cast_slice(&spilled);
+            let values: &[T] = pulp::bytemuck::cast_slice(&spilled);
             for (j, &value) in values[..out.columns].iter().enumerate() {
                 let to = row.wrapping_add(j * out.column);
                 // SAFETY: the caller's promise about the destination.
-                unsafe { *to = if out.accumulate { *to + value } else { value } };
+                unsafe { *to = if out.accumulate { T::sum(*to, value) } else { value } };
             }
         }
     }
