@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{env, process::Command};
 
 /// The C++ files below `src/`, in alphabetical order.
-const SOURCES: &[&str] = &["asm.cpp", "codegen.cpp", "dialect.cpp", "pass.cpp"];
+const SOURCES: &[&str] = &["asm.cpp", "codegen.cpp", "dialect.cpp", "pass.cpp", "tools.cpp"];
 
 /// Where `mlir-sys` looks for LLVM as well; without it, `llvm-config` comes from `PATH`.
 const PREFIX: &str = "MLIR_SYS_220_PREFIX";
@@ -20,7 +20,9 @@ fn main() {
     build
         .cpp(true)
         .std("c++17")
-        .include(include_dir())
+        // As system headers: their warnings are not ours to mend.
+        .flag("-isystem")
+        .flag(include_dir())
         // LLVM's own build: no exceptions, no RTTI in what derives from its classes, no assertions.
         .flag("-fno-exceptions")
         .flag("-fno-rtti")
@@ -28,10 +30,7 @@ fn main() {
         .opt_level(2)
         .debug(false)
         .warnings(true)
-        // Headers of LLVM and MLIR are not ours to mend.
-        .flag("-Wno-unused-parameter")
-        .flag_if_supported("-Wno-comment")
-        .flag_if_supported("-Wno-dangling-reference");
+        .flag("-Wno-unused-parameter");
     for source in SOURCES {
         let path = Path::new("src").join(source);
         println!("cargo:rerun-if-changed={}", path.display());

@@ -8,6 +8,7 @@
 extern crate self as thunder_ir;
 
 pub mod attr;
+pub mod codegen;
 pub mod constraint;
 pub mod diagnostic;
 pub mod dialect;
@@ -16,6 +17,7 @@ pub mod op;
 pub mod pass;
 mod raw;
 pub mod rewrite;
+pub mod tools;
 
 pub use diagnostic::{Diagnostic, Error, Result, Severity};
 pub use dialect::Dialect;

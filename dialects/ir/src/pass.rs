@@ -104,7 +104,7 @@ impl<T: FromStr<Err: std::fmt::Display> + std::fmt::Display> OptionValue for Vec
     }
 }
 
-/// Registers every pass of a list with MLIR; the table of a crate's passes.
+/// Registers every pass of a list with MLIR, and returns their tables; the table of a crate's passes.
 ///
 /// ```ignore
 /// passes! { pub fn register_all; Decompose, Fuse }
@@ -113,11 +113,14 @@ impl<T: FromStr<Err: std::fmt::Display> + std::fmt::Display> OptionValue for Vec
 macro_rules! passes {
     ($(#[$doc:meta])* $vis:vis fn $name:ident; $($pass:ty),* $(,)?) => {
         $(#[$doc])*
-        $vis fn $name(statistics: &::std::sync::Arc<$crate::pass::Statistics>) {
-            $($crate::pass::register(
-                <$pass as $crate::pass::Describe>::definition(),
-                statistics,
-            );)*
+        $vis fn $name(
+            statistics: &::std::sync::Arc<$crate::pass::Statistics>,
+        ) -> Vec<&'static $crate::pass::PassDef> {
+            let passes = vec![$(<$pass as $crate::pass::Describe>::definition()),*];
+            for pass in passes.iter().copied() {
+                $crate::pass::register(pass, statistics);
+            }
+            passes
         }
     };
 }

@@ -8,12 +8,14 @@ pub(crate) mod assembly;
 pub(crate) mod attribute;
 pub(crate) mod builder;
 pub(crate) mod callback;
+pub(crate) mod codegen;
 pub(crate) mod context;
 pub(crate) mod diagnostic;
 pub(crate) mod operation;
 pub(crate) mod pass;
 pub(crate) mod rewrite;
 pub(crate) mod scope;
+pub(crate) mod tools;
 pub(crate) mod types;
 
 use mlir_sys::{MlirLogicalResult, MlirStringRef};

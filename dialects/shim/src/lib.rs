@@ -8,3 +8,4 @@ pub mod asm;
 pub mod codegen;
 pub mod dialect;
 pub mod pass;
+pub mod tools;

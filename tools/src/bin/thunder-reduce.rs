@@ -1,0 +1,7 @@
+//! `thunder-reduce`; see [`thunder_tools::reduce`].
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    thunder_tools::reduce::main(std::env::args().collect(), &thunder_tools::registry::thunder())
+}
