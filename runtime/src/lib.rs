@@ -8,3 +8,13 @@ pub mod program;
 pub mod session;
 
 pub use plan::{MemoryStatistics, PlanError, Shape};
+
+/// Checks a valid program at these values of its symbols, as a run with them would: the compiler's
+/// own test of what it made.
+///
+/// # Panics
+/// When there is not one value per symbol.
+pub fn check_sizes(program: &program::Program, symbols: Vec<i64>) -> Result<MemoryStatistics, PlanError> {
+    assert_eq!(symbols.len(), program.symbols.len(), "one value per symbol");
+    Ok(plan::Plan::new(program, symbols, 1)?.memory)
+}

@@ -1,0 +1,243 @@
+//! The artifact file: what is written is read, and nothing else is accepted.
+
+use std::fs;
+
+use proptest::prelude::*;
+use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
+use thunder_runtime::program::{
+    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue,
+    EpilogueArg, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step,
+    Symbol,
+};
+use thunder_tensor::DType;
+
+/// A program that uses every part of the format.
+fn program() -> Program {
+    let mut dims = Dims::default();
+    let n = dims.symbol(0);
+    let [one, two, eight] = [1, 2, 8].map(|value| dims.constant(value));
+    let area = dims.mul(n, eight);
+    let half = dims.intern(DimExpr::CeilDiv(n, two));
+    dims.intern(DimExpr::Max(half, eight));
+    let port = |name: &str, shape: &[DimId]| Port { name: name.into(), dtype: DType::F32, shape: shape.to_vec() };
+    let matrix = MatrixStrides { row: eight, column: one };
+    let matmul = Matmul {
+        dtype: DType::F32,
+        m: n,
+        n: eight,
+        k: eight,
+        batch: vec![BatchDim { extent: one, lhs: area, rhs: one, out: area }],
+        lhs: matrix,
+        rhs: matrix,
+        out: matrix,
+        bias: false,
+        epilogue: Some(Epilogue {
+            kernel: KernelId(0),
+            args: vec![EpilogueArg { arg: 2, row: Some(eight), batch: vec![None] }],
+            dims: vec![n, eight],
+            rows: 0,
+        }),
+    };
+    let strides = AttentionStrides { batch: area, head: area, position: eight };
+    let attention = Attention {
+        batch: one,
+        heads: one,
+        kv_heads: one,
+        queries: n,
+        keys: n,
+        width: eight,
+        value_width: eight,
+        q: strides,
+        k: strides,
+        v: strides,
+        out: strides,
+        scale: 0.5,
+        causal: Some(one),
+        mask: None,
+    };
+    let buffer = Root::Buffer(0);
+    Program {
+        name: "all".into(),
+        symbols: vec![Symbol { name: Some("n".into()), input: 0, axis: 0 }],
+        dims,
+        constraints: Vec::new(),
+        inputs: vec![port("x", &[n, eight])],
+        parameters: vec![port("w", &[eight, eight])],
+        outputs: vec![port("out", &[n, eight])],
+        constants: vec![Constant { dtype: DType::I64, shape: vec![3], offset: 64 }],
+        buffers: vec![
+            Buffer { dtype: DType::F32, shape: vec![n, eight], alias: None },
+            Buffer { dtype: DType::F32, shape: vec![area], alias: Some(Place::new(buffer)) },
+        ],
+        kernels: vec!["k0".into()],
+        steps: vec![
+            Step::Call(Call {
+                op: LibraryOp::Matmul(matmul),
+                args: vec![Arg::read(Root::Input(0)), Arg::read(Root::Parameter(0)), Arg::write(buffer)],
+            }),
+            Step::Call(Call {
+                op: LibraryOp::Attention(attention),
+                args: vec![
+                    Arg::read(buffer),
+                    Arg::read(Root::Buffer(1)),
+                    Arg::read(Root::Input(0)),
+                    Arg::write(Root::Output(0)),
+                ],
+            }),
+            Step::Launch(Launch {
+                kernel: KernelId(0),
+                args: vec![
+                    Arg { place: Place::new(Root::Output(0)), access: Access::Update },
+                    Arg::read(Root::Constant(0)),
+                ],
+                dims: vec![n, one],
+                parallel: Some(Parallel { dim: 0, start: Some(1), grain: eight, advance: vec![Some(eight), None] }),
+            }),
+            Step::Copy { from: Place::new(buffer), to: Place::new(Root::Output(0)), bytes: area },
+        ],
+    }
+}
+
+fn artifact() -> Artifact {
+    let target = Target {
+        arch: std::env::consts::ARCH.to_owned(),
+        features: if cfg!(target_arch = "x86_64") { vec!["sse2".into()] } else { Vec::new() },
+    };
+    let code = Bytes::new((0..200_u8).collect::<Vec<_>>());
+    Artifact::new(program(), target, code, Bytes::new(vec![1; 64 + 24])).unwrap()
+}
+
+fn open(bytes: Vec<u8>) -> Result<Artifact, ArtifactProblem> {
+    Artifact::from_bytes(Bytes::new(bytes), "test").map_err(|error| error.problem)
+}
+
+#[test]
+fn a_file_reads_as_it_was_written() {
+    let path = std::env::temp_dir().join(format!("thunder-artifact-{}.thb", std::process::id()));
+    let written = artifact();
+    written.write(&path).unwrap();
+    let read = Artifact::open(&path).unwrap();
+    assert_eq!(read.program(), written.program());
+    assert_eq!(read.target(), written.target());
+    assert_eq!(**read.code(), **written.code());
+    assert_eq!(**read.constants(), **written.constants());
+    assert!(read.constants().as_ptr().addr().is_multiple_of(64), "mapped constants are aligned");
+    assert_eq!(read.to_bytes(), fs::read(&path).unwrap(), "same artifact, same bytes");
+
+    fs::write(&path, b"short").unwrap();
+    let error = Artifact::open(&path).unwrap_err();
+    assert_eq!(error.to_string(), format!("{}: not a compiled artifact", path.display()));
+    fs::remove_file(&path).unwrap();
+    let error = Artifact::open(&path).unwrap_err();
+    assert!(matches!(error.problem, ArtifactProblem::Io(_)));
+    assert!(error.to_string().starts_with(&path.display().to_string()));
+}
+
+#[test]
+fn another_version_or_processor_is_refused_by_name() {
+    let mut bytes = artifact().to_bytes();
+    bytes[8] = 99;
+    let error = open(bytes).unwrap_err();
+    assert_eq!(error.to_string(), "format version 99, this runtime reads 1; compile it again");
+
+    let none = || Bytes::new(Vec::new());
+    let with = |arch: &str, features: &[&str]| {
+        let features = features.iter().map(|&feature| feature.to_owned()).collect();
+        let target = Target { arch: arch.to_owned(), features };
+        Artifact::new(Program::default(), target, none(), none()).unwrap_err().problem.to_string()
+    };
+    let unknown = with(std::env::consts::ARCH, &["sse2", "warp-drive", "tachyons"]);
+    let sse2 = if cfg!(target_arch = "x86_64") { "" } else { "sse2, " };
+    let expected = format!("needs the cpu features {sse2}warp-drive, tachyons, which this processor lacks");
+    assert_eq!(unknown, expected);
+    assert!(with("pdp11", &[]).starts_with("compiled for pdp11, this processor is "));
+}
+
+#[test]
+fn every_truncation_and_every_flipped_byte_is_an_error() {
+    let bytes = artifact().to_bytes();
+    for length in 0..bytes.len() {
+        assert!(open(bytes[..length].to_vec()).is_err(), "{length} bytes");
+    }
+    let used = |at: usize| {
+        // The padding between sections is not read.
+        let entry = |i: usize, field: usize| {
+            let at = 32 + 24 * i + field;
+            u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
+        };
+        at < 32 + 24 * 4 || (0..4).any(|i| (entry(i, 8)..entry(i, 8) + entry(i, 16)).contains(&at))
+    };
+    for at in (0..bytes.len()).filter(|&at| used(at)) {
+        for bit in [0, 7] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << bit;
+            assert!(open(damaged).is_err(), "byte {at}, bit {bit}");
+        }
+    }
+    let mut longer = bytes;
+    longer.push(0);
+    assert!(open(longer).is_err());
+}
+
+/// Puts other program bytes into the file, with checksums that hold.
+fn with_program(program: &[u8]) -> Vec<u8> {
+    let original = artifact().to_bytes();
+    let field = |at: usize| u64::from_le_bytes(original[at..at + 8].try_into().unwrap()) as usize;
+    let mut contents = Vec::new();
+    for i in 0..4 {
+        let (offset, length) = (field(32 + 24 * i + 8), field(32 + 24 * i + 16));
+        contents.push(original[offset..offset + length].to_vec());
+    }
+    contents[1] = program.to_vec();
+    let mut bytes = vec![0; 128];
+    for (i, content) in contents.iter().enumerate() {
+        bytes.resize(bytes.len().next_multiple_of(64), 0);
+        let (entry, offset) = (32 + 24 * i, bytes.len() as u64);
+        bytes[entry..entry + 4].copy_from_slice(&(i as u32 + 1).to_le_bytes());
+        bytes[entry + 4..entry + 8].copy_from_slice(&crc32fast::hash(content).to_le_bytes());
+        bytes[entry + 8..entry + 16].copy_from_slice(&offset.to_le_bytes());
+        bytes[entry + 16..entry + 24].copy_from_slice(&(content.len() as u64).to_le_bytes());
+        bytes.extend(content);
+    }
+    bytes.resize(bytes.len().next_multiple_of(64), 0);
+    let length = bytes.len() as u64;
+    bytes[..16].copy_from_slice(&original[..16]);
+    bytes[16..24].copy_from_slice(&length.to_le_bytes());
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&bytes[..24]);
+    hasher.update(&bytes[32..128]);
+    bytes[24..28].copy_from_slice(&hasher.finalize().to_le_bytes());
+    bytes
+}
+
+#[test]
+fn rebuilt_files_are_accepted() {
+    let encoded = postcard::to_stdvec(&program()).unwrap();
+    assert_eq!(with_program(&encoded), artifact().to_bytes());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    /// Damage that the checksums miss: decoding and validating must not panic, nor planning with
+    /// any symbol value.
+    #[test]
+    fn damaged_programs_with_good_checksums_never_panic(
+        changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6),
+        cut in prop::option::weighted(0.2, any::<usize>()),
+        extent in prop_oneof![0..100_usize],
+    ) {
+        let mut encoded = postcard::to_stdvec(&program()).unwrap();
+        for (at, value) in changes {
+            let at = at % encoded.len();
+            encoded[at] = value;
+        }
+        if let Some(cut) = cut {
+            encoded.truncate(cut % encoded.len());
+        }
+        if let Ok(artifact) = open(with_program(&encoded)) {
+            let symbols = vec![extent as i64; artifact.program().symbols.len()];
+            let _ = thunder_runtime::check_sizes(artifact.program(), symbols);
+        }
+    }
+}
