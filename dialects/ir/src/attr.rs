@@ -51,27 +51,30 @@ impl AttrKind for f64 {
         Attribute::float(Type::f64(cx), value)
     }
     fn from_attribute(attribute: Attribute<'_>) -> Option<f64> {
+        attribute.ty().filter(|ty| *ty == Type::f64(ty.context()))?;
         attribute.as_float()
     }
     fn description() -> String {
-        "a float".to_owned()
+        "a 64-bit float".to_owned()
     }
     fn print(attribute: Attribute<'_>, p: &Printer<'_>) {
-        let value = attribute.as_float().unwrap_or_default();
-        if value.is_finite() && attribute.ty() == Some(Type::f64(attribute.context())) {
-            p.text(&format!("{value:?}"));
-        } else {
-            p.attribute(attribute);
-        }
+        p.text(&float_text(attribute.as_float().unwrap_or_default()));
     }
+    // With its type given, MLIR leaves a colon that follows to the op's own types.
     fn parse<'c>(p: &Parser<'c>) -> Parsed<Attribute<'c>> {
-        let here = p.here();
-        let attribute = p.attribute()?;
-        match (attribute.as_float(), attribute.as_integer()) {
-            (Some(_), _) => Ok(attribute),
-            (None, Some(value)) => Ok(Attribute::float(Type::f64(p.context()), value as f64)),
-            _ => Err(p.error_at(here, "expected a float")),
-        }
+        p.attribute_of(Some(Type::f64(p.context())))
+    }
+}
+
+/// The shortest text that MLIR reads back as this number: digits around a point, or bits.
+fn float_text(value: f64) -> String {
+    if !value.is_finite() {
+        return format!("0x{:016X}", value.to_bits());
+    }
+    let text = format!("{value:?}");
+    match text.split_once('e') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
+        _ => text,
     }
 }
 

@@ -42,7 +42,7 @@ func.func @clamp_c2(%x: tensor<4xf32>) {
 
 func.func @clamp_c2_kind(%x: tensor<4xf32>) {
   // expected-error @+1 {{(C2) attribute 'max' must be a number or truth value, but is "six"}}
-  %r = thunder.clamp %x max = "six" : tensor<4xf32>
+  %r = "thunder.clamp"(%x) {max = "six"} : (tensor<4xf32>) -> tensor<4xf32>
   return
 }
 
