@@ -1,8 +1,11 @@
 //! Lowerings from tensor programs to CPU code and artifacts.
 
+pub mod compile;
 pub mod cpu;
 pub mod linalg;
+pub mod program;
 
+pub use compile::{CompileError, Compiled, Options, Phase, compile, compile_to, context, registry};
 pub use linalg::ToLinalg;
 
 thunder_ir::passes! {

@@ -226,6 +226,7 @@ fn samples_agree_with_the_reference() {
             continue;
         }
         let (mut cases, mut dtypes) = (Vec::new(), Vec::new());
+        eprintln!("{}", def.name);
         for sample in &set.samples {
             for dtype in sample.dtypes.0 {
                 let entry = table.entry((def.name, dtype.to_string())).or_default();

@@ -1,0 +1,217 @@
+//! From a module to something that runs: the phases in order.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use thunder_ir::pass::{Pipeline, Statistics};
+use thunder_ir::codegen::{Machine, host_features};
+use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
+use thunder_passes::{Decompose, KERNEL, Kernels};
+use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
+use thunder_runtime::session::{self, Session, SessionError};
+use thunder_tensor::Tensor;
+
+use crate::cpu::{LinkError, Linker};
+use crate::{ToLinalg, cpu, program};
+
+/// A point of the pipeline at which a module can be looked at, with the dialects that are legal then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// As traced, imported or written: `thunder` ops in `func` functions.
+    Traced,
+    /// Composites that no library carries out are decomposed; constants are folded.
+    Functional,
+    /// Ops are grouped: calls of kernels, library computations and views are left.
+    Planned,
+    /// Kernels are `linalg` on tensors.
+    Tensors,
+    /// Kernels are of the `llvm` dialect.
+    Target,
+}
+
+impl Phase {
+    /// All phases in order.
+    pub const ALL: [Phase; 5] =
+        [Phase::Traced, Phase::Functional, Phase::Planned, Phase::Tensors, Phase::Target];
+
+    /// The name on command lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Traced => "traced",
+            Self::Functional => "functional",
+            Self::Planned => "planned",
+            Self::Tensors => "tensors",
+            Self::Target => "target",
+        }
+    }
+}
+
+/// How to compile.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The function that becomes the program.
+    pub entry: String,
+    /// The processor that kernels are for.
+    pub machine: Machine,
+    /// Whether the verifier runs between passes.
+    pub verify: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { entry: "main".to_owned(), machine: Machine::native(), verify: cfg!(debug_assertions) }
+    }
+}
+
+/// Why a module could not be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// The program breaks a rule; the diagnostics say where. The author's to fix.
+    #[error("{0}")]
+    Invalid(#[from] thunder_ir::Error),
+    /// The linker is missing or failed. The machine's owner to fix.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// The emitted program does not fit the runtime. Always a bug in this compiler.
+    #[error("internal: {0}")]
+    Artifact(#[from] ArtifactError),
+}
+
+/// A compiled module.
+pub struct Compiled {
+    /// What the runtime loads.
+    pub artifact: Artifact,
+    /// How long each phase took.
+    pub times: Vec<(&'static str, Duration)>,
+}
+
+impl Compiled {
+    /// A session with these weights by name.
+    pub fn session(
+        &self,
+        parameters: &BTreeMap<String, Tensor>,
+        options: session::Options,
+    ) -> Result<Session, SessionError> {
+        Session::prepare_with(&self.artifact, parameters, None, options)
+    }
+
+    /// The time that all phases took together.
+    pub fn total_time(&self) -> Duration {
+        self.times.iter().map(|(_, time)| *time).sum()
+    }
+}
+
+/// A registry with everything that compilation needs. Registers the passes of this crate on first use.
+pub fn registry() -> Registry {
+    static PASSES: std::sync::Once = std::sync::Once::new();
+    PASSES.call_once(|| {
+        let statistics = std::sync::Arc::new(Statistics::default());
+        thunder_passes::register_all(&statistics);
+        crate::register_all(&statistics);
+    });
+    Registry::upstream().with(thunder_dialect::dialect())
+}
+
+/// A context with everything that compilation needs.
+pub fn context() -> Context {
+    Context::new(&registry())
+}
+
+/// Runs the pipeline up to `phase`, which then holds for the module.
+pub fn compile_to(module: &mut Module<'_>, phase: Phase, verify: bool) -> Result<(), CompileError> {
+    for next in Phase::ALL.into_iter().filter(|p| *p <= phase) {
+        if next == Phase::Tensors {
+            drop_programs(module)?;
+        }
+        pipeline(next).run_with(module, verify)?;
+        if next == Phase::Target {
+            cpu::lower(module)?;
+        }
+    }
+    Ok(())
+}
+
+/// The passes that lead to `phase` from the one before.
+pub fn pipeline(phase: Phase) -> Pipeline {
+    let pipeline = Pipeline::new();
+    match phase {
+        Phase::Traced => pipeline,
+        Phase::Functional => {
+            pipeline.then("canonicalize").pass(&Decompose::default()).then("canonicalize").then("cse")
+        }
+        Phase::Planned => pipeline.pass(&Kernels::default()).then("cse"),
+        Phase::Tensors => pipeline
+            .pass(&ToLinalg::default())
+            .then("canonicalize")
+            .then("cse"),
+        Phase::Target => pipeline,
+    }
+}
+
+/// Leaves kernels only: the program itself is emitted by then.
+fn drop_programs(module: &Module<'_>) -> Result<(), CompileError> {
+    for op in module.body().operations() {
+        if op.attribute(KERNEL).is_none() {
+            Rewriter::at(op).erase(op)?;
+        }
+    }
+    Ok(())
+}
+
+/// Compiles the entry function of a module. The module is left in its last phase.
+pub fn compile(module: &mut Module<'_>, options: &Options) -> Result<Compiled, CompileError> {
+    let mut times = Vec::new();
+    let mut clock = Instant::now();
+    let mut lap = |name: &'static str| {
+        let now = Instant::now();
+        times.push((name, now - clock));
+        clock = now;
+    };
+    for phase in [Phase::Functional, Phase::Planned] {
+        pipeline(phase).run_with(module, options.verify)?;
+        lap(phase.name());
+    }
+    let (program, constants) = program::emit(entry(module, &options.entry)?)?;
+    lap("program");
+    let code = if program.kernels.is_empty() {
+        Vec::new()
+    } else {
+        drop_programs(module)?;
+        pipeline(Phase::Tensors).run_with(module, options.verify)?;
+        lap("tensors");
+        cpu::lower(module)?;
+        lap("target");
+        let object = cpu::object(module, &options.machine)?;
+        lap("object");
+        let shared = Linker::default().shared_object(&object)?;
+        lap("link");
+        shared
+    };
+    let features = vector_features();
+    let target = if code.is_empty() {
+        Target::default()
+    } else {
+        Target { arch: std::env::consts::ARCH.to_owned(), features }
+    };
+    let artifact = Artifact::new(program, target, Bytes::new(code), Bytes::new(constants))?;
+    lap("artifact");
+    Ok(Compiled { artifact, times })
+}
+
+/// The host's features that code may come to depend on, and that a runtime can ask its processor for.
+fn vector_features() -> Vec<String> {
+    let families = ["sse", "avx", "fma", "f16c"];
+    let all = host_features();
+    let present = all.split(',').filter_map(|feature| feature.strip_prefix('+'));
+    let vectors = present.filter(|name| families.iter().any(|family| name.starts_with(family)));
+    vectors.filter(|name| !["fma4", "sse4a"].contains(name)).map(str::to_owned).collect()
+}
+
+fn entry<'m>(module: &'m Module<'_>, name: &str) -> Result<Operation<'m>, CompileError> {
+    module
+        .body()
+        .operations()
+        .into_iter()
+        .find(|op| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name))
+        .ok_or_else(|| CompileError::Invalid(thunder_ir::Error::new(format!("the module has no function '@{name}'"))))
+}

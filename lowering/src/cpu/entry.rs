@@ -1,0 +1,328 @@
+//! The C function of a kernel, and the memory behind its tensors.
+
+use std::collections::HashMap;
+use thunder_interface::{Dim, DimExpr};
+use thunder_ir::{Attribute, Block, Blueprint, Builder, ContextRef, Operation, Result, Rewriter, Type, Value};
+use thunder_passes::shapes::attribute_to_dim;
+use thunder_passes::{SIZES, SYMBOL_COUNT};
+
+use super::rows;
+
+/// A dense tensor in memory: the operand or result of a kernel.
+pub struct Buffer<'c> {
+    pointer: Value<'c>,
+    element: Type<'c>,
+    /// What is known of the sizes at compile time.
+    pub known: Vec<Option<i64>>,
+    /// All sizes, as values of type `index`.
+    pub sizes: Vec<Value<'c>>,
+}
+
+/// Replaces the kernel `function` by a C function of its name.
+pub fn make(function: Operation<'_>) -> Result {
+    let signature = Signature::of(function)?;
+    let body = signature.body(function)?;
+    fill(function, &signature, body)?;
+    signature.entry(function)?;
+    Rewriter::at(function).erase(function)
+}
+
+/// What crosses the border of a kernel.
+struct Signature<'c> {
+    name: String,
+    /// Types of the inputs and then of the results.
+    types: Vec<Type<'c>>,
+    /// The sizes of each; of an input that is no tensor, its value.
+    dims: Vec<Vec<Dim>>,
+    symbols: usize,
+}
+
+impl<'c> Signature<'c> {
+    fn of(function: Operation<'c>) -> Result<Self> {
+        let missing = |what: &str| function.error(format!("is a kernel without '{what}'"));
+        let name = function.attribute("sym_name").and_then(|a| a.as_string()).ok_or_else(|| missing("sym_name"))?;
+        let (mut types, results) = function
+            .attribute("function_type")
+            .and_then(|a| a.as_type())
+            .and_then(|ty| ty.as_function())
+            .ok_or_else(|| missing("function_type"))?;
+        types.extend(results);
+        let symbols =
+            function.attribute(SYMBOL_COUNT).and_then(|a| a.as_integer()).ok_or_else(|| missing(SYMBOL_COUNT))?;
+        let sizes = function.attribute(SIZES).and_then(|a| a.as_array()).ok_or_else(|| missing(SIZES))?;
+        let dims: Option<Vec<Vec<Dim>>> =
+            sizes.iter().map(|dims| dims.as_array()?.into_iter().map(attribute_to_dim).collect()).collect();
+        let dims = dims.filter(|d| d.len() == types.len()).ok_or_else(|| function.error("has malformed sizes"))?;
+        Ok(Self { name: name.to_owned(), types, dims, symbols: symbols as usize })
+    }
+
+    fn tensors(&self) -> usize {
+        self.types.iter().filter(|ty| ty.as_tensor().is_some()).count()
+    }
+
+    fn body_name(&self) -> String {
+        format!("{}.body", self.name)
+    }
+
+    /// An empty private function that takes every pointer and symbol. Pointers are arguments of their own
+    /// so that they can be said not to alias.
+    fn body(&self, function: Operation<'c>) -> Result<Block<'c>> {
+        let cx = function.context();
+        let pointer = pointer_type(cx)?;
+        let mut inputs = vec![pointer; self.tensors()];
+        inputs.resize(self.tensors() + self.symbols, Type::index(cx));
+        let alone = Attribute::dictionary(cx, &[("llvm.noalias", Attribute::unit(cx))]);
+        let mut attributes = vec![alone; self.tensors()];
+        attributes.resize(inputs.len(), Attribute::dictionary(cx, &[]));
+        let body = Rewriter::at(function).insert(
+            &Blueprint::new("func.func")
+                .attribute("sym_name", Attribute::string(cx, &self.body_name()))
+                .attribute("sym_visibility", Attribute::string(cx, "private"))
+                .attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &[])))
+                .attribute("arg_attrs", Attribute::array(cx, &attributes))
+                .regions(1),
+        )?;
+        let arguments: Vec<_> = inputs.iter().map(|ty| (*ty, function.location())).collect();
+        Ok(body.region(0).append_block(&arguments))
+    }
+
+    /// The public function: loads pointers and symbols, and calls the body.
+    fn entry(&self, function: Operation<'c>) -> Result {
+        let cx = function.context();
+        let (pointer, long) = (pointer_type(cx)?, Type::int(cx, 64));
+        let rewriter = Rewriter::at(function);
+        let entry = rewriter.insert(
+            &Blueprint::new("func.func")
+                .attribute("sym_name", Attribute::string(cx, &self.name))
+                .attribute("function_type", Attribute::of_type(Type::function(cx, &[pointer, pointer], &[])))
+                .regions(1),
+        )?;
+        let block = entry.region(0).append_block(&[(pointer, function.location()), (pointer, function.location())]);
+        rewriter.at_end(block);
+        let mut arguments = Vec::new();
+        for number in 0..self.tensors() {
+            let at = element_address(&rewriter, block.argument(0), pointer, number)?;
+            arguments.push(load(&rewriter, at, pointer)?);
+        }
+        for number in 0..self.symbols {
+            let at = element_address(&rewriter, block.argument(1), long, number)?;
+            let value = load(&rewriter, at, long)?;
+            arguments.push(cast(&rewriter, value, Type::index(cx))?);
+        }
+        let callee = Attribute::symbol(cx, &self.body_name());
+        rewriter.insert(&Blueprint::new("func.call").operands(arguments).attribute("callee", callee))?;
+        rewriter.insert(&Blueprint::new("func.return"))?;
+        Ok(())
+    }
+}
+
+/// Moves the ops of `function` into the empty `body`, between its pointers.
+fn fill<'c>(function: Operation<'c>, signature: &Signature<'c>, body: Block<'c>) -> Result {
+    let old = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let rewriter = Rewriter::at_end_of(body, function.location());
+    let done = rewriter.insert(&Blueprint::new("func.return"))?;
+    rewriter.before(done);
+    let symbols: Vec<_> = body.arguments().skip(signature.tensors()).collect();
+    let mut sizes = SizeValues { builder: &rewriter, symbols, known: HashMap::new() };
+    let mut pointers = body.arguments();
+    let mut inputs = Vec::new();
+    let mut values = Vec::new();
+    let mut results = Vec::new();
+    for (number, (ty, dims)) in signature.types.iter().zip(&signature.dims).enumerate() {
+        let dims = dims.iter().map(|dim| sizes.value(dim)).collect::<Result<Vec<_>>>()?;
+        let Some(tensor) = ty.as_tensor() else {
+            values.push(dims[0]);
+            continue;
+        };
+        let pointer = pointers.next().expect("the body has a pointer for each tensor");
+        let buffer = Buffer { pointer, element: tensor.element(), known: tensor.dims(), sizes: dims };
+        if number >= old.argument_count() {
+            results.push(buffer);
+            continue;
+        }
+        let tensor = buffer.read(&rewriter, 0, None)?;
+        values.push(tensor);
+        inputs.push((tensor, buffer));
+    }
+    // Where the results go exists before they are computed, so that they are computed there.
+    let whole = results.iter().map(|buffer| buffer.view(&rewriter, 0, None)).collect::<Result<Vec<_>>>()?;
+    rewriter.inline_block(old, done, &values);
+    let returned = previous(body, done).ok_or_else(|| function.error("does not return"))?;
+    let outputs: Vec<_> = returned.operands().zip(results).collect();
+    rewriter.before(done);
+    Rewriter::at(returned).erase(returned)?;
+    if rows::split(function, body, &inputs, &outputs, &rewriter)? {
+        return Ok(());
+    }
+    for ((value, _), view) in outputs.iter().zip(whole) {
+        store(&rewriter, *value, view)?;
+    }
+    Ok(())
+}
+
+fn previous<'c>(block: Block<'c>, op: Operation<'c>) -> Option<Operation<'c>> {
+    let ops = block.operations();
+    let at = ops.iter().position(|o| *o == op)?;
+    ops[..at].last().copied()
+}
+
+impl<'c> Buffer<'c> {
+    /// The memory of the whole tensor, or of the row number `row` where the first `rows` dimensions count rows.
+    pub fn view(&self, b: &Builder<'c>, rows: usize, row: Option<Value<'c>>) -> Result<Value<'c>> {
+        let cx = b.context();
+        let (pointer_ty, long) = (pointer_type(cx)?, Type::int(cx, 64));
+        let rank = self.known.len() - rows;
+        let arrays = if rank == 0 { String::new() } else { format!(", array<{rank} x i64>, array<{rank} x i64>") };
+        let descriptor = parse_type(cx, &format!("!llvm.struct<(ptr, ptr, i64{arrays})>"))?;
+        let mut pointer = self.pointer;
+        if let Some(row) = row {
+            let mut offset = row;
+            for size in &self.sizes[rows..] {
+                offset = multiply(b, offset, *size)?;
+            }
+            let offset = cast(b, offset, long)?;
+            pointer = b
+                .insert(
+                    &Blueprint::new("llvm.getelementptr")
+                        .operands([pointer, offset])
+                        .results([pointer_ty])
+                        .attribute("elem_type", Attribute::of_type(self.element))
+                        .attribute("rawConstantIndices", parse(cx, "array<i32: -2147483648>")?),
+                )?
+                .result(0);
+        }
+        let insert = |into: Value<'c>, value: Value<'c>, at: String| -> Result<Value<'c>> {
+            let op = Blueprint::new("llvm.insertvalue")
+                .operands([into, value])
+                .results([descriptor])
+                .attribute("position", parse(cx, &format!("array<i64: {at}>"))?);
+            Ok(b.insert(&op)?.result(0))
+        };
+        let mut value = b.insert(&Blueprint::new("llvm.mlir.poison").results([descriptor]))?.result(0);
+        value = insert(value, pointer, "0".into())?;
+        value = insert(value, pointer, "1".into())?;
+        let zero = constant(b, Attribute::integer(long, 0), long)?;
+        value = insert(value, zero, "2".into())?;
+        let mut stride = index(b, 1)?;
+        for axis in (0..rank).rev() {
+            let size = self.sizes[rows + axis];
+            value = insert(value, cast(b, size, long)?, format!("3, {axis}"))?;
+            value = insert(value, cast(b, stride, long)?, format!("4, {axis}"))?;
+            stride = multiply(b, stride, size)?;
+        }
+        cast(b, value, Type::memref(self.element, &self.known[rows..]))
+    }
+
+    /// The contents of such a view as a tensor.
+    pub fn read(&self, b: &Builder<'c>, rows: usize, row: Option<Value<'c>>) -> Result<Value<'c>> {
+        let view = self.view(b, rows, row)?;
+        let ty = Type::tensor(self.element, &self.known[rows..]);
+        let unit = Attribute::unit(b.context());
+        let op = Blueprint::new("bufferization.to_tensor").operands([view]).results([ty]).attribute("restrict", unit);
+        Ok(b.insert(&op)?.result(0))
+    }
+}
+
+/// Writes `tensor` to the memory `view`.
+pub fn store<'c>(b: &Builder<'c>, tensor: Value<'c>, view: Value<'c>) -> Result {
+    let unit = Attribute::unit(b.context());
+    b.insert(
+        &Blueprint::new("bufferization.materialize_in_destination")
+            .operands([tensor, view])
+            .attribute("restrict", unit)
+            .attribute("writable", unit),
+    )?;
+    Ok(())
+}
+
+/// Sizes over the symbols, each made once.
+struct SizeValues<'a, 'c> {
+    builder: &'a Builder<'c>,
+    symbols: Vec<Value<'c>>,
+    known: HashMap<Dim, Value<'c>>,
+}
+
+impl<'c> SizeValues<'_, 'c> {
+    fn value(&mut self, dim: &Dim) -> Result<Value<'c>> {
+        if let Some(value) = self.known.get(dim) {
+            return Ok(*value);
+        }
+        let value = match dim {
+            Dim::Known(size) => index(self.builder, *size)?,
+            Dim::Unknown => return Err("internal: a kernel has a size that its symbols do not tell".into()),
+            Dim::Expr(expr) => match &**expr {
+                DimExpr::Symbol(number) => {
+                    let symbol = self.symbols.get(*number as usize);
+                    *symbol.ok_or("internal: a kernel has a size over a symbol that it lacks")?
+                }
+                DimExpr::Add(a, b) => self.pair("arith.addi", a, b)?,
+                DimExpr::Sub(a, b) => self.pair("arith.subi", a, b)?,
+                DimExpr::Mul(a, b) => self.pair("arith.muli", a, b)?,
+                DimExpr::FloorDiv(a, b) => self.pair("arith.floordivsi", a, b)?,
+                DimExpr::Max(a, b) => self.pair("arith.maxsi", a, b)?,
+            },
+        };
+        self.known.insert(dim.clone(), value);
+        Ok(value)
+    }
+
+    fn pair(&mut self, name: &str, a: &Dim, b: &Dim) -> Result<Value<'c>> {
+        let (a, b) = (self.value(a)?, self.value(b)?);
+        binary(self.builder, name, a, b)
+    }
+}
+
+fn binary<'c>(b: &Builder<'c>, name: &str, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
+    Ok(b.insert(&Blueprint::new(name).operands([x, y]).results([x.ty()]))?.result(0))
+}
+
+/// `x * y` of type `index`.
+pub fn multiply<'c>(b: &Builder<'c>, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
+    binary(b, "arith.muli", x, y)
+}
+
+/// `x + y` of type `index`.
+pub fn add<'c>(b: &Builder<'c>, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
+    binary(b, "arith.addi", x, y)
+}
+
+/// A constant of type `index`.
+pub fn index<'c>(b: &Builder<'c>, value: i64) -> Result<Value<'c>> {
+    let ty = Type::index(b.context());
+    constant(b, Attribute::integer(ty, value), ty)
+}
+
+/// A constant.
+pub fn constant<'c>(b: &Builder<'c>, value: Attribute<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+    Ok(b.insert(&Blueprint::new("arith.constant").results([ty]).attribute("value", value))?.result(0))
+}
+
+fn cast<'c>(b: &Builder<'c>, value: Value<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+    let op = Blueprint::new("builtin.unrealized_conversion_cast").operands([value]).results([ty]);
+    Ok(b.insert(&op)?.result(0))
+}
+
+fn load<'c>(b: &Builder<'c>, at: Value<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+    Ok(b.insert(&Blueprint::new("llvm.load").operands([at]).results([ty]))?.result(0))
+}
+
+fn element_address<'c>(b: &Builder<'c>, base: Value<'c>, element: Type<'c>, number: usize) -> Result<Value<'c>> {
+    let op = Blueprint::new("llvm.getelementptr")
+        .operands([base])
+        .results([base.ty()])
+        .attribute("elem_type", Attribute::of_type(element))
+        .attribute("rawConstantIndices", parse(b.context(), &format!("array<i32: {number}>"))?);
+    Ok(b.insert(&op)?.result(0))
+}
+
+fn pointer_type(cx: ContextRef<'_>) -> Result<Type<'_>> {
+    parse_type(cx, "!llvm.ptr")
+}
+
+fn parse_type<'c>(cx: ContextRef<'c>, text: &str) -> Result<Type<'c>> {
+    Type::parse(cx, text).ok_or_else(|| format!("internal: '{text}' is no type").as_str().into())
+}
+
+fn parse<'c>(cx: ContextRef<'c>, text: &str) -> Result<Attribute<'c>> {
+    Attribute::parse(cx, text).ok_or_else(|| format!("internal: '{text}' is no attribute").as_str().into())
+}

@@ -1,0 +1,137 @@
+//! Elementary functions: those of `math.mlir` where they exist, libm's otherwise.
+
+use std::collections::{BTreeSet, HashMap};
+use thunder_ir::{Attribute, Blueprint, Module, Operation, Result, Rewriter, Scalar, Type};
+
+/// The functions of f32 that `math.mlir` has, by the name of their op.
+const OURS: &[&str] =
+    &["exp", "exp2", "expm1", "tanh", "erf", "log", "log2", "log10", "log1p", "rsqrt", "sin", "cos", "powf"];
+
+/// Ops that are not functions of libm: single instructions, or LLVM expands them.
+const INSTRUCTIONS: &[&str] = &[
+    "absf",
+    "absi",
+    "ceil",
+    "clampf",
+    "copysign",
+    "ctlz",
+    "cttz",
+    "ctpop",
+    "floor",
+    "fma",
+    "isfinite",
+    "isinf",
+    "isnan",
+    "isnormal",
+    "rint",
+    "round",
+    "roundeven",
+    "sqrt",
+    "trunc",
+];
+
+/// Replaces the ops of `math` and the conversions to narrow floats by calls, and adds what is called.
+pub fn expand(module: &mut Module<'_>) -> Result {
+    let mut ops = Vec::new();
+    module.operation().walk(|op| {
+        if op.name().starts_with("math.") || op.name() == "arith.truncf" {
+            ops.push(op);
+        }
+    });
+    let mut wanted = BTreeSet::new();
+    let mut foreign: HashMap<String, Type<'_>> = HashMap::new();
+    for op in ops {
+        let Some(callee) = callee_of(op) else { continue };
+        let rewriter = Rewriter::at(op);
+        let call = rewriter.insert(
+            &Blueprint::new("func.call")
+                .operands(op.operands())
+                .results(op.results().map(|v| v.ty()))
+                .attribute("callee", Attribute::symbol(op.context(), &callee)),
+        )?;
+        if callee.starts_with("thunder.") {
+            wanted.insert(callee);
+        } else {
+            let inputs: Vec<_> = op.operands().map(|v| v.ty()).collect();
+            let results: Vec<_> = op.results().map(|v| v.ty()).collect();
+            foreign.insert(callee, Type::function(op.context(), &inputs, &results));
+        }
+        rewriter.replace(op, &call.results().collect::<Vec<_>>())?;
+    }
+    declare(module, foreign)?;
+    add(module, wanted)
+}
+
+/// The function that does what `op` does, if it is not done by instructions.
+fn callee_of(op: Operation<'_>) -> Option<String> {
+    let from = op.operand(0).ty().as_scalar()?;
+    if op.name() == "arith.truncf" {
+        return match (from, op.result(0).ty().as_scalar()?) {
+            (Scalar::F32, Scalar::BF16) => Some("thunder.truncf.f32.bf16".to_owned()),
+            (Scalar::F64, Scalar::BF16) => Some("thunder.truncf.f64.bf16".to_owned()),
+            (Scalar::F64, Scalar::F16) => Some("thunder.truncf.f64.f16".to_owned()),
+            _ => None,
+        };
+    }
+    let name = op.name().strip_prefix("math.")?;
+    match from {
+        Scalar::F32 if OURS.contains(&name) => Some(format!("thunder.{name}.f32")),
+        Scalar::F32 | Scalar::F64 if name == "rsqrt" || INSTRUCTIONS.contains(&name) => None,
+        Scalar::F32 | Scalar::F64 => {
+            let name = if name == "powf" { "pow" } else { name };
+            Some(format!("{name}{}", if from == Scalar::F32 { "f" } else { "" }))
+        }
+        _ => None,
+    }
+}
+
+fn declare(module: &Module<'_>, foreign: HashMap<String, Type<'_>>) -> Result {
+    let mut foreign: Vec<_> = foreign.into_iter().collect();
+    foreign.sort_by(|a, b| a.0.cmp(&b.0));
+    let location = module.operation().location();
+    let cx = location.context();
+    for (name, ty) in foreign {
+        Rewriter::at_end_of(module.body(), location).insert(
+            &Blueprint::new("func.func")
+                .attribute("sym_name", Attribute::string(cx, &name))
+                .attribute("function_type", Attribute::of_type(ty))
+                .attribute("sym_visibility", Attribute::string(cx, "private"))
+                .regions(1),
+        )?;
+    }
+    Ok(())
+}
+
+/// Copies `wanted` and what these call from the library.
+fn add(module: &Module<'_>, mut wanted: BTreeSet<String>) -> Result {
+    if wanted.is_empty() {
+        return Ok(());
+    }
+    let library = Module::parse(module.context(), "math.mlir", include_bytes!("math.mlir"))?;
+    let mut symbols: Vec<(&str, Operation<'_>)> = Vec::new();
+    for op in library.body().operations() {
+        if let Some(name) = op.attribute("sym_name").and_then(|a| a.as_string()) {
+            symbols.push((name, op));
+        }
+    }
+    let mut open: Vec<String> = wanted.iter().cloned().collect();
+    while let Some(name) = open.pop() {
+        let Some((_, op)) = symbols.iter().find(|(symbol, _)| *symbol == name) else { continue };
+        op.walk(|below| {
+            for attribute in ["callee", "name"] {
+                if let Some(symbol) = below.attribute(attribute).and_then(|a| a.as_symbol())
+                    && wanted.insert(symbol.to_owned())
+                {
+                    open.push(symbol.to_owned());
+                }
+            }
+        });
+    }
+    let rewriter = Rewriter::at_end_of(module.body(), module.operation().location());
+    for (name, op) in symbols {
+        if wanted.contains(name) {
+            rewriter.clone_op(op);
+        }
+    }
+    Ok(())
+}
