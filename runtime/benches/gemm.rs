@@ -49,7 +49,7 @@ fn shape(cpu: &Cpu, size: Size) {
     // SAFETY: `rhs` has k * n elements.
     let packed = unsafe { PackedRhs::new(cpu, k, n, weights) };
     let out_start = out.as_mut_ptr();
-    let ours = |rhs: Rhs<'_>| {
+    let ours = |rhs: Rhs<'_, f32>| {
         let job = Product {
             size,
             lhs: Matrix { start: lhs.as_ptr(), row: k, column: 1 },

@@ -180,3 +180,12 @@ fn root_name(program: &Program, root: Root) -> String {
         Root::Output(i) => format!("output '{}'", program.outputs[i as usize].name),
     }
 }
+
+/// Whether as many packed copies of a matrix have a size, with extents rounded up to cache lines.
+/// Strides of 0 let operands be larger than the memory behind them; copies of them are not.
+pub(crate) fn fits_memory(rows: usize, columns: usize, copies: usize) -> bool {
+    let bytes = [rows.saturating_add(64), columns.saturating_add(64), copies.max(1)]
+        .iter()
+        .try_fold(16_usize, |bytes, &extent| bytes.checked_mul(extent));
+    bytes.is_some_and(|bytes| bytes < isize::MAX as usize)
+}

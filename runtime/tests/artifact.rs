@@ -1,5 +1,7 @@
 //! The artifact file: what is written is read, and nothing else is accepted.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 
 use proptest::prelude::*;

@@ -1,5 +1,7 @@
 //! Library operations against references in f64, on every vector width that this processor has.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

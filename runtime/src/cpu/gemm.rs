@@ -28,6 +28,9 @@ pub const KC: usize = 256;
 /// Rows of the left-hand side that one task keeps in its cache.
 const MC: usize = 128;
 
+/// The most rows of the left-hand side for which the right-hand side is read where it is.
+const IN_PLACE: usize = 16;
+
 /// Floating-point operations worth a task of their own: some microseconds.
 const TASK_FLOPS: usize = 1 << 20;
 
@@ -241,6 +244,8 @@ pub unsafe fn product<T: Real>(cpu: &Cpu, product: &Product<'_, T>) {
     let packed_size = packed_len::<T>(cpu.arch, k, n);
     let mut loan = None;
     let (panels, stride) = match product.rhs {
+        // Few rows do not repay packing. Columns must fill whole vectors, which the tile reads.
+        Rhs::Strided(rhs) if rhs.column == 1 && m <= IN_PLACE && packed_size == k * n => (std::ptr::null(), None),
         Rhs::Packed(packed) => {
             assert_eq!((packed.k, packed.n), (k, n), "a packed matrix is used with its own size");
             (packed.panels.as_ptr().cast::<T>(), None)
@@ -274,7 +279,7 @@ pub unsafe fn product<T: Real>(cpu: &Cpu, product: &Product<'_, T>) {
         cpu.arch.dispatch(Task {
             product,
             offsets: product.batch[b],
-            panels: panels.at(0, b * stride.unwrap_or(0)).start,
+            panels: if panels.start.is_null() { None } else { Some(panels.at(0, b * stride.unwrap_or(0)).start) },
             rows,
             columns: (column, n.min(column + grid.columns)),
         });
@@ -292,7 +297,8 @@ pub unsafe fn product<T: Real>(cpu: &Cpu, product: &Product<'_, T>) {
 struct Task<'a, T> {
     product: &'a Product<'a, T>,
     offsets: [usize; 3],
-    panels: *const T,
+    /// The packed right-hand side; `None` reads it in place.
+    panels: Option<*const T>,
     rows: (usize, usize),
     columns: (usize, usize),
 }
@@ -341,10 +347,19 @@ impl<T: Real> Task<'_, T> {
             while column < self.columns.1 {
                 let columns = width.min(self.columns.1 - column);
                 let vectors = columns.div_ceil(lanes);
-                // The last panel of a row of panels may be narrower.
-                let row = if column + width <= padded { width } else { padded - column };
-                let start = self.panels.wrapping_add(first * padded + column * depth);
-                let panel = Panel { start, row };
+                let panel = match (self.panels, self.product.rhs) {
+                    (None, Rhs::Strided(rhs)) => {
+                        let rhs = rhs.offset(self.offsets[1]);
+                        Panel { start: rhs.at(first, column).start, row: rhs.row }
+                    }
+                    (None, Rhs::Packed(_)) => unreachable!("a packed matrix has panels"),
+                    (Some(panels), _) => {
+                        // The last panel of a row of panels may be narrower.
+                        let row = if column + width <= padded { width } else { padded - column };
+                        let start = panels.wrapping_add(first * padded + column * depth);
+                        Panel { start, row }
+                    }
+                };
                 let bias = match self.product.bias {
                     bias if first > 0 || bias.is_null() => std::ptr::null(),
                     bias => bias.wrapping_add(column),

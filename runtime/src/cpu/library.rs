@@ -8,6 +8,7 @@ use super::gemm::{self, Matrix, PackedRhs, Product, Real, Rhs, RowsDone, Size};
 use super::operand::Operand;
 use super::{Cpu, narrow};
 use crate::executor::{Executor, ExecutorError, Invocation, Prepared, Site};
+use crate::plan::fits_memory;
 use crate::program::{Attention, AttentionStrides, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
 
 /// Claims every library operation, on the processor's vector units and the session's threads.
@@ -52,7 +53,7 @@ fn pack(op: &Matmul, site: &Site<'_>) -> Result<Packed, ExecutorError> {
     let sizes = (size(op.k), size(op.n), size(op.rhs.row), size(op.rhs.column));
     let (Some(k), Some(n), Some(row), Some(column)) = sizes else { return Ok(Packed::No) };
     let shared = op.batch.iter().all(|b| size(b.rhs) == Some(0) || size(b.extent) == Some(1));
-    if !shared || k == 0 || n == 0 {
+    if !shared || k == 0 || n == 0 || !fits_memory(k, n, 1) {
         return Ok(Packed::No);
     }
     let elements = (k - 1)
@@ -93,6 +94,10 @@ impl Prepared for PreparedMatmul {
         let v = Sizes(invocation.values);
         let strides = |s: MatrixStrides| (v.get(s.row), v.get(s.column));
         let operands = invocation.operands;
+        if v.get(op.m) == 0 || v.get(op.n) == 0 {
+            // No elements; the number of products is not bounded by them.
+            return;
+        }
         let call = MatmulCall {
             size: Size { m: v.get(op.m), n: v.get(op.n), k: v.get(op.k) },
             batch: batch_offsets(op, v),

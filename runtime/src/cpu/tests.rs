@@ -1,5 +1,7 @@
 //! Whole programs whose kernels are Rust functions.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod programs;
 
 use super::code::{Code, Kernel};

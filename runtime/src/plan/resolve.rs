@@ -6,7 +6,7 @@ use crate::program::{
 
 use super::arena::{Interval, place};
 use super::extents::Strided;
-use super::{Base, Plan, PlanError, PlannedEpilogue, PlannedStep, Result, Slot, Split, Values, root_name};
+use super::{Base, Plan, PlanError, PlannedEpilogue, PlannedStep, Result, Slot, Split, Values, fits_memory, root_name};
 
 /// The most pointers of one step, which the executor keeps on its stack.
 pub(crate) const MAX_PTRS: usize = MAX_ARGS;
@@ -259,11 +259,16 @@ impl Resolver<'_> {
             operands.push(Strided { dims: vec![(n, 1)], element });
         }
         operands.push(self.strided(index, element, &out)?);
-        let batch = self.strided(index, 1, &op.batch.iter().map(|b| (b.extent, b.out)).collect::<Vec<_>>())?;
-        // The executor lists the products, and an operand with stride 0 does not bound their number.
-        let count = batch.dims.iter().try_fold(1_usize, |count, &(extent, _)| count.checked_mul(extent));
-        if count.is_none_or(|count| count > isize::MAX as usize / 64) {
-            return Err(PlanError::TooLarge { what: format!("step {index}: the batch") });
+        // Executors copy operands into layouts of their own.
+        let what = || format!("step {index}: an extent");
+        let [m, n, k] = [op.m, op.n, op.k].map(|dim| self.values.size(dim, &what));
+        let (m, n, k) = (m?, n?, k?);
+        let mut copies = 1_usize;
+        for b in &op.batch {
+            copies = copies.saturating_mul(self.values.size(b.extent, &what)?);
+        }
+        if m > 0 && n > 0 && !(fits_memory(k, n, copies) && fits_memory(m, k, 1)) {
+            return Err(PlanError::TooLarge { what: format!("step {index}: an operand") });
         }
         self.check_operands(index, first, &operands)
     }
@@ -274,6 +279,12 @@ impl Resolver<'_> {
         if heads > 0 && (kv_heads == 0 || heads % kv_heads != 0) {
             let what = format!("step {index}: {kv_heads} key heads for {heads} query heads");
             return Err(PlanError::Heads { what });
+        }
+        let sizes = [op.keys, op.width, op.value_width].map(|dim| self.values.size(dim, &what));
+        let [keys, width, value_width] = sizes;
+        let (keys, width, value_width) = (keys?, width?, value_width?);
+        if !fits_memory(keys, width, 1) || !fits_memory(keys, value_width, 1) {
+            return Err(PlanError::TooLarge { what: format!("step {index}: an operand") });
         }
         let operand = |s: crate::program::AttentionStrides, heads, positions, width| {
             let dims = [(op.batch, s.batch), (heads, s.head), (positions, s.position)];

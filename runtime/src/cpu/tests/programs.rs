@@ -281,7 +281,7 @@ fn guards_say_what_is_wrong() {
     let x = floats([0.0; 5]);
     let y = |shape: &[usize]| Tensor::zeros(DType::F32, shape.to_vec());
     let fail = |inputs: &[Tensor]| session.run(inputs).unwrap_err().to_string();
-    assert_eq!(fail(&[x.clone()]), "'test' takes 2 inputs, not 1");
+    assert_eq!(fail(std::slice::from_ref(&x)), "'test' takes 2 inputs, not 1");
     let wrong = Tensor::zeros(DType::I64, vec![5]);
     assert_eq!(fail(&[wrong, y(&[2, 3])]), "input 'x' is of i64, the program needs f32");
     assert_eq!(fail(&[x.clone(), y(&[2])]), "input 'y' has 1 dimensions, the program needs 2");
