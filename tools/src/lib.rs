@@ -12,6 +12,8 @@
 //! Without the default feature `compiler` nothing here links MLIR.
 
 #[cfg(feature = "compiler")]
+pub mod compile;
+#[cfg(feature = "compiler")]
 pub mod lsp;
 #[cfg(feature = "compiler")]
 pub mod opt;
@@ -19,3 +21,4 @@ pub mod opt;
 pub mod reduce;
 #[cfg(feature = "compiler")]
 pub mod registry;
+pub mod run;

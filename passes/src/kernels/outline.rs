@@ -247,7 +247,7 @@ fn schedule<'c>(block: Block<'c>, parts: Partition<'c>) -> Result<Vec<Unit<'c>>>
         match unit {
             Unit::Op(op) => _ = maker.insert(*op, index),
             Unit::Group(group) => {
-                for op in &group.ops {
+                for op in &group.own {
                     maker.insert(*op, index);
                 }
             }

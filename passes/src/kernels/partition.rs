@@ -77,7 +77,11 @@ pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: boo
         .ops
         .iter()
         .zip(&p.roles)
-        .filter(|(op, role)| **role == Role::Stays && !op.has_trait("terminator"))
+        .filter(|(op, role)| {
+            // A library may take a view that kernels repeat for themselves.
+            let is_view = **role == Role::Repeated && <dyn Strided>::of(**op).is_some();
+            (**role == Role::Stays || is_view) && !op.has_trait("terminator")
+        })
         .map(|(op, _)| *op)
         .collect();
     Ok(Partition { groups: p.groups, others })

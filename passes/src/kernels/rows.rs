@@ -18,7 +18,9 @@ pub fn rule_of(op: Operation<'_>) -> Option<ShardRule> {
     if let Some(shard) = <dyn Shard>::of(op) {
         return Some(shard.rule());
     }
-    if !op.has_trait("elementwise") {
+    // Equal elements are made row by row as well as anything.
+    let is_splat = op.has_trait("constant_like") && op.attribute("value").is_some_and(|v| v.splat_value().is_some());
+    if !op.has_trait("elementwise") && !is_splat {
         return None;
     }
     let factors = |rank: usize| (0..rank).map(|i| Some(Factor(i as u32))).collect::<Vec<_>>();

@@ -2,8 +2,7 @@
 
 use crate::literal::{Literal, literal_tensor};
 use crate::{check_sizes, checked_axis, replaced, stated_dims, stated_shape};
-use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, dtype_of,
+use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, dtype_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -16,7 +15,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// ```mlir
 /// %c = thunder.full %n value = 1.0 : f32 : index -> tensor<?x4xf32>
 /// ```
-#[op("thunder.full", pure, verify, fold, interfaces(Reference, ShapeRule, Cost))]
+#[op("thunder.full", pure, verify, fold, interfaces(Reference, ShapeRule, Shard, Cost))]
 pub struct Full {
     sizes: Variadic<Index>,
     /// The element.
@@ -38,6 +37,19 @@ impl ShapeRule for Full<'_> {
     fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
         Ok(vec![stated_dims(self.out().ty(), &self.sizes(), inputs)])
     }
+}
+
+impl Shard for Full<'_> {
+    fn rule(&self) -> ShardRule {
+        generated(self.out().ty(), self.sizes().len(), None)
+    }
+}
+
+/// All dimensions of a result that is made from sizes only can be split, but for `whole`.
+fn generated(result: Type<'_>, sizes: usize, whole: Option<i64>) -> ShardRule {
+    let rank = result.as_tensor().map_or(0, |t| t.rank()) as u32;
+    let factor = |i: u32| (whole != Some(i64::from(i))).then_some(Factor(i));
+    ShardRule { operands: vec![Vec::new(); sizes], results: vec![(0..rank).map(factor).collect()], reduced: Vec::new() }
 }
 
 impl Reference for Full<'_> {
@@ -90,7 +102,7 @@ impl Samples for Full<'_> {
 /// ```mlir
 /// %i = thunder.iota axis = 1 : tensor<2x4xi64>
 /// ```
-#[op("thunder.iota", pure, verify, interfaces(Reference, ShapeRule, Cost))]
+#[op("thunder.iota", pure, verify, interfaces(Reference, ShapeRule, Shard, Cost))]
 pub struct Iota {
     sizes: Variadic<Index>,
     /// The dimension to count along.
@@ -109,6 +121,12 @@ impl Verify for Iota<'_> {
 impl ShapeRule for Iota<'_> {
     fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
         Ok(vec![stated_dims(self.out().ty(), &self.sizes(), inputs)])
+    }
+}
+
+impl Shard for Iota<'_> {
+    fn rule(&self) -> ShardRule {
+        generated(self.out().ty(), self.sizes().len(), Some(self.axis()))
     }
 }
 

@@ -1,0 +1,102 @@
+//! `thunder-compile`: from a module to an artifact, or to any phase on the way.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::Parser;
+use thunder_ir::Module;
+use thunder_lowering::{Compiled, Options, Phase, compile, compile_to, context};
+use thunder_runtime::artifact::Artifact;
+
+/// Compile a module of tensor programs to an artifact (.thb) that thunder-run runs.
+#[derive(Debug, Parser)]
+#[command(name = "thunder-compile", version)]
+struct Arguments {
+    /// The module, as text or bytecode; `-` is standard input.
+    path: PathBuf,
+    /// Where to write the artifact, or with --compile-to the module; `-` is standard output.
+    #[arg(short, long)]
+    output: Option<PathBuf>,
+    /// The function to compile.
+    #[arg(long, default_value = "main")]
+    entry: String,
+    /// What to compile for.
+    #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
+    target: String,
+    /// Stop after a phase and write the module as text.
+    #[arg(long, value_name = "PHASE", value_parser = Phase::ALL.map(Phase::name))]
+    compile_to: Option<String>,
+    /// Print how long each phase took, on standard error.
+    #[arg(long)]
+    timing: bool,
+}
+
+/// Runs the tool.
+pub fn main(args: Vec<String>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("thunder-compile: error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let context = context();
+    let mut module = read(&context, &arguments.path)?;
+    if let Some(name) = &arguments.compile_to {
+        let phase = Phase::ALL.into_iter().find(|p| p.name() == name).context("the parser knows all phases")?;
+        compile_to(&mut module, phase, true)?;
+        let text = format!("{module}");
+        match arguments.output.as_deref().filter(|p| *p != Path::new("-")) {
+            Some(path) => std::fs::write(path, text).with_context(|| format!("writing '{}'", path.display()))?,
+            None => print!("{text}"),
+        }
+        return Ok(());
+    }
+    let Some(output) = &arguments.output else {
+        bail!("say where the artifact goes: -o PATH.thb, or stop earlier with --compile-to");
+    };
+    let options = Options { entry: arguments.entry.clone(), ..Options::default() };
+    let compiled = compile(&mut module, &options)?;
+    if arguments.timing {
+        print_times(&compiled);
+    }
+    compiled.artifact.write(output)?;
+    Ok(())
+}
+
+fn print_times(compiled: &Compiled) {
+    for (phase, time) in &compiled.times {
+        eprintln!("{phase:>12} {:9.2} ms", time.as_secs_f64() * 1e3);
+    }
+    eprintln!("{:>12} {:9.2} ms", "total", compiled.total_time().as_secs_f64() * 1e3);
+}
+
+fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>> {
+    let name = path.display().to_string();
+    let source = if name == "-" {
+        std::io::read_to_string(std::io::stdin()).map(String::into_bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let source = source.with_context(|| format!("reading '{name}'"))?;
+    Ok(Module::parse(context, &name, &source)?)
+}
+
+/// The artifact of a module's function.
+pub fn artifact(path: &Path, entry: &str) -> Result<Artifact> {
+    let context = context();
+    let mut module = read(&context, path)?;
+    let options = Options { entry: entry.to_owned(), ..Options::default() };
+    Ok(compile(&mut module, &options)?.artifact)
+}

@@ -1,0 +1,234 @@
+//! `thunder-run`: runs a compiled artifact, or a module after compiling it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::Parser;
+use thunder_runtime::artifact::Artifact;
+use thunder_runtime::program::Port;
+use thunder_runtime::session::{Options, Session};
+use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
+
+/// Run a compiled artifact (.thb), or compile a module (.mlir) and run it.
+///
+/// Exit code 0: it ran, and agrees with --expect; 1: something is wrong with the command or its files; 2: results differ
+/// from --expect.
+#[derive(Debug, Parser)]
+#[command(name = "thunder-run", version)]
+struct Arguments {
+    /// The artifact, or the module where this tool was built with the compiler.
+    path: PathBuf,
+    /// The function of a module to run.
+    #[arg(long, default_value = "main")]
+    entry: String,
+    /// What to run on.
+    #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
+    target: String,
+    /// An input, in order: a .npy file, a .safetensors file with one tensor for each input left, or
+    /// random:SEED[:2x8] with sizes for an input whose own are dynamic.
+    #[arg(long = "input", value_name = "PATH|random:SEED")]
+    inputs: Vec<String>,
+    /// The weights: a .safetensors file, or random:SEED.
+    #[arg(long, value_name = "PATH|random:SEED")]
+    weights: Option<String>,
+    /// Where to write the outputs, by name.
+    #[arg(long, value_name = "PATH.safetensors")]
+    output: Option<PathBuf>,
+    /// Outputs to compare with, by name.
+    #[arg(long, value_name = "PATH.safetensors")]
+    expect: Option<PathBuf>,
+    /// Relative tolerance of --expect.
+    #[arg(long, default_value_t = 1e-5)]
+    rtol: f64,
+    /// Absolute tolerance of --expect.
+    #[arg(long, default_value_t = 1e-6)]
+    atol: f64,
+    /// How often to run, for timing.
+    #[arg(long, default_value_t = 1)]
+    repeat: u32,
+    /// Threads; all by default.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Print one line of JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the tool.
+pub fn main(args: Vec<String>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            _ = error.print();
+            return ExitCode::from(u8::from(error.use_stderr()));
+        }
+    };
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("thunder-run: error: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.repeat == 0 {
+        bail!("--repeat must be at least 1");
+    }
+    let artifact = load(arguments)?;
+    let program = artifact.program();
+    let weights = weights(arguments, &program.parameters, &|port| static_shape(&artifact, port))?;
+    let options = arguments.threads.map_or_else(Options::new, Options::with_threads);
+    let session = Session::prepare_with(&artifact, &weights, None, options)?;
+    let inputs = inputs(arguments, &artifact)?;
+    let mut times = Vec::new();
+    let mut outputs = Vec::new();
+    for _ in 0..arguments.repeat {
+        let start = Instant::now();
+        outputs = session.run(&inputs)?;
+        times.push(start.elapsed());
+    }
+    times.sort_unstable();
+    let named: BTreeMap<String, Tensor> =
+        program.outputs.iter().map(|port| port.name.clone()).zip(outputs.iter().cloned()).collect();
+    if let Some(path) = &arguments.output {
+        write_safetensors(path, named.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
+    }
+    report(arguments, &artifact, &outputs, times[times.len() / 2]);
+    match &arguments.expect {
+        Some(path) => check(arguments, path, &named),
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn load(arguments: &Arguments) -> Result<Artifact> {
+    let path = &arguments.path;
+    if path.extension().is_some_and(|e| e == "thb") {
+        return Ok(Artifact::open(path)?);
+    }
+    #[cfg(feature = "compiler")]
+    {
+        crate::compile::artifact(path, &arguments.entry)
+    }
+    #[cfg(not(feature = "compiler"))]
+    bail!("'{}' is no .thb artifact, and this build has no compiler for anything else", path.display())
+}
+
+fn static_shape(artifact: &Artifact, port: &Port) -> Option<Vec<usize>> {
+    let dims = &artifact.program().dims;
+    port.shape.iter().map(|id| usize::try_from(dims.as_constant(*id)?).ok()).collect()
+}
+
+type ShapeOf<'a> = &'a dyn Fn(&Port) -> Option<Vec<usize>>;
+
+fn weights(arguments: &Arguments, ports: &[Port], shape: ShapeOf<'_>) -> Result<BTreeMap<String, Tensor>> {
+    let Some(source) = &arguments.weights else { return Ok(BTreeMap::new()) };
+    let Some(seed) = source.strip_prefix("random:") else {
+        return Ok(SafeTensors::open(source)?.tensors().collect::<Result<_, _>>()?);
+    };
+    let mut random = Random::new(seed.parse().with_context(|| format!("the seed of --weights {source}"))?);
+    let tensor = |port: &Port| {
+        let shape = shape(port).ok_or_else(|| anyhow!("parameter '{}' has a dynamic size", port.name))?;
+        Ok((port.name.clone(), random_tensor(&mut random, port.dtype, shape)))
+    };
+    ports.iter().map(tensor).collect()
+}
+
+fn random_tensor(random: &mut Random, dtype: DType, shape: Vec<usize>) -> Tensor {
+    match dtype {
+        DType::Bool => random.integers(dtype, shape, 0..2),
+        _ if dtype.is_float() => random.normal(dtype, shape, 0.0, 1.0),
+        _ => random.integers(dtype, shape, 0..100),
+    }
+}
+
+fn inputs(arguments: &Arguments, artifact: &Artifact) -> Result<Vec<Tensor>> {
+    let ports = &artifact.program().inputs;
+    let mut inputs: Vec<Tensor> = Vec::new();
+    for source in &arguments.inputs {
+        let Some(port) = ports.get(inputs.len()) else {
+            bail!("--input {source}: the program takes {} inputs only", ports.len());
+        };
+        if let Some(recipe) = source.strip_prefix("random:") {
+            inputs.push(
+                random_input(recipe, port, static_shape(artifact, port))
+                    .with_context(|| format!("--input {source}"))?,
+            );
+        } else if Path::new(source).extension().is_some_and(|e| e == "npy") {
+            inputs.push(read_npy(source)?);
+        } else {
+            let file = SafeTensors::open(source)?;
+            for port in &ports[inputs.len()..] {
+                inputs.push(file.tensor(&port.name).with_context(|| format!("--input {source}"))?);
+            }
+        }
+    }
+    if inputs.len() < ports.len() {
+        let missing: Vec<_> = ports[inputs.len()..].iter().map(|p| p.name.as_str()).collect();
+        bail!("the program takes {} inputs; missing: {}", ports.len(), missing.join(", "));
+    }
+    Ok(inputs)
+}
+
+/// `SEED` or `SEED:2x8`.
+fn random_input(recipe: &str, port: &Port, shape: Option<Vec<usize>>) -> Result<Tensor> {
+    let (seed, sizes) = recipe.split_once(':').map_or((recipe, None), |(seed, sizes)| (seed, Some(sizes)));
+    let shape = match sizes {
+        Some(sizes) => sizes
+            .split('x')
+            .filter(|s| !s.is_empty())
+            .map(|size| size.parse().with_context(|| format!("'{size}' is no size")))
+            .collect::<Result<_>>()?,
+        None => {
+            shape.ok_or_else(|| anyhow!("input '{}' has dynamic sizes: give them as random:{seed}:2x8", port.name))?
+        }
+    };
+    let mut random = Random::new(seed.parse().with_context(|| format!("'{seed}' is no seed"))?);
+    Ok(random_tensor(&mut random, port.dtype, shape))
+}
+
+fn report(arguments: &Arguments, artifact: &Artifact, outputs: &[Tensor], median: Duration) {
+    let program = artifact.program();
+    let microseconds = median.as_secs_f64() * 1e6;
+    if arguments.json {
+        let entries: Vec<_> = program
+            .outputs
+            .iter()
+            .zip(outputs)
+            .map(|(port, t)| {
+                format!("{{\"name\":{:?},\"dtype\":\"{}\",\"shape\":{:?}}}", port.name, t.dtype(), t.shape())
+            })
+            .collect();
+        println!(
+            "{{\"program\":{:?},\"runs\":{},\"median_us\":{microseconds:.1},\"outputs\":[{}]}}",
+            program.name,
+            arguments.repeat,
+            entries.join(",")
+        );
+        return;
+    }
+    for (port, tensor) in program.outputs.iter().zip(outputs) {
+        println!("{}: {}{:?}\n{tensor}", port.name, tensor.dtype(), tensor.shape());
+    }
+    if arguments.repeat > 1 {
+        println!("median of {} runs: {microseconds:.1} us", arguments.repeat);
+    }
+}
+
+fn check(arguments: &Arguments, path: &Path, outputs: &BTreeMap<String, Tensor>) -> Result<ExitCode> {
+    let file = SafeTensors::open(path)?;
+    let tolerance = Tolerance { rtol: arguments.rtol, atol: arguments.atol, equal_nan: true };
+    let mut differs = false;
+    for (name, actual) in outputs {
+        let expected = file.tensor(name).with_context(|| format!("--expect {}", path.display()))?;
+        if let Err(mismatch) = compare(actual, &expected, tolerance) {
+            eprintln!("thunder-run: output '{name}' differs: {mismatch}");
+            differs = true;
+        }
+    }
+    Ok(ExitCode::from(if differs { 2 } else { 0 }))
+}
