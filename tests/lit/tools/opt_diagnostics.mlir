@@ -25,7 +25,7 @@ func.func @result_type(%x: tensor<4xf32>) {
 // -----
 
 func.func @attribute_kind(%x: tensor<4xf32>) {
-  // expected-error @+1 {{attribute 'rtol' must be a float, but is "loose"}}
+  // expected-error @+1 {{attribute 'rtol' must be a 64-bit float, but is "loose"}}
   "check.expect_close"(%x, %x) {rtol = "loose"} : (tensor<4xf32>, tensor<4xf32>) -> ()
   return
 }
