@@ -132,6 +132,8 @@ pub(crate) struct Plan {
     pub slots: Vec<Slot>,
     pub numbers: Vec<i64>,
     pub steps: Vec<PlannedStep>,
+    /// Whether some step may use the pool.
+    pub parallel: bool,
     pub memory: MemoryStatistics,
 }
 

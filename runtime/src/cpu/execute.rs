@@ -76,7 +76,9 @@ impl Machine {
         }
         // SAFETY: the loop above has written every entry.
         let table = unsafe { std::slice::from_raw_parts(table, plan.slots.len()) };
-        self.cpu.pool.rouse();
+        if plan.parallel {
+            self.cpu.pool.rouse();
+        }
         for step in &plan.steps {
             match step {
                 PlannedStep::Launch { kernel, slots, numbers, split } => {

@@ -23,7 +23,7 @@ use pack::{pack_panels, pack_rows};
 use tile::{Destination, Panel, Rows, lanes, max_rows, max_vectors};
 
 /// Rows of the right-hand side that are multiplied at a time.
-pub const KC: usize = 256;
+pub const KC: usize = 384;
 
 /// Rows of the left-hand side that one task keeps in its cache.
 const MC: usize = 128;

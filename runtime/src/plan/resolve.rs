@@ -53,11 +53,16 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threa
         numbers: Vec::new(),
     };
     resolver.place_buffers(&buffers, &offsets)?;
-    let steps = (0..program.steps.len()).map(|i| resolver.step(i)).collect::<Result<_>>()?;
+    let steps: Vec<_> = (0..program.steps.len()).map(|i| resolver.step(i)).collect::<Result<_>>()?;
+    let parallel = steps.iter().any(|step| match step {
+        PlannedStep::Launch { split, .. } => split.is_some(),
+        PlannedStep::Call { .. } => true,
+        PlannedStep::Copy { .. } => false,
+    });
     let Resolver { slots, numbers, .. } = resolver;
     let shapes = |ports: Vec<(super::Shape, usize)>| ports.into_iter().map(|(shape, _)| shape).collect();
     let (inputs, outputs) = (shapes(inputs), shapes(outputs));
-    Ok(Plan { symbols, inputs, outputs, slots, numbers, steps, memory, values })
+    Ok(Plan { symbols, inputs, outputs, slots, numbers, steps, parallel, memory, values })
 }
 
 /// First and last step that touches each buffer or a view of it.
