@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use thunder_ir::pass::{Pipeline, Statistics};
 use thunder_ir::codegen::{Machine, host_features};
+use thunder_ir::pass::{Pipeline, Statistics};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
 use thunder_passes::{Decompose, KERNEL, Kernels};
 use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
@@ -31,8 +31,7 @@ pub enum Phase {
 
 impl Phase {
     /// All phases in order.
-    pub const ALL: [Phase; 5] =
-        [Phase::Traced, Phase::Functional, Phase::Planned, Phase::Tensors, Phase::Target];
+    pub const ALL: [Phase; 5] = [Phase::Traced, Phase::Functional, Phase::Planned, Phase::Tensors, Phase::Target];
 
     /// The name on command lines.
     pub fn name(self) -> &'static str {
@@ -136,14 +135,9 @@ pub fn pipeline(phase: Phase) -> Pipeline {
     let pipeline = Pipeline::new();
     match phase {
         Phase::Traced => pipeline,
-        Phase::Functional => {
-            pipeline.then("canonicalize").pass(&Decompose::default()).then("canonicalize").then("cse")
-        }
+        Phase::Functional => pipeline.then("canonicalize").pass(&Decompose::default()).then("canonicalize").then("cse"),
         Phase::Planned => pipeline.pass(&Kernels::default()).then("cse"),
-        Phase::Tensors => pipeline
-            .pass(&ToLinalg::default())
-            .then("canonicalize")
-            .then("cse"),
+        Phase::Tensors => pipeline.pass(&ToLinalg::default()).then("canonicalize").then("cse"),
         Phase::Target => pipeline,
     }
 }
@@ -188,11 +182,8 @@ pub fn compile(module: &mut Module<'_>, options: &Options) -> Result<Compiled, C
         shared
     };
     let features = vector_features();
-    let target = if code.is_empty() {
-        Target::default()
-    } else {
-        Target { arch: std::env::consts::ARCH.to_owned(), features }
-    };
+    let target =
+        if code.is_empty() { Target::default() } else { Target { arch: std::env::consts::ARCH.to_owned(), features } };
     let artifact = Artifact::new(program, target, Bytes::new(code), Bytes::new(constants))?;
     lap("artifact");
     Ok(Compiled { artifact, times })

@@ -31,13 +31,22 @@ const GRAIN: i64 = 16 * 1024;
 /// Emits the program of `function`, and the bytes of its constants.
 pub fn emit(function: Operation<'_>) -> Result<(Program, Vec<u8>)> {
     let shapes = Shapes::of(function)?;
-    let mut emitter =
-        Emitter { function, shapes: &shapes, sizes: Sizes::default(), program: Program::default(), constants: Vec::new(), roots: HashMap::new(), kernels: HashMap::new() };
+    let mut emitter = Emitter {
+        function,
+        shapes: &shapes,
+        sizes: Sizes::default(),
+        program: Program::default(),
+        constants: Vec::new(),
+        roots: HashMap::new(),
+        kernels: HashMap::new(),
+    };
     emitter.signature()?;
     emitter.body()?;
     let Emitter { mut program, sizes, constants, .. } = emitter;
     program.dims = sizes.into_table();
-    program.validate(constants.len() as u64).map_err(|e| function.error(format!("internal: the emitted program is invalid: {e}")))?;
+    program
+        .validate(constants.len() as u64)
+        .map_err(|e| function.error(format!("internal: the emitted program is invalid: {e}")))?;
     Ok((program, constants))
 }
 
@@ -63,10 +72,8 @@ impl<'c> Emitter<'_, 'c> {
                 attributes.get(argument).and_then(|a| a.entry(name)).and_then(|a| a.as_string()).map(str::to_owned)
             };
             if value.ty().as_tensor().is_none() {
-                return Err(function.error(format!(
-                    "argument #{argument} is '{}', but a program takes tensors only",
-                    value.ty()
-                )));
+                return Err(function
+                    .error(format!("argument #{argument} is '{}', but a program takes tensors only", value.ty())));
             }
             if let Some(name) = attribute(PARAMETER) {
                 if self.shapes.dims(value).iter().any(|d| d.known().is_none()) {
@@ -275,7 +282,12 @@ impl<'c> Emitter<'_, 'c> {
         }
         let mut advance = Vec::new();
         for (value, aligned) in args.iter().zip(&is_aligned) {
-            let row = self.shapes.dims(*value).iter().skip(1).fold(Dim::Known(self.dtype(*value)?.size() as i64), |p, d| p.mul(d));
+            let row = self
+                .shapes
+                .dims(*value)
+                .iter()
+                .skip(1)
+                .fold(Dim::Known(self.dtype(*value)?.size() as i64), |p, d| p.mul(d));
             advance.push(if *aligned { Some(self.sizes.id(&row)?) } else { None });
         }
         let elements = self.shapes.dims(op.result(0)).iter().skip(1).fold(Dim::Known(1), |p, d| p.mul(d));
@@ -311,7 +323,8 @@ impl<'c> Emitter<'_, 'c> {
         let (lhs_root, mut left) = self.place(op, lhs)?;
         let (rhs_root, mut right) = self.place(op, rhs)?;
         let dtype = self.dtype(lhs)?;
-        let mut args = vec![at(lhs_root, &left, dtype, &mut self.sizes)?, at(rhs_root, &right, dtype, &mut self.sizes)?];
+        let mut args =
+            vec![at(lhs_root, &left, dtype, &mut self.sizes)?, at(rhs_root, &right, dtype, &mut self.sizes)?];
         if let Some(bias) = bias {
             let (root, view) = self.place(op, bias)?;
             args.push(at(root, &view, dtype, &mut self.sizes)?);

@@ -38,9 +38,8 @@ fn check(context: &Context, sample: &Sample, dtype: DType) -> Result<(), String>
     let mut module = module;
     let options = Options { entry: "sample".to_owned(), ..Options::default() };
     let compiled = compile(&mut module, &options).map_err(|e| format!("compile: {e}"))?;
-    let session = compiled
-        .session(&BTreeMap::new(), session::Options::with_threads(2))
-        .map_err(|e| format!("session: {e}"))?;
+    let session =
+        compiled.session(&BTreeMap::new(), session::Options::with_threads(2)).map_err(|e| format!("session: {e}"))?;
     let actual = session.run(&inputs).map_err(|e| format!("run: {e}"))?;
     for (actual, expected) in actual.iter().zip(&expected) {
         let epsilon = if dtype.is_float() { dtype.epsilon() } else { 0.0 };

@@ -46,5 +46,5 @@ fn is_candidate(op: Operation<'_>, all: bool) -> bool {
     if <dyn Rule>::of(op).is_none() {
         return false;
     }
-    all || !<dyn Library>::of(op).is_some_and(|library| library.library().is_some())
+    all || <dyn Library>::of(op).is_none_or(|library| library.library().is_none())
 }

@@ -7,8 +7,8 @@ mod kernels;
 pub mod shapes;
 
 pub use decompose::Decompose;
-pub use kernels::{absorbed_permutation, layout};
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
+pub use kernels::{absorbed_permutation, layout};
 
 thunder_ir::passes! {
     /// Registers every pass of this crate with MLIR.

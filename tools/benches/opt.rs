@@ -149,10 +149,9 @@ fn graph(ops: usize, dialect: usize) -> String {
             (true, false) => {
                 writeln!(text, "  %{result} = {op} {operands} : (tensor<8x8xf32>) -> tensor<8x8xf32>")
             }
-            (true, true) => writeln!(
-                text,
-                "  %{result} = {op} {operands} : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>"
-            ),
+            (true, true) => {
+                writeln!(text, "  %{result} = {op} {operands} : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>")
+            }
         }
         .expect("a string takes any text");
     };

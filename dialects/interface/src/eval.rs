@@ -271,3 +271,152 @@ fn power(x: i64, y: i64) -> i64 {
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(dtype: DType, values: &[f64]) -> Tensor {
+        Tensor::from_values(dtype, [values.len()], values.to_vec()).expect("as many values as elements")
+    }
+
+    fn run(dtype: DType, inputs: &[&[f64]], body: impl Fn(&[Expr]) -> Expr) -> Result<Vec<f64>, EvalError> {
+        let operands: Vec<Expr> = (0..inputs.len()).map(|i| Expr::input(i, dtype)).collect();
+        let tensors: Vec<Tensor> = inputs.iter().map(|values| tensor(dtype, values)).collect();
+        evaluate(&body(&operands), &tensors, tensors[0].shape()).map(|result| result.to_vec())
+    }
+
+    fn binary(dtype: DType, function: BinaryFn, x: &[f64], y: &[f64]) -> Vec<f64> {
+        run(dtype, &[x, y], |e| e[0].binary(function, &e[1])).expect("the function is defined")
+    }
+
+    #[test]
+    fn integers_wrap_to_their_width_at_every_step() {
+        assert_eq!(binary(DType::I8, BinaryFn::Add, &[127.0, -128.0], &[1.0, -1.0]), [-128.0, 127.0]);
+        assert_eq!(binary(DType::U8, BinaryFn::Sub, &[0.0], &[1.0]), [255.0]);
+        assert_eq!(binary(DType::I16, BinaryFn::Mul, &[300.0], &[300.0]), [24464.0]);
+        // The sum wraps before it is halved.
+        let mean = run(DType::I8, &[&[100.0], &[100.0]], |e| &(&e[0] + &e[1]) / &e[0].constant(2.0));
+        assert_eq!(mean.expect("defined"), [-28.0]);
+        let negated = run(DType::I8, &[&[-128.0, 5.0]], |e| -&e[0]);
+        assert_eq!(negated.expect("defined"), [-128.0, -5.0]);
+        let magnitude = run(DType::I8, &[&[-128.0, -5.0]], |e| e[0].unary(UnaryFn::Abs));
+        assert_eq!(magnitude.expect("defined"), [-128.0, 5.0]);
+    }
+
+    #[test]
+    fn wide_integers_keep_all_their_bits() {
+        let x = Tensor::scalar(i64::MAX);
+        let doubled =
+            evaluate(&(&Expr::input(0, DType::I64) + &Expr::input(0, DType::I64)), std::slice::from_ref(&x), &[]);
+        assert_eq!(doubled.expect("defined").item::<i64>().expect("rank 0"), -2);
+        let next = &Expr::input(0, DType::I64) - &Expr::integer(DType::I64, i64::MAX - 1);
+        assert_eq!(evaluate(&next, &[x], &[]).expect("defined").item::<i64>().expect("rank 0"), 1);
+    }
+
+    #[test]
+    fn division_truncates_and_refuses_zero() {
+        assert_eq!(
+            binary(DType::I32, BinaryFn::Div, &[7.0, -7.0, 7.0, -7.0], &[2.0, 2.0, -2.0, -2.0]),
+            [3.0, -3.0, -3.0, 3.0]
+        );
+        assert_eq!(
+            binary(DType::I32, BinaryFn::Rem, &[7.0, -7.0, 7.0, -7.0], &[2.0, 2.0, -2.0, -2.0]),
+            [1.0, -1.0, 1.0, -1.0]
+        );
+        assert_eq!(binary(DType::I8, BinaryFn::Div, &[-128.0], &[-1.0]), [-128.0], "the quotient wraps");
+        let divided = run(DType::I32, &[&[1.0, 1.0], &[1.0, 0.0]], |e| &e[0] / &e[1]);
+        assert!(matches!(divided, Err(EvalError::Input(_))));
+        assert_eq!(binary(DType::F32, BinaryFn::Div, &[1.0, -1.0], &[0.0, 0.0]), [f64::INFINITY, f64::NEG_INFINITY]);
+    }
+
+    #[test]
+    fn extrema_keep_nan_from_either_side() {
+        let (nan, one) = ([f64::NAN, 1.0], [1.0, f64::NAN]);
+        for function in [BinaryFn::Max, BinaryFn::Min] {
+            assert!(binary(DType::F32, function, &nan, &one).iter().all(|v| v.is_nan()));
+        }
+        assert_eq!(
+            binary(DType::F16, BinaryFn::Max, &[f64::NEG_INFINITY, 2.0], &[-1.0, f64::INFINITY]),
+            [-1.0, f64::INFINITY]
+        );
+    }
+
+    #[test]
+    fn comparisons_with_nan_are_false_but_for_inequality() {
+        for (how, expected) in [
+            (Compare::Eq, 0.0),
+            (Compare::Ne, 1.0),
+            (Compare::Lt, 0.0),
+            (Compare::Le, 0.0),
+            (Compare::Gt, 0.0),
+            (Compare::Ge, 0.0),
+        ] {
+            let answers = run(DType::F32, &[&[f64::NAN, 1.0], &[1.0, f64::NAN]], |e| e[0].compare(how, &e[1]));
+            assert_eq!(answers.expect("defined"), [expected; 2], "{how:?}");
+        }
+        let zeros = run(DType::F32, &[&[0.0], &[-0.0]], |e| e[0].compare(Compare::Eq, &e[1]));
+        assert_eq!(zeros.expect("defined"), [1.0]);
+    }
+
+    #[test]
+    fn shifts_past_the_width_leave_nothing_or_the_sign() {
+        let amounts = [0.0, 1.0, 7.0, 8.0, 64.0, -1.0];
+        assert_eq!(binary(DType::I8, BinaryFn::ShiftLeft, &[3.0; 6], &amounts), [3.0, 6.0, -128.0, 0.0, 0.0, 0.0]);
+        assert_eq!(
+            binary(DType::I8, BinaryFn::ShiftRight, &[-100.0; 6], &amounts),
+            [-100.0, -50.0, -1.0, -1.0, -1.0, -1.0]
+        );
+        assert_eq!(binary(DType::U8, BinaryFn::ShiftRight, &[200.0; 5], &amounts[..5]), [200.0, 100.0, 1.0, 0.0, 0.0]);
+        assert_eq!(binary(DType::I64, BinaryFn::ShiftLeft, &[1.0; 2], &[63.0, 64.0]), [i64::MIN as f64, 0.0]);
+    }
+
+    #[test]
+    fn bits_of_truth_values_stay_truth_values() {
+        let negated = run(DType::Bool, &[&[1.0, 0.0]], |e| !&e[0]);
+        assert_eq!(negated.expect("defined"), [0.0, 1.0]);
+        let complement = run(DType::U8, &[&[1.0, 0.0]], |e| !&e[0]);
+        assert_eq!(complement.expect("defined"), [254.0, 255.0]);
+    }
+
+    #[test]
+    fn integer_powers_truncate_negative_exponents() {
+        assert_eq!(binary(DType::I32, BinaryFn::Pow, &[2.0, -2.0, 0.0], &[10.0, 3.0, 0.0]), [1024.0, -8.0, 1.0]);
+        assert_eq!(
+            binary(DType::I32, BinaryFn::Pow, &[2.0, 1.0, -1.0, -1.0], &[-1.0, -5.0, -2.0, -3.0]),
+            [0.0, 1.0, 1.0, -1.0]
+        );
+    }
+
+    #[test]
+    fn conversions_happen_where_they_stand() {
+        let saturated = run(DType::F32, &[&[300.7, -1e9, f64::NAN, -1.9]], |e| e[0].convert(DType::I8));
+        assert_eq!(saturated.expect("defined"), [127.0, -128.0, 0.0, -1.0]);
+        let wrapped = run(DType::I32, &[&[300.0, -129.0]], |e| e[0].convert(DType::I8));
+        assert_eq!(wrapped.expect("defined"), [44.0, 127.0]);
+        let truths = run(DType::F32, &[&[0.5, -0.0, f64::NAN]], |e| e[0].convert(DType::Bool));
+        assert_eq!(truths.expect("defined"), [1.0, 0.0, 1.0]);
+        let rounded = run(DType::F32, &[&[1.0 + 1.0 / 512.0]], |e| e[0].convert(DType::BF16).convert(DType::F32));
+        assert_eq!(rounded.expect("defined"), [1.0], "the value is rounded on the way");
+    }
+
+    #[test]
+    fn floats_are_rounded_once_at_the_end() {
+        let step = 1.0 / 512.0;
+        let sum = run(DType::BF16, &[&[1.0]], |e| {
+            let step = e[0].constant(step);
+            &(&(&e[0] + &step) + &step) + &e[0].constant(1e-9)
+        });
+        assert_eq!(sum.expect("defined"), [1.0 + 1.0 / 128.0]);
+    }
+
+    #[test]
+    fn what_has_no_meaning_is_an_error() {
+        let sine = run(DType::I32, &[&[1.0]], |e| e[0].unary(UnaryFn::Sin));
+        assert!(matches!(sine, Err(EvalError::Unsupported(_))));
+        let angle = run(DType::I32, &[&[1.0], &[1.0]], |e| e[0].binary(BinaryFn::Atan2, &e[1]));
+        assert!(matches!(angle, Err(EvalError::Unsupported(_))));
+        let bits = run(DType::F32, &[&[1.0], &[1.0]], |e| &e[0] & &e[1]);
+        assert!(matches!(bits, Err(EvalError::Unsupported(_))));
+    }
+}

@@ -6,7 +6,7 @@
 //! Operands are comma-separated in field order; a variadic field stands in brackets unless it is
 //! the only field, an optional one as `name(%x)`. Attributes are `name = value`, defaults left out.
 //! One operand type stands bare, several in parentheses. With the `same_type` trait one type says
-//! all. Result types may be left out where the op infers them.
+//! all, unless they differ in dynamic sizes. Result types may be left out where the op infers them.
 
 use crate::op::{Arity, OPERAND_SEGMENTS, OpDef, View, infer_types};
 use crate::raw::assembly::{Parsed, Parser, Printer, Unresolved};
@@ -79,7 +79,9 @@ fn print_types(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {
         return;
     }
     p.text(" : ");
-    if def.has_trait("same_type") && !operands.is_empty() {
+    // Types that differ in what they leave open are written out.
+    if def.has_trait("same_type") && !operands.is_empty() && operands.iter().chain(&results).all(|t| *t == operands[0])
+    {
         p.ty(operands[0]);
         return;
     }
@@ -178,15 +180,11 @@ fn parse_types(def: &'static OpDef, p: &Parser<'_>, operands: &[Unresolved]) -> 
         return if variadic_only { Ok(()) } else { p.token(":") };
     }
     p.token(":")?;
-    if def.has_trait("same_type") {
-        let ty = p.ty()?;
-        for operand in operands {
-            p.resolve(*operand, ty)?;
-        }
-        p.add_results(&vec![ty; def.results.len()]);
-        return Ok(());
+    let mut types = parse_type_list(p)?;
+    let same_type = def.has_trait("same_type");
+    if same_type && let [ty] = types[..] {
+        types.resize(operands.len(), ty);
     }
-    let types = parse_type_list(p)?;
     if types.len() != operands.len() {
         let message = format!("{} operands present, but {} types given", operands.len(), types.len());
         return Err(p.error(&message));
@@ -197,6 +195,10 @@ fn parse_types(def: &'static OpDef, p: &Parser<'_>, operands: &[Unresolved]) -> 
     }
     if p.try_token("->") {
         p.add_results(&parse_type_list(p)?);
+        return Ok(());
+    }
+    if same_type {
+        p.add_results(&vec![types[0]; def.results.len()]);
         return Ok(());
     }
     if def.hooks.infer.is_none() {

@@ -134,6 +134,12 @@ pub enum FoldOutcome<'c> {
     InPlace,
 }
 
+/// Computes result types.
+pub type InferFn = for<'c> fn(&View<'c>) -> Result<Vec<Type<'c>>>;
+
+/// Folds, given the operands that are constants.
+pub type FoldFn = for<'c> fn(&View<'c>, &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>>;
+
 /// The optional parts of an op's meaning, as functions over its view.
 #[derive(Default)]
 pub struct Hooks {
@@ -142,9 +148,9 @@ pub struct Hooks {
     /// Checks what concerns the operations inside its regions.
     pub verify_regions: Option<for<'c> fn(&View<'c>) -> Result>,
     /// The types of its results, from operands and attributes.
-    pub infer: Option<for<'c> fn(&View<'c>) -> Result<Vec<Type<'c>>>>,
+    pub infer: Option<InferFn>,
     /// Simplifies it without creating operations.
-    pub fold: Option<for<'c> fn(&View<'c>, &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>>>,
+    pub fold: Option<FoldFn>,
     /// Adds its canonicalization patterns.
     pub canonicalize: Option<fn(&mut Patterns)>,
     /// Reads a custom format.

@@ -34,6 +34,9 @@ pub struct OptionDef {
     pub initial: String,
 }
 
+/// Builds a pass from the texts of its options.
+pub type CreatePass = fn(&[Vec<&str>]) -> std::result::Result<Box<dyn Pass>, String>;
+
 /// The complete description of a pass that is written in Rust.
 pub struct PassDef {
     /// The struct's name.
@@ -49,7 +52,7 @@ pub struct PassDef {
     /// Its options.
     pub options: Vec<OptionDef>,
     /// Builds it from the texts of its options.
-    pub create: fn(&[Vec<&str>]) -> std::result::Result<Box<dyn Pass>, String>,
+    pub create: CreatePass,
 }
 
 /// A transformation of one operation and what is below it. Instances are shared between threads.

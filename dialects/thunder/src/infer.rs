@@ -38,9 +38,7 @@ pub fn one_shape<'c>(op: &impl Op<'c>, inputs: &ShapeInputs<'_, '_>, label: &str
             return Err(op.error(format!("{label} ranks differ: {} and {}", shape.len(), other.len())));
         }
         for (axis, (dim, other)) in shape.iter_mut().zip(other).enumerate() {
-            *dim = dim
-                .unify(other)
-                .map_err(|e| op.error(format!("{label} sizes of dimension {axis} differ: {e}")))?;
+            *dim = dim.unify(other).map_err(|e| op.error(format!("{label} sizes of dimension {axis} differ: {e}")))?;
         }
     }
     Ok(shape)

@@ -768,6 +768,16 @@ func.func private @thunder.truncf.f32.bf16(%x: f32) -> bf16 {
   return %y : bf16
 }
 
+// bf16 to f32, exact. As bits, since LLVM moves rounding functions before a conversion it knows, to bf16.
+func.func private @thunder.extf.bf16.f32(%x: bf16) -> f32 {
+  %shift = arith.constant 16 : i32
+  %short = arith.bitcast %x : bf16 to i16
+  %wide = arith.extui %short : i16 to i32
+  %bits = arith.shli %wide, %shift : i32
+  %y = arith.bitcast %bits : i32 to f32
+  return %y : f32
+}
+
 // f64 to f32 with the last bit set where that is inexact (rounding to odd), so that rounding once more to a narrower
 // type gives what rounding once would.
 func.func private @thunder.odd.f64.f32(%x: f64) -> f32 {

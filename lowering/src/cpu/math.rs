@@ -30,11 +30,11 @@ const INSTRUCTIONS: &[&str] = &[
     "trunc",
 ];
 
-/// Replaces the ops of `math` and the conversions to narrow floats by calls, and adds what is called.
+/// Replaces the ops of `math` and the conversions of narrow floats by calls, and adds what is called.
 pub fn expand(module: &mut Module<'_>) -> Result {
     let mut ops = Vec::new();
     module.operation().walk(|op| {
-        if op.name().starts_with("math.") || op.name() == "arith.truncf" {
+        if op.name().starts_with("math.") || ["arith.truncf", "arith.extf"].contains(&op.name()) {
             ops.push(op);
         }
     });
@@ -72,6 +72,10 @@ fn callee_of(op: Operation<'_>) -> Option<String> {
             (Scalar::F64, Scalar::F16) => Some("thunder.truncf.f64.f16".to_owned()),
             _ => None,
         };
+    }
+    if op.name() == "arith.extf" {
+        let is_plain = from == Scalar::BF16 && op.result(0).ty().as_scalar() == Some(Scalar::F32);
+        return is_plain.then(|| "thunder.extf.bf16.f32".to_owned());
     }
     let name = op.name().strip_prefix("math.")?;
     match from {

@@ -145,7 +145,8 @@ fn keep(hunt: &Hunt, found: &mut BTreeMap<String, PathBuf>, fault: String, progr
     }
     let path = hunt.findings.join(format!("fault-{}-{}.mlir", hunt.seed, found.len()));
     let scratch = hunt.findings.join("smaller.mlir");
-    let small = minimize::smallest(program, |candidate| Ok(judged(hunt, &scratch, candidate)?.as_ref() == Some(&fault)))?;
+    let small =
+        minimize::smallest(program, |candidate| Ok(judged(hunt, &scratch, candidate)?.as_ref() == Some(&fault)))?;
     let comment: String = fault.lines().map(|line| format!("// {line}\n")).collect();
     std::fs::write(&path, [comment.as_bytes(), &small].concat())?;
     eprintln!("found {}: {fault}", path.display());
@@ -212,8 +213,11 @@ fn fault_of(ended: Ended, log: &str) -> Option<String> {
 /// Tries programs `from..from + batch` and says after each how many were tried and valid.
 fn work(hunt: &Hunt, from: u64, current: &Path) -> anyhow::Result<ExitCode> {
     let limit = Some(hunt.memory << 20);
-    rustix::process::setrlimit(rustix::process::Resource::As, rustix::process::Rlimit { current: limit, maximum: limit })
-        .context("cannot limit the memory")?;
+    rustix::process::setrlimit(
+        rustix::process::Resource::As,
+        rustix::process::Rlimit { current: limit, maximum: limit },
+    )
+    .context("cannot limit the memory")?;
     let mut judge = Judge::new();
     let mutator = Mutator::new(judge.seeds(&hunt.corpus)?);
     let (mut tried, mut valid) = (0, 0);

@@ -4,21 +4,76 @@ use fastrand::Rng;
 
 /// Integers at which arithmetic and indexing break.
 const NUMBERS: [&str; 20] = [
-    "0", "1", "-1", "2", "3", "7", "-2", "4", "127", "128", "255", "65536", "2147483647", "2147483648", "-2147483649",
-    "4294967296", "9223372036854775807", "-9223372036854775808", "18446744073709551615", "99999999999999999999",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "7",
+    "-2",
+    "4",
+    "127",
+    "128",
+    "255",
+    "65536",
+    "2147483647",
+    "2147483648",
+    "-2147483649",
+    "4294967296",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "18446744073709551615",
+    "99999999999999999999",
 ];
 const FLOATS: [&str; 9] =
     ["0.0", "-0.0", "1.0e-45", "1.0e+308", "1.0e+309", "-1.5", "0x7FC00000", "0x7F800000", "3.14159"];
 const ELEMENTS: [&str; 18] = [
-    "f32", "f64", "f16", "bf16", "i1", "i8", "i16", "i32", "i64", "ui8", "si8", "index", "f8E4M3FN", "i0", "i17",
-    "complex<f32>", "vector<4xf32>", "none",
+    "f32",
+    "f64",
+    "f16",
+    "bf16",
+    "i1",
+    "i8",
+    "i16",
+    "i32",
+    "i64",
+    "ui8",
+    "si8",
+    "index",
+    "f8E4M3FN",
+    "i0",
+    "i17",
+    "complex<f32>",
+    "vector<4xf32>",
+    "none",
 ];
 const DIMS: [&str; 12] =
     ["?", "0", "1", "2", "3", "4", "5", "17", "1000000", "2147483648", "9223372036854775807", "18446744073709551616"];
 const ATTRIBUTES: [&str; 24] = [
-    "true", "false", "unit", "\"text\"", "\"\"", "@symbol", "[0]", "[]", "[-1]", "[0, 0]", "[1, 0]", "[9223372036854775807]",
-    "array<i64>", "array<i64: 0>", "array<i64: -1, 1>", "array<i32: 1>", "array<f32: 1.0>", "{a = 1}", "f32", "tensor<2xf32>",
-    "dense<0> : tensor<2xi64>", "dense<1.0> : tensor<f32>", "affine_map<(d0) -> (d0)>", "1.0 : f32",
+    "true",
+    "false",
+    "unit",
+    "\"text\"",
+    "\"\"",
+    "@symbol",
+    "[0]",
+    "[]",
+    "[-1]",
+    "[0, 0]",
+    "[1, 0]",
+    "[9223372036854775807]",
+    "array<i64>",
+    "array<i64: 0>",
+    "array<i64: -1, 1>",
+    "array<i32: 1>",
+    "array<f32: 1.0>",
+    "{a = 1}",
+    "f32",
+    "tensor<2xf32>",
+    "dense<0> : tensor<2xi64>",
+    "dense<1.0> : tensor<f32>",
+    "affine_map<(d0) -> (d0)>",
+    "1.0 : f32",
 ];
 
 /// Makes programs from seeds.
@@ -76,17 +131,27 @@ impl Mutator {
                 program.splice(at..at, copy);
             }
             3 => swap_alike(program, at, rng),
-            4 => change_some(program, rng, |class| class == Class::Number, |token, rng| {
-                let table: &[&str] = if token.contains('.') || rng.u32(..8) == 0 { &FLOATS } else { &NUMBERS };
-                pick(rng, table).to_owned()
-            }),
+            4 => change_some(
+                program,
+                rng,
+                |class| class == Class::Number,
+                |token, rng| {
+                    let table: &[&str] = if token.contains('.') || rng.u32(..8) == 0 { &FLOATS } else { &NUMBERS };
+                    pick(rng, table).to_owned()
+                },
+            ),
             5..8 => change_some(program, rng, |class| class == Class::Type, changed_type),
             8 => self.add_attribute(program, rng),
             9 => change_value(program, rng),
-            10 => change_some(program, rng, |class| class == Class::Op, |token, rng| {
-                let op = pick(rng, &self.ops);
-                if token.starts_with('"') == op.starts_with('"') { op.clone() } else { token.to_owned() }
-            }),
+            10 => change_some(
+                program,
+                rng,
+                |class| class == Class::Op,
+                |token, rng| {
+                    let op = pick(rng, &self.ops);
+                    if token.starts_with('"') == op.starts_with('"') { op.clone() } else { token.to_owned() }
+                },
+            ),
             11 => lines(program, rng),
             _ => self.splice_line(program, rng),
         }

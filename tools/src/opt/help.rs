@@ -49,13 +49,7 @@ const FLAGS: [(&str, &[(&str, &str)]); 5] = [
             ("--mlir-print-stacktrace-on-diagnostic", "print where in the compiler a diagnostic came from"),
         ],
     ),
-    (
-        "Lists",
-        &[
-            ("--list-passes", "all passes and their options"),
-            ("--show-dialects", "all dialects"),
-        ],
-    ),
+    ("Lists", &[("--list-passes", "all passes and their options"), ("--show-dialects", "all dialects")]),
     ("More", &[("--help-hidden", "every flag, LLVM's own included"), ("--version", "the version of LLVM")]),
 ];
 

@@ -19,9 +19,9 @@ pub(super) fn json(ours: &[&'static PassDef]) -> String {
 }
 
 fn described(pass: &PassDef) -> Value {
-    let options = pass.options.iter().map(|option| {
-        json!({"name": option.name, "doc": option.doc, "kind": kind(option.kind), "default": option.initial})
-    });
+    let options = pass.options.iter().map(
+        |option| json!({"name": option.name, "doc": option.doc, "kind": kind(option.kind), "default": option.initial}),
+    );
     json!({
         "name": pass.argument,
         "summary": summary(pass.doc),

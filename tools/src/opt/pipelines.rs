@@ -30,8 +30,7 @@ fn explain(words: &str, tool: &str) -> String {
         let name = before.rsplit('\'').next().unwrap_or_default();
         let flags = tools::flags();
         let passes = flags.iter().map(|flag| flag.name.as_str()).filter(|name| tools::pass_options(name).is_some());
-        let suggestion =
-            did_you_mean(name, passes, "").unwrap_or_else(|| format!("'{tool} --list-passes' prints all"));
+        let suggestion = did_you_mean(name, passes, "").unwrap_or_else(|| format!("'{tool} --list-passes' prints all"));
         return format!("no pass or pipeline is called '{name}'; {suggestion}");
     }
     if let Some((_, option)) = words.split_once("no such option ")

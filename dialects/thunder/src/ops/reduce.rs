@@ -101,10 +101,13 @@ pub(crate) fn reduction_rule(operand: Type<'_>, axes: &[i64], keep_dims: bool) -
     }
 }
 
+/// The integer that a reduction of a dtype starts from.
+type Start = fn(DType) -> i64;
+
 /// A start and a step, for floats and for integers; a mean also divides by the number of elements.
 struct Folding {
     float: (f64, fn(f64, f64) -> f64),
-    integer: (fn(DType) -> i64, fn(i64, i64) -> i64),
+    integer: (Start, fn(i64, i64) -> i64),
     divides: bool,
 }
 
