@@ -1,1 +1,7 @@
-//! Tests over the whole of Thunder.
+//! Tests over the whole of Thunder, and what they share: executors, sample programs, random programs.
+
+pub mod constraint;
+pub mod example;
+pub mod executor;
+pub mod program;
+pub mod sample;

@@ -141,7 +141,7 @@ fn graph(ops: usize, dialect: usize) -> String {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (random >> 33) as usize % below
     };
-    let mut line = |text: &mut String, result: usize, op: &str, operands: &[usize]| {
+    let line = |text: &mut String, result: usize, op: &str, operands: &[usize]| {
         let operands: Vec<_> = operands.iter().map(|operand| format!("%{operand}")).collect();
         let operands = operands.join(", ");
         match (op.starts_with("tosa"), operands.contains(',')) {

@@ -12,7 +12,6 @@ pub fn thunder() -> Contents {
         .dialect(thunder_check::dialect())
         .passes(thunder_passes::register_all)
         .passes(thunder_lowering::register_all)
-        .passes(thunder_lowering::register_all)
 }
 
 /// The function that [`thunder_ir::passes!`] writes.

@@ -12,35 +12,25 @@ static MlirLogicalResult result(ParseResult outcome) {
 }
 
 // An optional parse: 0 absent, 1 parsed, 2 failed (an error was emitted).
-static int optional(OptionalParseResult outcome) {
-  return outcome.has_value() ? (succeeded(*outcome) ? 1 : 2) : 0;
-}
+static int optional(OptionalParseResult outcome) { return outcome.has_value() ? (succeeded(*outcome) ? 1 : 2) : 0; }
 
-extern "C" MlirContext thunderParserContext(ThunderAsmParser *p) {
-  return wrap(p->parser->getContext());
-}
+extern "C" MlirContext thunderParserContext(ThunderAsmParser *p) { return wrap(p->parser->getContext()); }
 
 extern "C" MlirLocation thunderParserLocation(ThunderAsmParser *p) {
   return wrap(p->parser->getEncodedSourceLoc(p->parser->getNameLoc()));
 }
 
-extern "C" const char *thunderParserHere(ThunderAsmParser *p) {
-  return p->parser->getCurrentLocation().getPointer();
-}
+extern "C" const char *thunderParserHere(ThunderAsmParser *p) { return p->parser->getCurrentLocation().getPointer(); }
 
-extern "C" void thunderParserError(ThunderAsmParser *p, const char *at,
-                                   MlirStringRef message) {
-  llvm::SMLoc loc = at ? llvm::SMLoc::getFromPointer(at)
-                       : p->parser->getNameLoc();
+extern "C" void thunderParserError(ThunderAsmParser *p, const char *at, MlirStringRef message) {
+  llvm::SMLoc loc = at ? llvm::SMLoc::getFromPointer(at) : p->parser->getNameLoc();
   p->parser->emitError(loc) << unwrap(message);
 }
 
-extern "C" int thunderParserPunctuation(ThunderAsmParser *p, int kind,
-                                        bool isOptional) {
+extern "C" int thunderParserPunctuation(ThunderAsmParser *p, int kind, bool isOptional) {
   AsmParser &a = *p->parser;
-#define CASE(c, Name)                                                          \
-  case c:                                                                      \
-    return succeeded(isOptional ? a.parseOptional##Name() : a.parse##Name());
+#define CASE(c, Name)                                                                                                  \
+  case c: return succeeded(isOptional ? a.parseOptional##Name() : a.parse##Name());
   switch (kind) {
     CASE('(', LParen)
     CASE(')', RParen)
@@ -66,28 +56,20 @@ extern "C" int thunderParserPunctuation(ThunderAsmParser *p, int kind,
   return false;
 }
 
-extern "C" bool thunderParserKeyword(ThunderAsmParser *p, MlirStringRef keyword,
-                                     bool isOptional) {
+extern "C" bool thunderParserKeyword(ThunderAsmParser *p, MlirStringRef keyword, bool isOptional) {
   StringRef text = unwrap(keyword);
-  return succeeded(isOptional ? p->parser->parseOptionalKeyword(text)
-                              : p->parser->parseKeyword(text));
+  return succeeded(isOptional ? p->parser->parseOptionalKeyword(text) : p->parser->parseKeyword(text));
 }
 
-extern "C" bool thunderParserAnyKeyword(ThunderAsmParser *p, bool isOptional,
-                                        MlirStringRef *text) {
+extern "C" bool thunderParserAnyKeyword(ThunderAsmParser *p, bool isOptional, MlirStringRef *text) {
   StringRef keyword;
-  if (failed(isOptional ? p->parser->parseOptionalKeyword(&keyword)
-                        : p->parser->parseKeyword(&keyword)))
-    return false;
+  if (failed(isOptional ? p->parser->parseOptionalKeyword(&keyword) : p->parser->parseKeyword(&keyword))) return false;
   *text = wrap(keyword);
   return true;
 }
 
-extern "C" bool thunderParserString(ThunderAsmParser *p, bool isOptional,
-                                    MlirStringRef *text) {
-  if (failed(isOptional ? p->parser->parseOptionalString(&p->text)
-                        : p->parser->parseString(&p->text)))
-    return false;
+extern "C" bool thunderParserString(ThunderAsmParser *p, bool isOptional, MlirStringRef *text) {
+  if (failed(isOptional ? p->parser->parseOptionalString(&p->text) : p->parser->parseString(&p->text))) return false;
   *text = wrap(StringRef(p->text));
   return true;
 }
@@ -96,8 +78,7 @@ extern "C" int thunderParserInteger(ThunderAsmParser *p, int64_t *value) {
   return optional(p->parser->parseOptionalInteger(*value));
 }
 
-extern "C" MlirLogicalResult thunderParserFloat(ThunderAsmParser *p,
-                                                double *value) {
+extern "C" MlirLogicalResult thunderParserFloat(ThunderAsmParser *p, double *value) {
   return result(p->parser->parseFloat(*value));
 }
 
@@ -113,28 +94,22 @@ extern "C" int thunderParserOptionalType(ThunderAsmParser *p, MlirType *out) {
   return outcome;
 }
 
-extern "C" MlirAttribute thunderParserAttribute(ThunderAsmParser *p,
-                                                MlirType type) {
+extern "C" MlirAttribute thunderParserAttribute(ThunderAsmParser *p, MlirType type) {
   Attribute attr;
-  return wrap(succeeded(p->parser->parseAttribute(attr, unwrap(type)))
-                  ? attr
-                  : Attribute());
+  return wrap(succeeded(p->parser->parseAttribute(attr, unwrap(type))) ? attr : Attribute());
 }
 
 extern "C" MlirAttribute thunderParserSymbolName(ThunderAsmParser *p) {
   StringAttr name;
-  return wrap(succeeded(p->parser->parseSymbolName(name)) ? Attribute(name)
-                                                          : Attribute());
+  return wrap(succeeded(p->parser->parseSymbolName(name)) ? Attribute(name) : Attribute());
 }
 
 extern "C" MlirLogicalResult thunderParserAttrDict(ThunderAsmParser *p) {
   return result(p->parser->parseOptionalAttrDict(p->state->attributes));
 }
 
-extern "C" MlirLogicalResult thunderParserAttrDictWithKeyword(
-    ThunderAsmParser *p) {
-  return result(
-      p->parser->parseOptionalAttrDictWithKeyword(p->state->attributes));
+extern "C" MlirLogicalResult thunderParserAttrDictWithKeyword(ThunderAsmParser *p) {
+  return result(p->parser->parseOptionalAttrDictWithKeyword(p->state->attributes));
 }
 
 /// Parses an operand and returns its index among those parsed, -1 where an
@@ -143,10 +118,8 @@ extern "C" int64_t thunderParserOperand(ThunderAsmParser *p, bool isOptional) {
   OpAsmParser::UnresolvedOperand operand;
   if (isOptional) {
     OptionalParseResult outcome = p->opParser->parseOptionalOperand(operand);
-    if (!outcome.has_value())
-      return -1;
-    if (failed(*outcome))
-      return -2;
+    if (!outcome.has_value()) return -1;
+    if (failed(*outcome)) return -2;
   } else if (failed(p->opParser->parseOperand(operand))) {
     return -2;
   }
@@ -154,23 +127,18 @@ extern "C" int64_t thunderParserOperand(ThunderAsmParser *p, bool isOptional) {
   return p->operands.size() - 1;
 }
 
-extern "C" const char *thunderParserOperandLocation(ThunderAsmParser *p,
-                                                    int64_t index) {
+extern "C" const char *thunderParserOperandLocation(ThunderAsmParser *p, int64_t index) {
   return p->operands[index].location.getPointer();
 }
 
-extern "C" MlirValue thunderParserResolve(ThunderAsmParser *p, int64_t index,
-                                          MlirType type) {
+extern "C" MlirValue thunderParserResolve(ThunderAsmParser *p, int64_t index, MlirType type) {
   size_t before = p->state->operands.size();
-  if (failed(p->opParser->resolveOperand(p->operands[index], unwrap(type),
-                                         p->state->operands)))
+  if (failed(p->opParser->resolveOperand(p->operands[index], unwrap(type), p->state->operands)))
     return MlirValue{nullptr};
   return wrap(p->state->operands[before]);
 }
 
-extern "C" MlirLogicalResult thunderParserRegion(ThunderAsmParser *p,
-                                                 intptr_t nArguments,
-                                                 const int64_t *arguments,
+extern "C" MlirLogicalResult thunderParserRegion(ThunderAsmParser *p, intptr_t nArguments, const int64_t *arguments,
                                                  const MlirType *types) {
   SmallVector<OpAsmParser::Argument> args;
   for (intptr_t i = 0; i < nArguments; ++i) {
@@ -185,20 +153,16 @@ extern "C" MlirLogicalResult thunderParserRegion(ThunderAsmParser *p,
 extern "C" int thunderParserOptionalRegion(ThunderAsmParser *p) {
   auto region = std::make_unique<Region>();
   int outcome = optional(p->opParser->parseOptionalRegion(*region));
-  if (outcome == 1)
-    p->state->addRegion(std::move(region));
+  if (outcome == 1) p->state->addRegion(std::move(region));
   return outcome;
 }
 
-extern "C" void thunderParserEmptyRegion(ThunderAsmParser *p) {
-  p->state->addRegion();
-}
+extern "C" void thunderParserEmptyRegion(ThunderAsmParser *p) { p->state->addRegion(); }
 
 /// Parses the name and, where it is given, the type of a region's argument.
 extern "C" int64_t thunderParserArgument(ThunderAsmParser *p, MlirType *type) {
   OpAsmParser::Argument arg;
-  if (failed(p->opParser->parseArgument(arg, /*allowType=*/true)))
-    return -2;
+  if (failed(p->opParser->parseArgument(arg, /*allowType=*/true))) return -2;
   p->operands.push_back(arg.ssaName);
   *type = wrap(arg.type);
   return p->operands.size() - 1;
@@ -208,24 +172,19 @@ extern "C" int thunderParserSuccessor(ThunderAsmParser *p, bool isOptional) {
   Block *block = nullptr;
   if (isOptional) {
     int outcome = optional(p->opParser->parseOptionalSuccessor(block));
-    if (outcome == 1)
-      p->state->addSuccessors(block);
+    if (outcome == 1) p->state->addSuccessors(block);
     return outcome;
   }
-  if (failed(p->opParser->parseSuccessor(block)))
-    return 2;
+  if (failed(p->opParser->parseSuccessor(block))) return 2;
   p->state->addSuccessors(block);
   return 1;
 }
 
-extern "C" void thunderParserAddAttribute(ThunderAsmParser *p,
-                                          MlirStringRef name,
-                                          MlirAttribute value) {
+extern "C" void thunderParserAddAttribute(ThunderAsmParser *p, MlirStringRef name, MlirAttribute value) {
   p->state->attributes.set(unwrap(name), unwrap(value));
 }
 
-extern "C" MlirAttribute thunderParserGetAttribute(ThunderAsmParser *p,
-                                                   MlirStringRef name) {
+extern "C" MlirAttribute thunderParserGetAttribute(ThunderAsmParser *p, MlirStringRef name) {
   return wrap(p->state->attributes.get(unwrap(name)));
 }
 
@@ -233,10 +192,8 @@ extern "C" MlirAttribute thunderParserAttributes(ThunderAsmParser *p) {
   return wrap(Attribute(p->state->attributes.getDictionary(p->parser->getContext())));
 }
 
-extern "C" void thunderParserAddTypes(ThunderAsmParser *p, intptr_t n,
-                                      const MlirType *types) {
-  for (intptr_t i = 0; i < n; ++i)
-    p->state->addTypes(unwrap(types[i]));
+extern "C" void thunderParserAddTypes(ThunderAsmParser *p, intptr_t n, const MlirType *types) {
+  for (intptr_t i = 0; i < n; ++i) p->state->addTypes(unwrap(types[i]));
 }
 
 extern "C" void thunderPrinterText(ThunderAsmPrinter *p, MlirStringRef text) {
@@ -247,17 +204,13 @@ extern "C" void thunderPrinterString(ThunderAsmPrinter *p, MlirStringRef text) {
   p->printer->printString(unwrap(text));
 }
 
-extern "C" void thunderPrinterSymbolName(ThunderAsmPrinter *p,
-                                         MlirStringRef text) {
+extern "C" void thunderPrinterSymbolName(ThunderAsmPrinter *p, MlirStringRef text) {
   p->printer->printSymbolName(unwrap(text));
 }
 
-extern "C" void thunderPrinterType(ThunderAsmPrinter *p, MlirType type) {
-  p->printer->printType(unwrap(type));
-}
+extern "C" void thunderPrinterType(ThunderAsmPrinter *p, MlirType type) { p->printer->printType(unwrap(type)); }
 
-extern "C" void thunderPrinterAttribute(ThunderAsmPrinter *p,
-                                        MlirAttribute attr, bool withType) {
+extern "C" void thunderPrinterAttribute(ThunderAsmPrinter *p, MlirAttribute attr, bool withType) {
   if (withType)
     p->printer->printAttribute(unwrap(attr));
   else
@@ -268,8 +221,7 @@ extern "C" void thunderPrinterOperand(ThunderAsmPrinter *p, MlirValue value) {
   p->opPrinter->printOperand(unwrap(value));
 }
 
-extern "C" void thunderPrinterRegion(ThunderAsmPrinter *p, MlirRegion region,
-                                     bool entryArguments, bool terminators) {
+extern "C" void thunderPrinterRegion(ThunderAsmPrinter *p, MlirRegion region, bool entryArguments, bool terminators) {
   p->opPrinter->printRegion(*unwrap(region), entryArguments, terminators,
                             /*printEmptyBlock=*/false);
 }
@@ -278,13 +230,10 @@ extern "C" void thunderPrinterSuccessor(ThunderAsmPrinter *p, MlirBlock block) {
   p->opPrinter->printSuccessor(unwrap(block));
 }
 
-extern "C" void thunderPrinterAttrDict(ThunderAsmPrinter *p, MlirOperation op,
-                                       intptr_t nElided,
-                                       const MlirStringRef *elided,
-                                       bool withKeyword) {
+extern "C" void thunderPrinterAttrDict(ThunderAsmPrinter *p, MlirOperation op, intptr_t nElided,
+                                       const MlirStringRef *elided, bool withKeyword) {
   SmallVector<StringRef> names;
-  for (intptr_t i = 0; i < nElided; ++i)
-    names.push_back(unwrap(elided[i]));
+  for (intptr_t i = 0; i < nElided; ++i) names.push_back(unwrap(elided[i]));
   ArrayRef<NamedAttribute> attrs = unwrap(op)->getAttrs();
   if (withKeyword)
     p->opPrinter->printOptionalAttrDictWithKeyword(attrs, names);

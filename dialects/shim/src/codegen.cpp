@@ -4,7 +4,6 @@
 #include "mlir/CAPI/IR.h"
 #include "mlir/CAPI/Support.h"
 #include "mlir/IR/Diagnostics.h"
-#include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
@@ -46,8 +45,7 @@ bool fail(const Twine &message, Text error, void *user) {
 std::string hostFeatures() {
   StringMap<bool> features = sys::getHostCPUFeatures();
   SmallVector<std::string> signs;
-  for (auto &feature : features)
-    signs.push_back((feature.second ? "+" : "-") + feature.first().str());
+  for (auto &feature : features) signs.push_back((feature.second ? "+" : "-") + feature.first().str());
   sort(signs, [](StringRef a, StringRef b) { return a.drop_front() < b.drop_front(); });
   return join(signs, ",");
 }
@@ -92,7 +90,7 @@ void thunderHostCpu(Text result, void *user) { result(wrap(sys::getHostCPUName()
 void thunderHostFeatures(Text result, void *user) { result(wrap(StringRef(hostFeatures())), user); }
 
 bool thunderCodegenEmit(MlirOperation op, MlirStringRef cpu, MlirStringRef features, int level, int kind, Text result,
-                 Text error, void *user) {
+                        Text error, void *user) {
   initializeNative();
   mlir::Operation *source = unwrap(op);
   mlir::registerBuiltinDialectTranslation(*source->getContext());
@@ -102,50 +100,39 @@ bool thunderCodegenEmit(MlirOperation op, MlirStringRef cpu, MlirStringRef featu
   std::string problems;
   context.setDiagnosticHandlerCallBack(
       [](const DiagnosticInfo *info, void *into) {
-        if (info->getSeverity() != DS_Error)
-          return;
+        if (info->getSeverity() != DS_Error) return;
         raw_string_ostream stream(*static_cast<std::string *>(into));
         DiagnosticPrinterRawOStream printer(stream);
         info->print(printer);
         stream << '\n';
       },
       &problems);
-  mlir::ScopedDiagnosticHandler handler(
-      source->getContext(), [&](mlir::Diagnostic &diagnostic) {
-        if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error)
-          return mlir::failure();
-        raw_string_ostream(problems) << diagnostic << '\n';
-        return mlir::success();
-      });
+  mlir::ScopedDiagnosticHandler handler(source->getContext(), [&](mlir::Diagnostic &diagnostic) {
+    if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error) return mlir::failure();
+    raw_string_ostream(problems) << diagnostic << '\n';
+    return mlir::success();
+  });
   std::unique_ptr<Module> module = mlir::translateModuleToLLVMIR(source, context, "thunder");
-  if (!module)
-    return fail("the module does not translate to LLVM IR: " +
-                    StringRef(problems).rtrim(),
-                error, user);
+  if (!module) return fail("the module does not translate to LLVM IR: " + StringRef(problems).rtrim(), error, user);
 
   bool native = unwrap(cpu) == "native";
   std::string name = native ? sys::getHostCPUName().str() : unwrap(cpu).str();
   std::string flags = native ? hostFeatures() : "";
-  if (features.length)
-    flags += (flags.empty() ? "" : ",") + unwrap(features).str();
+  if (features.length) flags += (flags.empty() ? "" : ",") + unwrap(features).str();
   Triple triple(sys::getProcessTriple());
   std::string problem;
   const Target *target = TargetRegistry::lookupTarget(triple, problem);
-  if (!target)
-    return fail(problem, error, user);
+  if (!target) return fail(problem, error, user);
   std::unique_ptr<MCSubtargetInfo> cpus(target->createMCSubtargetInfo(triple, "", ""));
-  if (!cpus->isCPUStringValid(name))
-    return fail("unknown CPU '" + name + "'", error, user);
+  if (!cpus->isCPUStringValid(name)) return fail("unknown CPU '" + name + "'", error, user);
   std::unique_ptr<TargetMachine> machine(target->createTargetMachine(triple, name, flags, TargetOptions(), Reloc::PIC_,
                                                                      std::nullopt, codegenLevel(level)));
-  if (!machine)
-    return fail("no code generator for " + triple.str(), error, user);
+  if (!machine) return fail("no code generator for " + triple.str(), error, user);
 
   module->setTargetTriple(triple);
   module->setDataLayout(machine->createDataLayout());
   for (Function &function : *module) {
-    if (function.isDeclaration())
-      continue;
+    if (function.isDeclaration()) continue;
     function.addFnAttr("target-cpu", name);
     function.addFnAttr("target-features", flags);
     // LLVM takes 256 bits on some CPUs that have 512; it counts only where they do.
@@ -165,8 +152,7 @@ bool thunderCodegenEmit(MlirOperation op, MlirStringRef cpu, MlirStringRef featu
       return fail("no " + Twine(kind == EmitObject ? "objects" : "assembly") + " for " + triple.str(), error, user);
     codegen.run(*module);
   }
-  if (!problems.empty())
-    return fail(StringRef(problems).rtrim(), error, user);
+  if (!problems.empty()) return fail(StringRef(problems).rtrim(), error, user);
   result(wrap(bytes.str()), user);
   return true;
 }
@@ -175,12 +161,10 @@ void *thunderJitCreate(MlirStringRef object, Text error, void *user) {
   initializeNative();
   auto give = [&](Error problem) { return fail(toString(std::move(problem)), error, user), nullptr; };
   auto jit = orc::LLJITBuilder().create();
-  if (!jit)
-    return give(jit.takeError());
+  if (!jit) return give(jit.takeError());
   // What objects call is in libc and libm, which every process has.
   auto process = orc::DynamicLibrarySearchGenerator::GetForCurrentProcess((*jit)->getDataLayout().getGlobalPrefix());
-  if (!process)
-    return give(process.takeError());
+  if (!process) return give(process.takeError());
   (*jit)->getMainJITDylib().addGenerator(std::move(*process));
   if (Error problem = (*jit)->addObjectFile(MemoryBuffer::getMemBufferCopy(unwrap(object), "kernels")))
     return give(std::move(problem));
@@ -189,8 +173,7 @@ void *thunderJitCreate(MlirStringRef object, Text error, void *user) {
 
 void *thunderJitLookup(void *jit, MlirStringRef name, Text error, void *user) {
   auto address = static_cast<orc::LLJIT *>(jit)->lookup(unwrap(name));
-  if (address)
-    return address->toPtr<void *>();
+  if (address) return address->toPtr<void *>();
   fail(toString(address.takeError()), error, user);
   return nullptr;
 }

@@ -14,10 +14,10 @@
 /// A parser with the names that one operation has mentioned so far.
 struct ThunderAsmParser {
   mlir::AsmParser *parser;
-  mlir::OpAsmParser *opParser;   // null while parsing a type or attribute
-  mlir::OperationState *state;   // likewise
+  mlir::OpAsmParser *opParser; // null while parsing a type or attribute
+  mlir::OperationState *state; // likewise
   llvm::SmallVector<mlir::OpAsmParser::UnresolvedOperand> operands;
-  std::string text;              // the last keyword or string parsed
+  std::string text; // the last keyword or string parsed
 };
 
 struct ThunderAsmPrinter {
@@ -32,17 +32,8 @@ struct ThunderFoldResult {
   MlirAttribute attribute;
 };
 enum { ThunderFoldNone, ThunderFoldInPlace, ThunderFoldReplaced };
-enum {
-  ThunderEffectRead,
-  ThunderEffectWrite,
-  ThunderEffectAllocate,
-  ThunderEffectFree
-};
-enum {
-  ThunderNotSpeculatable,
-  ThunderSpeculatable,
-  ThunderRecursivelySpeculatable
-};
+enum { ThunderEffectRead, ThunderEffectWrite, ThunderEffectAllocate, ThunderEffectFree };
+enum { ThunderNotSpeculatable, ThunderSpeculatable, ThunderRecursivelySpeculatable };
 
 /// One operation of a Rust dialect; null callbacks mean MLIR's default.
 struct ThunderOp {
@@ -61,34 +52,23 @@ struct ThunderOp {
   MlirLogicalResult (*structure)(const void *data, MlirOperation op);
   MlirLogicalResult (*verify)(const void *data, MlirOperation op);
   MlirLogicalResult (*verifyRegions)(const void *data, MlirOperation op);
-  int (*fold)(const void *data, MlirOperation op, const MlirAttribute *operands,
-              ThunderFoldResult *results);
-  void (*patterns)(const void *data, MlirRewritePatternSet set,
-                   MlirContext context);
+  int (*fold)(const void *data, MlirOperation op, const MlirAttribute *operands, ThunderFoldResult *results);
+  void (*patterns)(const void *data, MlirRewritePatternSet set, MlirContext context);
   void (*defaults)(const void *data, MlirContext context, void *list);
-  void (*effects)(const void *data, MlirOperation op,
-                  void (*add)(int kind, MlirValue value, void *user),
-                  void *user);
-  MlirLogicalResult (*infer)(const void *data, MlirLocation loc,
-                             intptr_t nOperands, const MlirValue *operands,
-                             MlirAttribute attributes,
-                             void (*add)(MlirType type, void *user),
-                             void *user);
+  void (*effects)(const void *data, MlirOperation op, void (*add)(int kind, MlirValue value, void *user), void *user);
+  MlirLogicalResult (*infer)(const void *data, MlirLocation loc, intptr_t nOperands, const MlirValue *operands,
+                             MlirAttribute attributes, void (*add)(MlirType type, void *user), void *user);
 };
 
 /// One type or attribute of a Rust dialect; its parameters are attributes.
 struct ThunderParametric {
   const void *data;
   MlirStringRef name;
-  MlirLogicalResult (*verify)(const void *data, intptr_t nParams,
-                              const MlirAttribute *params,
-                              void (*report)(MlirStringRef message, void *user),
-                              void *user);
-  MlirLogicalResult (*parse)(const void *data, ThunderAsmParser *parser,
-                             void (*add)(MlirAttribute param, void *user),
+  MlirLogicalResult (*verify)(const void *data, intptr_t nParams, const MlirAttribute *params,
+                              void (*report)(MlirStringRef message, void *user), void *user);
+  MlirLogicalResult (*parse)(const void *data, ThunderAsmParser *parser, void (*add)(MlirAttribute param, void *user),
                              void *user);
-  void (*print)(const void *data, intptr_t nParams, const MlirAttribute *params,
-                ThunderAsmPrinter *printer);
+  void (*print)(const void *data, intptr_t nParams, const MlirAttribute *params, ThunderAsmPrinter *printer);
 };
 
 /// One dialect. The table and all it points to must live as long as the process.
@@ -103,8 +83,7 @@ struct ThunderDialect {
   const ThunderParametric *attributes;
   intptr_t nDependent;
   const MlirStringRef *dependent;
-  MlirOperation (*materialize)(const void *data, MlirAttribute value,
-                               MlirType type, MlirLocation loc);
+  MlirOperation (*materialize)(const void *data, MlirAttribute value, MlirType type, MlirLocation loc);
 };
 
 enum {
@@ -135,8 +114,7 @@ struct ThunderPass {
   const ThunderOption *options;
   /// Builds an instance from option values: `counts[i]` texts for option `i`.
   /// Null means failure, with the diagnostic emitted at the context.
-  void *(*create)(const void *data, MlirContext context,
-                  const intptr_t *counts, const MlirStringRef *values);
+  void *(*create)(const void *data, MlirContext context, const intptr_t *counts, const MlirStringRef *values);
   void *(*share)(void *instance);
   void (*drop)(void *instance);
   MlirLogicalResult (*run)(void *instance, MlirOperation op, void *pass);

@@ -29,8 +29,7 @@ static const PassRegistryEntry *lookup(StringRef name) {
 /// Keeps what is declared already, LLVM's flags about machines and such, out of `--help`.
 static void hideFlags() {
   for (auto &flag : cl::getRegisteredOptions())
-    if (flag.second->getOptionHiddenFlag() == cl::NotHidden)
-      flag.second->setHiddenFlag(cl::Hidden);
+    if (flag.second->getOptionHiddenFlag() == cl::NotHidden) flag.second->setHiddenFlag(cl::Hidden);
 }
 
 extern "C" int thunderOptMain(int argc, char **argv, MlirDialectRegistry registry,

@@ -46,11 +46,6 @@ impl Access {
         Self { loops, indices: (0..loops).map(|i| format!("d{i}")).collect() }
     }
 
-    /// Of none of them.
-    pub fn scalar(loops: usize) -> Self {
-        Self { loops, indices: Vec::new() }
-    }
-
     /// The loops that are the first `n` indices, where these are nothing but loops.
     pub fn leading(&self, n: usize) -> Option<Vec<usize>> {
         let first = self.indices.get(..n)?;

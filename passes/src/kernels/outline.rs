@@ -114,7 +114,8 @@ impl<'c> Outliner<'c> {
         }
         rewriter.insert(&Blueprint::new("func.return").operands(border.outputs.iter().map(|v| inside[v])))?;
         annotate_sizes(function)?;
-        let text = function.to_text(false, false);
+        // The generic form: MLIR's choice of form depends on whether everything around is valid by now.
+        let text = function.to_text(true, false);
         if let Some(name) = self.names.get(&text) {
             let name = name.clone();
             rewriter.erase(function)?;

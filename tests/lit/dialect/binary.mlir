@@ -45,3 +45,12 @@ func.func @shifts(%a: tensor<3xi8>, %b: tensor<3xi8>) {
   %shift_right = thunder.shift_right %a, %b : tensor<3xi8>
   return
 }
+
+// CHECK-LABEL: @partly_known
+func.func @partly_known(%a: tensor<?x4xf32>, %b: tensor<3x?xf32>) {
+  // CHECK: thunder.add %arg0, %arg1 : (tensor<?x4xf32>, tensor<3x?xf32>) -> tensor<3x4xf32>
+  %c = thunder.add %a, %b : (tensor<?x4xf32>, tensor<3x?xf32>) -> tensor<3x4xf32>
+  // CHECK: thunder.neg %{{.*}} : tensor<3x4xf32> -> tensor<?x4xf32>
+  %d = thunder.neg %c : tensor<3x4xf32> -> tensor<?x4xf32>
+  return
+}

@@ -137,7 +137,7 @@ impl Mutator {
                 |class| class == Class::Number,
                 |token, rng| {
                     let table: &[&str] = if token.contains('.') || rng.u32(..8) == 0 { &FLOATS } else { &NUMBERS };
-                    pick(rng, table).to_owned()
+                    (*pick(rng, table)).to_owned()
                 },
             ),
             5..8 => change_some(program, rng, |class| class == Class::Type, changed_type),

@@ -10,7 +10,7 @@ use crate::diagnostic::{Diagnostic, Error, Result, Severity};
 use crate::pass::{Describe, Pass, PassDef};
 use crate::raw::builder::Module;
 use mlir_sys::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex};
 use thunder_mlir_shim::pass as shim;
@@ -85,8 +85,14 @@ struct Instance {
     pass: Box<dyn Pass>,
 }
 
-/// Registers a pass with MLIR under its argument; once per process and pass.
+/// Registers a pass with MLIR under its argument. A name that is registered already stays what it is, and counts
+/// in the statistics given then.
 pub fn register(def: &'static PassDef, statistics: &Arc<Statistics>) {
+    // MLIR's registry is one per process and takes a name once; what counts is who came first.
+    static REGISTERED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    if !REGISTERED.lock().unwrap_or_else(|e| e.into_inner()).insert(def.argument) {
+        return;
+    }
     let registration: &'static Registration =
         Box::leak(Box::new(Registration { def, statistics: Arc::clone(statistics) }));
     let summary = def.doc.trim().lines().next().unwrap_or_default().trim_end_matches('.');

@@ -1,0 +1,335 @@
+//! What structured ops mean, by numbers worked out by hand: the reference is the oracle of all other tests, and
+//! this is what the reference is held to.
+
+use anyhow::{Context as _, Result, bail, ensure};
+use libtest_mimic::Trial;
+use thunder_ir::Module;
+use thunder_tensor::{DType, Tensor, Tolerance, compare};
+use thunder_tests::executor::{Decomposed, Executor, Reference};
+use thunder_tests::sample;
+
+const NAN: f64 = f64::NAN;
+const INF: f64 = f64::INFINITY;
+
+/// A tensor: dtype, shape, values.
+type Numbers = (DType, &'static [usize], &'static [f64]);
+
+/// A name, the op with its types, its operands in the order of `%0`, `%1`, ..., and its results.
+type Case = (&'static str, &'static str, &'static [Numbers], &'static [Numbers]);
+
+use DType::{BF16, Bool, F16, F32, I8, I64, U8};
+
+const CASES: &[Case] = &[
+    (
+        "sum_of_bytes_wraps",
+        "thunder.sum %0 axes = [0] : tensor<3xi8> -> tensor<i8>",
+        &[(I8, &[3], &[100.0, 100.0, 100.0])],
+        &[(I8, &[], &[44.0])],
+    ),
+    (
+        "sum_of_halves_is_rounded_once",
+        "thunder.sum %0 axes = [0] : tensor<4xf16> -> tensor<f16>",
+        &[(F16, &[4], &[2048.0, 1.0, 1.0, 1.0])],
+        &[(F16, &[], &[2052.0])],
+    ),
+    (
+        "sum_of_nothing",
+        "thunder.sum %0 axes = [1] : tensor<2x0xf32> -> tensor<2xf32>",
+        &[(F32, &[2, 0], &[])],
+        &[(F32, &[2], &[0.0, 0.0])],
+    ),
+    (
+        "prod_over_outer_and_inner",
+        "thunder.prod %0 axes = [0, 2] keep_dims = true : tensor<2x2x2xf32> -> tensor<1x2x1xf32>",
+        &[(F32, &[2, 2, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0])],
+        &[(F32, &[1, 2, 1], &[60.0, 672.0])],
+    ),
+    (
+        "amax_is_nan_if_any_is",
+        "thunder.amax %0 axes = [1] : tensor<2x3xf32> -> tensor<2xf32>",
+        &[(F32, &[2, 3], &[1.0, NAN, 3.0, -1.0, -INF, -2.0])],
+        &[(F32, &[2], &[NAN, -1.0])],
+    ),
+    (
+        "amax_of_nothing",
+        "thunder.amax %0 axes = [0] : tensor<0xf32> -> tensor<f32>",
+        &[(F32, &[0], &[])],
+        &[(F32, &[], &[-INF])],
+    ),
+    (
+        "amin_of_no_bytes",
+        "thunder.amin %0 axes = [0] : tensor<0xui8> -> tensor<ui8>",
+        &[(U8, &[0], &[])],
+        &[(U8, &[], &[255.0])],
+    ),
+    (
+        "mean_of_nothing",
+        "thunder.mean %0 axes = [0] : tensor<0xf32> -> tensor<f32>",
+        &[(F32, &[0], &[])],
+        &[(F32, &[], &[NAN])],
+    ),
+    (
+        "all_of_nothing",
+        "thunder.all %0 axes = [1] : tensor<2x0xi1> -> tensor<2xi1>",
+        &[(Bool, &[2, 0], &[])],
+        &[(Bool, &[2], &[1.0, 1.0])],
+    ),
+    (
+        "any_is_true_for_one",
+        "thunder.any %0 axes = [1] : tensor<2x2xi1> -> tensor<2xi1>",
+        &[(Bool, &[2, 2], &[0.0, 1.0, 0.0, 0.0])],
+        &[(Bool, &[2], &[1.0, 0.0])],
+    ),
+    (
+        "argmax_takes_the_first_of_equals_and_nan_before_all",
+        "thunder.argmax %0 axis = 1 : tensor<3x4xf32> -> tensor<3xi64>",
+        &[(F32, &[3, 4], &[1.0, 3.0, 3.0, 2.0, INF, NAN, 5.0, NAN, -INF, -INF, -INF, -INF])],
+        &[(I64, &[3], &[1.0, 1.0, 0.0])],
+    ),
+    (
+        "argmin_along_the_outer_axis",
+        "thunder.argmin %0 axis = 0 keep_dims = true : tensor<3x2xi8> -> tensor<1x2xi64>",
+        &[(I8, &[3, 2], &[5.0, -3.0, 2.0, 7.0, 2.0, -3.0])],
+        &[(I64, &[1, 2], &[1.0, 0.0])],
+    ),
+    (
+        "var_with_and_without_correction",
+        "thunder.var %0 axes = [0] : tensor<4xf32> -> tensor<f32>",
+        &[(F32, &[4], &[1.0, 2.0, 3.0, 6.0])],
+        &[(F32, &[], &[14.0 / 3.0])],
+    ),
+    (
+        "var_mean_of_one_element",
+        "thunder.var_mean %0 axes = [0] : tensor<1xf32> -> (tensor<f32>, tensor<f32>)",
+        &[(F32, &[1], &[5.0])],
+        &[(F32, &[], &[NAN]), (F32, &[], &[5.0])],
+    ),
+    (
+        "cumsum_wraps",
+        "thunder.cumsum %0 axis = 0 : tensor<3x2xi8>",
+        &[(I8, &[3, 2], &[100.0, 1.0, 100.0, 2.0, 100.0, 3.0])],
+        &[(I8, &[3, 2], &[100.0, 1.0, -56.0, 3.0, 44.0, 6.0])],
+    ),
+    (
+        "linear_is_by_the_transposed_weight",
+        "thunder.linear %0, %1 bias(%2) : (tensor<1x2xf32>, tensor<3x2xf32>, tensor<3xf32>) -> tensor<1x3xf32>",
+        &[
+            (F32, &[1, 2], &[1.0, 2.0]),
+            (F32, &[3, 2], &[1.0, 0.0, 0.0, 1.0, 3.0, -1.0]),
+            (F32, &[3], &[10.0, 20.0, 30.0]),
+        ],
+        &[(F32, &[1, 3], &[11.0, 22.0, 31.0])],
+    ),
+    (
+        "convolution_does_not_mirror",
+        "thunder.convolution %0, %1 padding = [[1, 0]] : (tensor<1x1x4xf32>, tensor<1x1x2xf32>) -> tensor<1x1x4xf32>",
+        &[(F32, &[1, 1, 4], &[1.0, 2.0, 3.0, 4.0]), (F32, &[1, 1, 2], &[10.0, 1.0])],
+        &[(F32, &[1, 1, 4], &[1.0, 12.0, 23.0, 34.0])],
+    ),
+    (
+        "convolution_steps_dilates_and_groups",
+        "thunder.convolution %0, %1 bias(%2) stride = [2] dilation = [2] groups = 2
+           : (tensor<1x2x5xf32>, tensor<2x1x2xf32>, tensor<2xf32>) -> tensor<1x2x2xf32>",
+        &[
+            (F32, &[1, 2, 5], &[1.0, 2.0, 3.0, 4.0, 5.0, 10.0, 20.0, 30.0, 40.0, 50.0]),
+            (F32, &[2, 1, 2], &[1.0, 1.0, 1.0, -1.0]),
+            (F32, &[2], &[0.5, -0.5]),
+        ],
+        &[(F32, &[1, 2, 2], &[4.5, 8.5, -20.5, -20.5])],
+    ),
+    (
+        "max_pool_never_sees_padding",
+        "thunder.max_pool %0 window = [2] stride = [1] padding = [[1, 1]] : tensor<1x1x3xf32> -> tensor<1x1x4xf32>",
+        &[(F32, &[1, 1, 3], &[-3.0, -1.0, -2.0])],
+        &[(F32, &[1, 1, 4], &[-3.0, -1.0, -1.0, -2.0])],
+    ),
+    (
+        "avg_pool_counts_padding",
+        "thunder.avg_pool %0 window = [2] stride = [1] padding = [[1, 1]] : tensor<1x1x2xf32> -> tensor<1x1x3xf32>",
+        &[(F32, &[1, 1, 2], &[2.0, 4.0])],
+        &[(F32, &[1, 1, 3], &[1.0, 3.0, 2.0])],
+    ),
+    (
+        "avg_pool_need_not_count_padding",
+        "thunder.avg_pool %0 window = [2] stride = [1] padding = [[1, 1]] count_include_pad = false
+           : tensor<1x1x2xf32> -> tensor<1x1x3xf32>",
+        &[(F32, &[1, 1, 2], &[2.0, 4.0])],
+        &[(F32, &[1, 1, 3], &[2.0, 3.0, 4.0])],
+    ),
+    (
+        "take_puts_the_indices_shape_in_place_of_the_axis",
+        "thunder.take %0, %1 axis = 1 : (tensor<2x3xf32>, tensor<1x2xi64>) -> tensor<2x1x2xf32>",
+        &[(F32, &[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (I64, &[1, 2], &[2.0, 0.0])],
+        &[(F32, &[2, 1, 2], &[3.0, 1.0, 6.0, 4.0])],
+    ),
+    (
+        "take_along_axis_has_an_index_for_each_element",
+        "thunder.take_along_axis %0, %1 axis = 0 : (tensor<3x2xf32>, tensor<2x2xi64>) -> tensor<2x2xf32>",
+        &[(F32, &[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (I64, &[2, 2], &[2.0, 0.0, 1.0, 2.0])],
+        &[(F32, &[2, 2], &[5.0, 2.0, 3.0, 6.0])],
+    ),
+    (
+        "embedding_gives_rows",
+        "thunder.embedding %0, %1 : (tensor<3x2xbf16>, tensor<2xi64>) -> tensor<2x2xbf16>",
+        &[(BF16, &[3, 2], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), (I64, &[2], &[2.0, 0.0])],
+        &[(BF16, &[2, 2], &[5.0, 6.0, 1.0, 2.0])],
+    ),
+    (
+        "softmax_of_large_differences",
+        "thunder.softmax %0 axis = 1 : tensor<3x2xf32>",
+        &[(F32, &[3, 2], &[1e30, 0.0, 3.0, 3.0, -INF, 7.0])],
+        &[(F32, &[3, 2], &[1.0, 0.0, 0.5, 0.5, 0.0, 1.0])],
+    ),
+    (
+        "softmax_of_infinities_is_nan",
+        "thunder.softmax %0 axis = 1 : tensor<2x2xf32>",
+        &[(F32, &[2, 2], &[-INF, -INF, INF, 0.0])],
+        &[(F32, &[2, 2], &[NAN, NAN, NAN, NAN])],
+    ),
+    (
+        "log_softmax_of_large_differences",
+        "thunder.log_softmax %0 axis = 0 : tensor<2xf32>",
+        &[(F32, &[2], &[1000.0, 0.0])],
+        &[(F32, &[2], &[0.0, -1000.0])],
+    ),
+    (
+        "layer_norm_of_two_dimensions",
+        "thunder.layer_norm %0 weight(%1) bias(%1) trailing_dims = 2 eps = 3.75 : (tensor<1x2x2xf32>, tensor<2x2xf32>)",
+        &[(F32, &[1, 2, 2], &[1.0, 2.0, 3.0, 4.0]), (F32, &[2, 2], &[0.0, 1.0, 2.0, 3.0])],
+        &[],
+    ),
+    (
+        "rms_norm_is_not_centred",
+        "thunder.rms_norm %0 eps = 0.0 : tensor<1x2xf32> -> tensor<1x2xf32>",
+        &[(F32, &[1, 2], &[7.0, 1.0])],
+        &[(F32, &[1, 2], &[1.4, 0.2])],
+    ),
+    (
+        "group_norm_scales_each_channel",
+        "thunder.group_norm %0 weight(%1) groups = 1 eps = 0.0 : (tensor<1x2x2xf32>, tensor<2xf32>) -> tensor<1x2x2xf32>",
+        &[(F32, &[1, 2, 2], &[1.0, 3.0, 3.0, 1.0]), (F32, &[2], &[1.0, 10.0])],
+        &[(F32, &[1, 2, 2], &[-1.0, 1.0, 10.0, -10.0])],
+    ),
+    (
+        "batch_norm_uses_what_it_is_given",
+        "thunder.batch_norm %0, %1, %2 bias(%1) eps = 0.0
+           : (tensor<1x2x1xf32>, tensor<2xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<1x2x1xf32>",
+        &[(F32, &[1, 2, 1], &[5.0, 5.0]), (F32, &[2], &[1.0, 2.0]), (F32, &[2], &[4.0, 9.0])],
+        &[(F32, &[1, 2, 1], &[3.0, 3.0])],
+    ),
+    (
+        "sdpa_sees_by_its_own_number",
+        "thunder.sdpa %0, %1, %2 causal = true
+           : (tensor<1x3x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>) -> tensor<1x3x1xf32>",
+        &[(F32, &[1, 3, 1], &[0.0, 0.0, 0.0]), (F32, &[1, 2, 1], &[1.0, 1.0]), (F32, &[1, 2, 1], &[4.0, 8.0])],
+        &[(F32, &[1, 3, 1], &[4.0, 6.0, 6.0])],
+    ),
+    (
+        "sdpa_of_rows_that_see_nothing_is_zero",
+        "thunder.sdpa %0, %1, %2 mask(%3)
+           : (tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<2x2xi1>) -> tensor<1x2x1xf32>",
+        &[
+            (F32, &[1, 2, 1], &[1.0, 1.0]),
+            (F32, &[1, 2, 1], &[1.0, 1.0]),
+            (F32, &[1, 2, 1], &[4.0, 8.0]),
+            (Bool, &[2, 2], &[0.0, 0.0, 0.0, 1.0]),
+        ],
+        &[(F32, &[1, 2, 1], &[0.0, 8.0])],
+    ),
+    (
+        "sdpa_adds_a_float_mask",
+        "thunder.sdpa %0, %1, %2 mask(%3) scale = 3.0
+           : (tensor<1x1x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<1x2xf32>) -> tensor<1x1x1xf32>",
+        &[
+            (F32, &[1, 1, 1], &[2.0]),
+            (F32, &[1, 2, 1], &[1.0, -1.0]),
+            (F32, &[1, 2, 1], &[4.0, 8.0]),
+            (F32, &[1, 2], &[-6.0, 6.0]),
+        ],
+        &[(F32, &[1, 1, 1], &[6.0])],
+    ),
+    (
+        "sdpa_shares_key_heads_among_neighbours",
+        "thunder.sdpa %0, %1, %2 : (tensor<4x1x1xf32>, tensor<2x1x1xf32>, tensor<2x1x1xf32>) -> tensor<4x1x1xf32>",
+        &[(F32, &[4, 1, 1], &[0.0, 0.0, 0.0, 0.0]), (F32, &[2, 1, 1], &[1.0, 1.0]), (F32, &[2, 1, 1], &[4.0, 8.0])],
+        &[(F32, &[4, 1, 1], &[4.0, 4.0, 8.0, 8.0])],
+    ),
+];
+
+/// Programs that only their inputs make wrong: the op, its operands, and what the error says.
+const REFUSED: &[(&str, &str, &[Numbers], &str)] = &[
+    (
+        "take_beyond_the_end",
+        "thunder.take %0, %1 axis = 0 : (tensor<3xf32>, tensor<1xi64>) -> tensor<1xf32>",
+        &[(F32, &[3], &[1.0, 2.0, 3.0]), (I64, &[1], &[3.0])],
+        "index 3 is out of range for a dimension of size 3",
+    ),
+    (
+        "embedding_of_a_negative_index",
+        "thunder.embedding %0, %1 : (tensor<2x1xf32>, tensor<1xi64>) -> tensor<1x1xf32>",
+        &[(F32, &[2, 1], &[1.0, 2.0]), (I64, &[1], &[-1.0])],
+        "index -1 is out of range for a dimension of size 2",
+    ),
+    (
+        "argmax_of_nothing",
+        "thunder.argmax %0 axis = 0 : tensor<?xf32> -> tensor<i64>",
+        &[(F32, &[0], &[])],
+        "(C3) the operand has no elements along axis 0",
+    ),
+    (
+        "linear_of_dynamic_sizes_that_differ",
+        "thunder.linear %0, %1 : (tensor<1x?xf32>, tensor<1x?xf32>) -> tensor<1x1xf32>",
+        &[(F32, &[1, 2], &[1.0, 2.0]), (F32, &[1, 3], &[1.0, 2.0, 3.0])],
+        "(C3) inner dimensions differ: 2 and 3",
+    ),
+    (
+        "sdpa_does_not_repeat_a_dynamic_mask",
+        "thunder.sdpa %0, %0, %0 mask(%1) : (tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<?x2xi1>)",
+        &[(F32, &[1, 2, 1], &[0.0, 0.0]), (Bool, &[1, 2], &[1.0, 1.0])],
+        "(C6) sizes of mask and scores differ: 1 and 2",
+    ),
+];
+
+/// One test for each case.
+pub fn trials() -> Vec<Trial> {
+    let computed = CASES.iter().map(|case| super::trial(format!("semantics::{}", case.0), || check(case)));
+    let refused = REFUSED.iter().map(|(name, op, operands, message)| {
+        super::trial(format!("semantics::{name}"), || match run(&Reference, op, operands, None) {
+            Ok(results) => bail!("computes {results:?}"),
+            Err(error) => {
+                let error = format!("{error:#}");
+                ensure!(error.contains(message), "another error: {error}");
+                Ok(())
+            }
+        })
+    });
+    computed.chain(refused).collect()
+}
+
+fn check((_, op, operands, results): &Case) -> Result<()> {
+    for executor in [&Reference as &dyn Executor, &Decomposed] {
+        let computed = run(executor, op, operands, Some(results.len()))?;
+        ensure!(computed.len() == results.len(), "{} results", computed.len());
+        for (computed, expected) in computed.iter().zip(*results) {
+            let bound = 8.0 * computed.dtype().epsilon();
+            compare(computed, &tensor(expected)?, Tolerance::new(bound, 0.0))
+                .map_err(|mismatch| anyhow::anyhow!("{}: {mismatch}", executor.name()))?;
+        }
+    }
+    Ok(())
+}
+
+fn tensor((dtype, shape, values): &Numbers) -> Result<Tensor> {
+    Ok(Tensor::from_values(*dtype, *shape, values.to_vec())?)
+}
+
+/// Runs a function around one op.
+fn run(executor: &dyn Executor, op: &str, operands: &[Numbers], results: Option<usize>) -> Result<Vec<Tensor>> {
+    let context = sample::context();
+    let (_, signature) = op.rsplit_once(" : ").context("an op ends with its types")?;
+    let (operand_types, result_types) = signature.split_once(" -> ").unwrap_or((signature, signature));
+    let types = |text: &str| text.trim_matches(['(', ')']).to_owned();
+    let (inputs, outputs) = (types(operand_types), types(result_types));
+    let _ = (context, executor, operands, results, inputs, outputs);
+    bail!("unfinished")
+}

@@ -1,0 +1,75 @@
+//! Ways to run a program: the columns of the table of generated tests.
+
+use anyhow::{Context as _, Result};
+use thunder_interface::{Decompose, interpret};
+use thunder_ir::{Module, Operation, Rewriter};
+use thunder_tensor::Tensor;
+
+/// Runs functions of modules.
+pub trait Executor: Sync {
+    /// What failures call it.
+    fn name(&self) -> &'static str;
+
+    /// The results of the function `entry`.
+    fn run(&self, module: &Module<'_>, entry: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>>;
+
+    /// Whether what it computes differs from the reference by roundings at most, rather than not at all.
+    fn rounds(&self) -> bool {
+        true
+    }
+}
+
+/// The reference interpreter: what every other executor is compared with.
+pub struct Reference;
+
+impl Executor for Reference {
+    fn name(&self) -> &'static str {
+        "reference"
+    }
+
+    fn run(&self, module: &Module<'_>, entry: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        Ok(interpret(module.operation(), entry, inputs)?)
+    }
+
+    fn rounds(&self) -> bool {
+        false
+    }
+}
+
+/// The reference interpreter after every composite has been replaced by its decomposition.
+pub struct Decomposed;
+
+impl Executor for Decomposed {
+    fn name(&self) -> &'static str {
+        "decomposed"
+    }
+
+    fn run(&self, module: &Module<'_>, entry: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let copy = module.duplicate();
+        decompose_all(&copy)?;
+        Ok(interpret(copy.operation(), entry, inputs)?)
+    }
+}
+
+/// Replaces composites by their decompositions until there are none; the module is valid after.
+pub fn decompose_all(module: &Module<'_>) -> Result<()> {
+    const DEPTH_LIMIT: usize = 16;
+    for _ in 0..DEPTH_LIMIT {
+        let mut composites: Vec<Operation<'_>> = Vec::new();
+        module.operation().walk(|op| {
+            if <dyn Decompose>::of(op).is_some() {
+                composites.push(op);
+            }
+        });
+        if composites.is_empty() {
+            return module.verify().with_context(|| format!("decomposed to an invalid program:\n{module}"));
+        }
+        for op in composites {
+            let composite = <dyn Decompose>::of(op).context("collected for being a composite")?;
+            let rewriter = Rewriter::at(op);
+            let values = composite.decompose(&rewriter)?;
+            rewriter.replace(op, &values)?;
+        }
+    }
+    anyhow::bail!("composites decompose into composites more than {DEPTH_LIMIT} deep")
+}
