@@ -1,5 +1,8 @@
 //! What every op must do, generated from the table of ops and their samples: one test per op and dtype, and
-//! one per op for its documentation.
+//! one per op for its documentation; and what structured ops mean, by hand.
+
+#[path = "ops/semantics.rs"]
+mod semantics;
 
 use std::process::ExitCode;
 
@@ -17,7 +20,7 @@ const EXECUTORS: &[&dyn Executor] = &[&Decomposed];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let mut trials = Vec::new();
+    let mut trials = semantics::trials();
     for (def, set) in thunder_dialect::all_samples() {
         let name = def.mnemonic();
         let mut dtypes: Vec<DType> = set.samples.iter().flat_map(|s| s.dtypes.0).copied().collect();

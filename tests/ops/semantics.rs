@@ -6,7 +6,7 @@ use libtest_mimic::Trial;
 use thunder_ir::Module;
 use thunder_tensor::{DType, Tensor, Tolerance, compare};
 use thunder_tests::executor::{Decomposed, Executor, Reference};
-use thunder_tests::sample;
+use thunder_tests::{example, sample};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -93,7 +93,7 @@ const CASES: &[Case] = &[
         &[(I64, &[1, 2], &[1.0, 0.0])],
     ),
     (
-        "var_with_and_without_correction",
+        "var_is_unbiased",
         "thunder.var %0 axes = [0] : tensor<4xf32> -> tensor<f32>",
         &[(F32, &[4], &[1.0, 2.0, 3.0, 6.0])],
         &[(F32, &[], &[14.0 / 3.0])],
@@ -194,9 +194,10 @@ const CASES: &[Case] = &[
     ),
     (
         "layer_norm_of_two_dimensions",
-        "thunder.layer_norm %0 weight(%1) bias(%1) trailing_dims = 2 eps = 3.75 : (tensor<1x2x2xf32>, tensor<2x2xf32>)",
+        "thunder.layer_norm %0 weight(%1) bias(%1) trailing_dims = 2 eps = 2.75
+           : (tensor<1x2x2xf32>, tensor<2x2xf32>, tensor<2x2xf32>) -> tensor<1x2x2xf32>",
         &[(F32, &[1, 2, 2], &[1.0, 2.0, 3.0, 4.0]), (F32, &[2, 2], &[0.0, 1.0, 2.0, 3.0])],
-        &[],
+        &[(F32, &[1, 2, 2], &[0.0, 0.75, 2.5, 5.25])],
     ),
     (
         "rms_norm_is_not_centred",
@@ -284,7 +285,8 @@ const REFUSED: &[(&str, &str, &[Numbers], &str)] = &[
     ),
     (
         "sdpa_does_not_repeat_a_dynamic_mask",
-        "thunder.sdpa %0, %0, %0 mask(%1) : (tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<?x2xi1>)",
+        "thunder.sdpa %0, %0, %0 mask(%1)
+           : (tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<1x2x1xf32>, tensor<?x2xi1>) -> tensor<1x2x1xf32>",
         &[(F32, &[1, 2, 1], &[0.0, 0.0]), (Bool, &[1, 2], &[1.0, 1.0])],
         "(C6) sizes of mask and scores differ: 1 and 2",
     ),
@@ -294,7 +296,7 @@ const REFUSED: &[(&str, &str, &[Numbers], &str)] = &[
 pub fn trials() -> Vec<Trial> {
     let computed = CASES.iter().map(|case| super::trial(format!("semantics::{}", case.0), || check(case)));
     let refused = REFUSED.iter().map(|(name, op, operands, message)| {
-        super::trial(format!("semantics::{name}"), || match run(&Reference, op, operands, None) {
+        super::trial(format!("semantics::{name}"), || match run(&Reference, op, operands) {
             Ok(results) => bail!("computes {results:?}"),
             Err(error) => {
                 let error = format!("{error:#}");
@@ -308,7 +310,7 @@ pub fn trials() -> Vec<Trial> {
 
 fn check((_, op, operands, results): &Case) -> Result<()> {
     for executor in [&Reference as &dyn Executor, &Decomposed] {
-        let computed = run(executor, op, operands, Some(results.len()))?;
+        let computed = run(executor, op, operands)?;
         ensure!(computed.len() == results.len(), "{} results", computed.len());
         for (computed, expected) in computed.iter().zip(*results) {
             let bound = 8.0 * computed.dtype().epsilon();
@@ -324,12 +326,25 @@ fn tensor((dtype, shape, values): &Numbers) -> Result<Tensor> {
 }
 
 /// Runs a function around one op.
-fn run(executor: &dyn Executor, op: &str, operands: &[Numbers], results: Option<usize>) -> Result<Vec<Tensor>> {
+fn run(executor: &dyn Executor, op: &str, operands: &[Numbers]) -> Result<Vec<Tensor>> {
     let context = sample::context();
-    let (_, signature) = op.rsplit_once(" : ").context("an op ends with its types")?;
+    let (text, signature) = op.rsplit_once(" : ").context("an op ends with its types")?;
     let (operand_types, result_types) = signature.split_once(" -> ").unwrap_or((signature, signature));
-    let types = |text: &str| text.trim_matches(['(', ')']).to_owned();
-    let (inputs, outputs) = (types(operand_types), types(result_types));
-    let _ = (context, executor, operands, results, inputs, outputs);
-    bail!("unfinished")
+    let (operand_types, result_types) = (example::types(operand_types), example::types(result_types));
+    let names = example::names(text);
+    let arguments = (0..operands.len()).map(|number| {
+        let place = names.iter().position(|name| *name == number.to_string());
+        let ty = place.and_then(|place| operand_types.get(place)).with_context(|| format!("%{number} has no type"))?;
+        Ok(format!("%{number}: {ty}"))
+    });
+    let arguments = arguments.collect::<Result<Vec<_>>>()?.join(", ");
+    let count = result_types.len();
+    let results: Vec<_> = (0..count).map(|number| format!("%r#{number}")).collect();
+    let (results, types) = (results.join(", "), result_types.join(", "));
+    let program = format!(
+        "func.func @case({arguments}) -> ({types}) {{\n  %r:{count} = {op}\n  return {results} : {types}\n}}\n"
+    );
+    let module = Module::parse(&context, "case.mlir", program.as_bytes())?;
+    let inputs = operands.iter().map(tensor).collect::<Result<Vec<_>>>()?;
+    executor.run(&module, "case", &inputs)
 }

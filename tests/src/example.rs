@@ -30,7 +30,7 @@ pub fn wrap(example: &str) -> Result<String> {
         let (results, rest) = statement.split_once('=').filter(|(r, _)| r.starts_with('%')).unwrap_or(("", statement));
         let (operands, signature) = rest.rsplit_once(" : ").with_context(|| format!("no types in '{statement}'"))?;
         let names = names(operands);
-        let types = operand_types(signature);
+        let types = types(operand_part(signature));
         for (index, name) in names.iter().enumerate() {
             let ty = if types.len() == 1 { types.first() } else { types.get(index) };
             let ty = ty.with_context(|| format!("'%{name}' has no type in '{statement}'"))?;
@@ -44,15 +44,19 @@ pub fn wrap(example: &str) -> Result<String> {
     Ok(format!("func.func @example({arguments}) {{\n  {body}\n  return\n}}\n"))
 }
 
+fn operand_part(signature: &str) -> &str {
+    signature.split_once(" -> ").map_or(signature, |(operands, _)| operands)
+}
+
 /// The names after each `%`, without the numbers of results, in order.
-fn names(text: &str) -> Vec<String> {
+pub fn names(text: &str) -> Vec<String> {
     let name = |part: &str| part.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     text.split('%').skip(1).map(name).collect()
 }
 
-/// The types before an arrow, or all there are without one.
-fn operand_types(signature: &str) -> Vec<String> {
-    let text = signature.split_once(" -> ").map_or(signature, |(operands, _)| operands).trim();
+/// The types of a list, in parentheses or not.
+pub fn types(list: &str) -> Vec<String> {
+    let text = list.trim();
     let text = text.strip_prefix('(').and_then(|t| t.strip_suffix(')')).unwrap_or(text);
     let (mut types, mut depth) = (vec![String::new()], 0);
     for c in text.chars() {

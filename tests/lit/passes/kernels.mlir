@@ -37,4 +37,4 @@ func.func @no_cycle(%x: tensor<4x4xf32>) -> tensor<4x4xf32> {
   return %y : tensor<4x4xf32>
 }
 
-// CHECK: func.func private @kernel_0({{.*}} {thunder.dims = ["d0", ""]}) {{.*}} attributes {thunder.kernel, thunder.rows = array<i64: 1, 1>
+// CHECK: func.func private @kernel_0({{.*}}tensor<?x8xf32> {thunder.dims = ["d0", ""]}, {{.*}}) {{.*}} attributes {thunder.kernel, thunder.rows = array<i64: 1, 0, 1>
