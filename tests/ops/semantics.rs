@@ -296,7 +296,7 @@ const REFUSED: &[(&str, &str, &[Numbers], &str)] = &[
 pub fn trials() -> Vec<Trial> {
     let computed = CASES.iter().map(|case| super::trial(format!("semantics::{}", case.0), || check(case)));
     let refused = REFUSED.iter().map(|(name, op, operands, message)| {
-        super::trial(format!("semantics::{name}"), || match run(&Reference, op, operands) {
+        super::trial(format!("semantics::{name}"), move || match run(&Reference, op, operands) {
             Ok(results) => bail!("computes {results:?}"),
             Err(error) => {
                 let error = format!("{error:#}");

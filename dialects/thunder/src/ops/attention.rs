@@ -5,8 +5,8 @@ use crate::build::*;
 use crate::compose::{Extent, broadcast, converted, extents, float_count, full, reshape, widened};
 use crate::{declared, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, Sample, SampleSet, Samples,
-    ShapeInputs, ShapeRule, dtype_of,
+    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, Sample,
+    SampleSet, Samples, ShapeInputs, ShapeRule, dtype_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -102,7 +102,8 @@ impl ShapeRule for Sdpa<'_> {
 impl Library for Sdpa<'_> {
     fn library<'b>(&'b self) -> Option<LibraryCall<'b>> {
         let query = self.query().ty();
-        if dtype_of(query.element()) != Some(DType::F32) || self.mask().is_some_and(|m| m.ty().element() != query.element())
+        if dtype_of(query.element()) != Some(DType::F32)
+            || self.mask().is_some_and(|m| m.ty().element() != query.element())
         {
             return None;
         }
@@ -280,16 +281,88 @@ impl Precision for Sdpa<'_> {
 impl Samples for Sdpa<'_> {
     fn samples(s: &mut SampleSet) {
         for (q, k, v, mask, attributes, out, [qs, ks, vs, ms]) in [
-            ("2x3x5x7x", "2x3x9x7x", "2x3x9x7x", "", "", "2x3x5x7x", [&[2, 3, 5, 7][..], &[2, 3, 9, 7], &[2, 3, 9, 7], &[]]),
-            ("2x4x3x8x", "2x2x5x8x", "2x2x5x6x", "", " scale = 0.25", "2x4x3x6x", [&[2, 4, 3, 8], &[2, 2, 5, 8], &[2, 2, 5, 6], &[]]),
+            (
+                "2x3x5x7x",
+                "2x3x9x7x",
+                "2x3x9x7x",
+                "",
+                "",
+                "2x3x5x7x",
+                [&[2, 3, 5, 7][..], &[2, 3, 9, 7], &[2, 3, 9, 7], &[]],
+            ),
+            (
+                "2x4x3x8x",
+                "2x2x5x8x",
+                "2x2x5x6x",
+                "",
+                " scale = 0.25",
+                "2x4x3x6x",
+                [&[2, 4, 3, 8], &[2, 2, 5, 8], &[2, 2, 5, 6], &[]],
+            ),
             ("2x5x4x", "2x5x4x", "2x5x4x", "", " causal = true", "2x5x4x", [&[2, 5, 4], &[2, 5, 4], &[2, 5, 4], &[]]),
-            ("3x7x4x", "1x5x4x", "1x5x4x", "7x5xi1", " causal = true", "3x7x4x", [&[3, 7, 4], &[1, 5, 4], &[1, 5, 4], &[7, 5]]),
-            ("2x4x3x8x", "2x4x5x8x", "2x4x5x8x", "2x1x1x5xi1", "", "2x4x3x8x", [&[2, 4, 3, 8], &[2, 4, 5, 8], &[2, 4, 5, 8], &[2, 1, 1, 5]]),
-            ("2x4x3x8x", "2x1x5x8x", "2x1x5x8x", "4x3x5x$T", "", "2x4x3x8x", [&[2, 4, 3, 8], &[2, 1, 5, 8], &[2, 1, 5, 8], &[4, 3, 5]]),
-            ("?x4x?x8x", "?x2x?x8x", "?x2x?x8x", "", " causal = true", "?x4x?x8x", [&[2, 4, 3, 8], &[2, 2, 5, 8], &[2, 2, 5, 8], &[]]),
-            ("?x?x?x?x", "?x?x?x?x", "?x?x?x?x", "?x1x?x?x$T", "", "?x?x?x?x", [&[2, 4, 3, 8], &[2, 2, 5, 8], &[2, 2, 5, 8], &[2, 1, 3, 5]]),
-            ("0x2x3x4x", "0x2x5x4x", "0x2x5x4x", "", "", "0x2x3x4x", [&[0, 2, 3, 4], &[0, 2, 5, 4], &[0, 2, 5, 4], &[]]),
-            ("1x2x3x4x", "1x2x0x4x", "1x2x0x4x", "", "", "1x2x3x4x", [&[1, 2, 3, 4], &[1, 2, 0, 4], &[1, 2, 0, 4], &[]]),
+            (
+                "3x7x4x",
+                "1x5x4x",
+                "1x5x4x",
+                "7x5xi1",
+                " causal = true",
+                "3x7x4x",
+                [&[3, 7, 4], &[1, 5, 4], &[1, 5, 4], &[7, 5]],
+            ),
+            (
+                "2x4x3x8x",
+                "2x4x5x8x",
+                "2x4x5x8x",
+                "2x1x1x5xi1",
+                "",
+                "2x4x3x8x",
+                [&[2, 4, 3, 8], &[2, 4, 5, 8], &[2, 4, 5, 8], &[2, 1, 1, 5]],
+            ),
+            (
+                "2x4x3x8x",
+                "2x1x5x8x",
+                "2x1x5x8x",
+                "4x3x5x$T",
+                "",
+                "2x4x3x8x",
+                [&[2, 4, 3, 8], &[2, 1, 5, 8], &[2, 1, 5, 8], &[4, 3, 5]],
+            ),
+            (
+                "?x4x?x8x",
+                "?x2x?x8x",
+                "?x2x?x8x",
+                "",
+                " causal = true",
+                "?x4x?x8x",
+                [&[2, 4, 3, 8], &[2, 2, 5, 8], &[2, 2, 5, 8], &[]],
+            ),
+            (
+                "?x?x?x?x",
+                "?x?x?x?x",
+                "?x?x?x?x",
+                "?x1x?x?x$T",
+                "",
+                "?x?x?x?x",
+                [&[2, 4, 3, 8], &[2, 2, 5, 8], &[2, 2, 5, 8], &[2, 1, 3, 5]],
+            ),
+            (
+                "0x2x3x4x",
+                "0x2x5x4x",
+                "0x2x5x4x",
+                "",
+                "",
+                "0x2x3x4x",
+                [&[0, 2, 3, 4], &[0, 2, 5, 4], &[0, 2, 5, 4], &[]],
+            ),
+            (
+                "1x2x3x4x",
+                "1x2x0x4x",
+                "1x2x0x4x",
+                "",
+                "",
+                "1x2x3x4x",
+                [&[1, 2, 3, 4], &[1, 2, 0, 4], &[1, 2, 0, 4], &[]],
+            ),
         ] {
             sdpa_sample(s, [q, k, v], mask, attributes, out, [qs, ks, vs, ms]);
         }
@@ -311,6 +384,8 @@ fn sdpa_sample<'s>(
         (format!(", %m: tensor<{mask}>"), " mask(%m)", format!(", tensor<{mask}>"))
     };
     let signature = format!("(%q: {q}, %k: {k}, %v: {v}{argument}) -> {out}");
-    let body = format!("%r = thunder.sdpa %q, %k, %v{operand}{attributes} : ({q}, {k}, {v}{ty}) -> {out}\n  return %r : {out}");
+    let body = format!(
+        "%r = thunder.sdpa %q, %k, %v{operand}{attributes} : ({q}, {k}, {v}{ty}) -> {out}\n  return %r : {out}"
+    );
     s.add(Dtypes::FLOATS, &signature, &body, &shapes[..if mask.is_empty() { 3 } else { 4 }]).ulps(64.0)
 }

@@ -67,8 +67,7 @@ impl<'c> Infer<'c> for Convolution<'c> {
 
 impl Convolution<'_> {
     fn window(&self, size: &[Dim]) -> Result<Window> {
-        let attributes =
-            WindowAttributes { stride: self.stride(), padding: self.padding(), dilation: self.dilation() };
+        let attributes = WindowAttributes { stride: self.stride(), padding: self.padding(), dilation: self.dilation() };
         Window::new(self, size, &vec![1; size.len()], attributes, "(C3)")
     }
 }
@@ -167,7 +166,13 @@ impl Samples for Convolution<'_> {
                 [&[1, 3, 9, 11], &[4, 3, 3, 3]],
             ),
             ("2x6x8x7x", "9x2x3x2x", "dilation = [2, 3] groups = 3", "2x9x4x4x", [&[2, 6, 8, 7], &[9, 2, 3, 2]]),
-            ("1x4x5x5x", "4x1x3x3x", "padding = [[1, 1], [1, 1]] groups = 4", "1x4x5x5x", [&[1, 4, 5, 5], &[4, 1, 3, 3]]),
+            (
+                "1x4x5x5x",
+                "4x1x3x3x",
+                "padding = [[1, 1], [1, 1]] groups = 4",
+                "1x4x5x5x",
+                [&[1, 4, 5, 5], &[4, 1, 3, 3]],
+            ),
             ("1x2x4x5x3x", "3x2x2x2x2x", "stride = [1, 2, 1]", "1x3x3x2x2x", [&[1, 2, 4, 5, 3], &[3, 2, 2, 2, 2]]),
             (
                 "?x3x?x?x",
@@ -179,7 +184,8 @@ impl Samples for Convolution<'_> {
             ("?x?x?x", "?x?x?x", "", "?x?x?x", [&[2, 3, 5], &[4, 3, 2]]),
             ("0x3x5x5x", "4x3x1x1x", "", "0x4x5x5x", [&[0, 3, 5, 5], &[4, 3, 1, 1]]),
         ] {
-            let (x, weight, out) = (format!("tensor<{x}$T>"), format!("tensor<{weight}$T>"), format!("tensor<{out}$T>"));
+            let (x, weight, out) =
+                (format!("tensor<{x}$T>"), format!("tensor<{weight}$T>"), format!("tensor<{out}$T>"));
             let body =
                 format!("%r = thunder.convolution %x, %w {attributes} : ({x}, {weight}) -> {out}\n  return %r : {out}");
             let signature = format!("(%x: {x}, %w: {weight}) -> {out}");

@@ -2,7 +2,9 @@
 
 use crate::axes::host_shapes;
 use crate::{checked_axis, infer_like};
-use thunder_interface::{Factor, Shard, ShardRule, Cost, Decompose, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+use thunder_interface::{
+    Cost, Decompose, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -66,12 +68,7 @@ impl Reference for Take<'_> {
     }
 }
 
-fn take(
-    operand: &HostTensor,
-    indices: &HostTensor,
-    axis: usize,
-    shape: Vec<usize>,
-) -> Result<HostTensor, EvalError> {
+fn take(operand: &HostTensor, indices: &HostTensor, axis: usize, shape: Vec<usize>) -> Result<HostTensor, EvalError> {
     let extent = operand.shape()[axis];
     let outer: usize = operand.shape()[..axis].iter().product();
     let slice = operand.shape()[axis + 1..].iter().product::<usize>() * operand.dtype().size();
@@ -110,7 +107,8 @@ impl Samples for Take<'_> {
             ("5x3x", "0xi64", 0, "0x3x", [&[5, 3], &[0]]),
             ("0x5x", "2xi16", 1, "0x2x", [&[0, 5], &[2]]),
         ] {
-            let (x, i, out) = (format!("tensor<{operand}$T>"), format!("tensor<{indices}>"), format!("tensor<{out}$T>"));
+            let (x, i, out) =
+                (format!("tensor<{operand}$T>"), format!("tensor<{indices}>"), format!("tensor<{out}$T>"));
             let body = format!("%r = thunder.take %x, %i axis = {axis} : ({x}, {i}) -> {out}\n  return %r : {out}");
             s.add(Dtypes::ALL, &format!("(%x: {x}, %i: {i}) -> {out}"), &body, &[xs, is]).domain(1, 0.0, 5.0);
         }

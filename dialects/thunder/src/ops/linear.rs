@@ -1,12 +1,12 @@
 //! Linear layers.
 
 use crate::axes::host_shapes;
-use crate::compose::{Extent, broadcast, count, extents, reshape};
 use crate::build::*;
+use crate::compose::{Extent, broadcast, count, extents, reshape};
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule,
+    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
+    Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -144,7 +144,8 @@ impl Samples for Linear<'_> {
             (Dtypes::NUMBERS, "0x3x", "4x3x", "0x4x", [&[0, 3], &[4, 3]]),
             (Dtypes::FLOATS, "2x0x", "4x0x", "2x4x", [&[2, 0], &[4, 0]]),
         ] {
-            let (x, weight, out) = (format!("tensor<{x}$T>"), format!("tensor<{weight}$T>"), format!("tensor<{out}$T>"));
+            let (x, weight, out) =
+                (format!("tensor<{x}$T>"), format!("tensor<{weight}$T>"), format!("tensor<{out}$T>"));
             let body = format!("%r = thunder.linear %x, %w : ({x}, {weight}) -> {out}\n  return %r : {out}");
             let signature = format!("(%x: {x}, %w: {weight}) -> {out}");
             s.add(dtypes, &signature, &body, &[xs, ws]).ulps(32.0);

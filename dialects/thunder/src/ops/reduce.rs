@@ -2,7 +2,9 @@
 
 use crate::axes::{checked_axes, host_shapes, reduced};
 use crate::{fold_constants, infer_like};
-use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+use thunder_interface::{
+    Cost, Dim, Dtypes, EvalError, Factor, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::op::FoldOutcome;
 use thunder_ir::prelude::*;

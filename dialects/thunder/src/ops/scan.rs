@@ -1,7 +1,9 @@
 //! Scans: running totals along an axis.
 
 use crate::checked_axis;
-use thunder_interface::{Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{
+    Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+};
 use thunder_ir::prelude::*;
 use thunder_tensor::{Tensor as HostTensor, lanes};
 
