@@ -12,11 +12,11 @@ use thunder_interface::{Dim, Sample, SampleSet, ShapeInputs, ShapeRule};
 use thunder_ir::op::OpDef;
 use thunder_ir::{Context, Module, Operation};
 use thunder_tensor::{DType, Tensor, Tolerance, compare};
-use thunder_tests::executor::{Decomposed, Executor, Reference};
+use thunder_tests::executor::{Artifact, Decomposed, Executor, Reference};
 use thunder_tests::{constraint, example, sample};
 
 /// Everything that runs programs, beside the reference.
-const EXECUTORS: &[&dyn Executor] = &[&Decomposed];
+const EXECUTORS: &[&dyn Executor] = &[&Decomposed, &Artifact];
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();

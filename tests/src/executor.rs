@@ -1,8 +1,12 @@
 //! Ways to run a program: the columns of the table of generated tests.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result};
 use thunder_interface::{Decompose, interpret};
 use thunder_ir::{Module, Operation, Rewriter};
+use thunder_runtime::artifact;
+use thunder_runtime::session::{self, Session};
 use thunder_tensor::Tensor;
 
 /// Runs functions of modules.
@@ -48,6 +52,24 @@ impl Executor for Decomposed {
         let copy = module.duplicate();
         decompose_all(&copy)?;
         Ok(interpret(copy.operation(), entry, inputs)?)
+    }
+}
+
+/// Machine code: the module is compiled, written as an artifact, read back, and run on two threads.
+pub struct Artifact;
+
+impl Executor for Artifact {
+    fn name(&self) -> &'static str {
+        "artifact"
+    }
+
+    fn run(&self, module: &Module<'_>, entry: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let mut copy = module.duplicate();
+        let options = thunder_lowering::Options { entry: entry.to_owned(), ..thunder_lowering::Options::default() };
+        let bytes = thunder_lowering::compile(&mut copy, &options)?.artifact.to_bytes();
+        let artifact = artifact::Artifact::from_bytes(artifact::Bytes::new(bytes), entry)?;
+        let session = Session::prepare_with(&artifact, &BTreeMap::new(), None, session::Options::with_threads(2))?;
+        Ok(session.run(inputs)?)
     }
 }
 

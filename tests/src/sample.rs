@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result};
 use thunder_interface::{Sample, dtype_of};
-use thunder_ir::{Block, Context, Module, Operation, Registry};
+use thunder_ir::{Block, Context, Module, Operation};
 use thunder_tensor::{DType, Random, Tensor};
 
-/// A context with the thunder dialect beside MLIR's own, without threads.
+/// A context with all that compilation needs, without threads.
 pub fn context() -> Context {
-    Context::with_threading(&Registry::upstream().with(thunder_dialect::dialect()), false)
+    Context::with_threading(&thunder_lowering::registry(), false)
 }
 
 /// The text of a sample with its dtype written out.

@@ -1,5 +1,6 @@
 //! The same elements in row-major order under other sizes.
 
+use super::generic::{Generic, Map, loop_index};
 use super::lowerer::Lowerer;
 use std::ops::Range;
 use thunder_interface::{Dim, DimExpr};
@@ -33,13 +34,38 @@ pub fn reshape<'c>(lo: &mut Lowerer<'c>, input: Value<'c>, from: &[Dim], to: &[D
         let merged: Vec<_> = groups.iter().map(|(old, _)| Dim::product(&from[old.clone()])).collect();
         value = collapse(lo, value, &ranges(|g| &g.0), &merged)?;
     }
-    if groups.iter().any(|(_, new)| new.len() > 1) {
-        // What becomes several sizes is known if all of these are.
-        let whole: Vec<_> = groups.iter().map(|(_, new)| Dim::product(&to[new.clone()])).collect();
-        value = lo.cast(value, lo.tensor_type(element, &whole))?;
-        value = expand(lo, value, &ranges(|g| &g.1), to)?;
+    if groups.iter().all(|(_, new)| new.len() == 1) {
+        return lo.cast(value, lo.tensor_type(element, to));
     }
-    lo.cast(value, lo.tensor_type(element, to))
+    // MLIR 22 does not lower an expansion to several sizes of which more than one is dynamic.
+    let is_open = |new: &Range<usize>| to[new.clone()].iter().filter(|dim| dim.known().is_none()).count() > 1;
+    if groups.iter().any(|(_, new)| is_open(new)) {
+        return gather(lo, value, &ranges(|g| &g.1), to);
+    }
+    // What becomes several sizes is known if all of these are.
+    let whole: Vec<_> = groups.iter().map(|(_, new)| Dim::product(&to[new.clone()])).collect();
+    value = lo.cast(value, lo.tensor_type(element, &whole))?;
+    expand(lo, value, &ranges(|g| &g.1), to)
+}
+
+/// The elements of `value`, each of whose dimensions becomes a group of them, read one by one.
+fn gather<'c>(lo: &mut Lowerer<'c>, value: Value<'c>, groups: &[Range<usize>], dims: &[Dim]) -> Result<Value<'c>> {
+    let element = value.ty().element();
+    let sizes = dims.iter().map(|dim| lo.size(dim)).collect::<Result<Vec<_>>>()?;
+    let empty = lo.empty(element, dims)?;
+    let results = Generic::parallel(dims.len()).output(empty, Map::identity(dims.len())).build(lo, |code, _| {
+        let mut from = vec![value];
+        for group in groups {
+            let mut place = loop_index(code, group.start)?;
+            for axis in group.start + 1..group.end {
+                let before = code.two("arith.muli", place, sizes[axis])?;
+                place = code.two("arith.addi", before, loop_index(code, axis)?)?;
+            }
+            from.push(place);
+        }
+        Ok(vec![code.op("tensor.extract", &from, element)?])
+    })?;
+    Ok(results[0])
 }
 
 fn collapse<'c>(lo: &Lowerer<'c>, value: Value<'c>, groups: &[Range<usize>], dims: &[Dim]) -> Result<Value<'c>> {
