@@ -229,7 +229,7 @@ fn add_inferred<'c>(def: &'static OpDef, p: &Parser<'c>, operands: Vec<Value<'c>
             p.add_results(&types);
             Ok(())
         }
-        Err(error) => Err(p.error(&error.message())),
+        Err(error) => Err(p.error(&def.without_name(&error))),
     }
 }
 

@@ -247,6 +247,12 @@ impl OpDef {
         self.operands.iter().filter(|o| o.arity != Arity::One).count() > 1
     }
 
+    /// What an error of this operation says, for a report that begins with its name.
+    pub(crate) fn without_name(&self, error: &Error) -> String {
+        let message = error.message();
+        message.strip_prefix(&format!("'{}' op ", self.name)).map(str::to_owned).unwrap_or(message)
+    }
+
     /// The sizes of the fields among `count` values, or the sentence that says why not.
     fn sizes(specs: &[ValueSpec], count: usize, segments: Option<Vec<i64>>, what: &str) -> Result<Vec<usize>, String> {
         let loose = specs.iter().filter(|s| s.arity != Arity::One).count();
@@ -327,7 +333,7 @@ impl OpDef {
         check_count(op, &self.regions, op.region_count(), "region")?;
         check_count(op, &self.successors, op.successors().len(), "successor")?;
         if let Some(infer) = self.hooks.infer {
-            let inferred = infer(view).map_err(|e| op.error(e.message()))?;
+            let inferred = infer(view).map_err(|e| op.error(self.without_name(&e)))?;
             for (index, (inferred, actual)) in inferred.iter().zip(op.results()).enumerate() {
                 if !compatible(*inferred, actual.ty()) {
                     return Err(op.error(format!(

@@ -32,6 +32,7 @@ const INSTRUCTIONS: &[&str] = &[
 
 /// Replaces the ops of `math` and the conversions of narrow floats by calls, and adds what is called.
 pub fn expand(module: &mut Module<'_>) -> Result {
+    widen_integers(module)?;
     let mut ops = Vec::new();
     module.operation().walk(|op| {
         if op.name().starts_with("math.") || ["arith.truncf", "arith.extf"].contains(&op.name()) {
@@ -60,6 +61,27 @@ pub fn expand(module: &mut Module<'_>) -> Result {
     }
     declare(module, foreign)?;
     add(module, wanted)
+}
+
+/// Makes conversions of integers to bf16 go through f64, which holds those of 32 bits exactly: the rounding that is
+/// left is one of ours.
+fn widen_integers(module: &Module<'_>) -> Result {
+    let mut ops = Vec::new();
+    module.operation().walk(|op| {
+        let is_conversion = ["arith.sitofp", "arith.uitofp"].contains(&op.name());
+        if is_conversion && op.result(0).ty().as_scalar() == Some(Scalar::BF16) {
+            ops.push(op);
+        }
+    });
+    for op in ops {
+        let rewriter = Rewriter::at(op);
+        let wide = Blueprint::new(op.name()).operands(op.operands()).results([Type::f64(op.context())]);
+        let wide = rewriter.insert(&wide)?.result(0);
+        let narrow = Blueprint::new("arith.truncf").operands([wide]).results([op.result(0).ty()]);
+        let narrow = rewriter.insert(&narrow)?.result(0);
+        rewriter.replace(op, &[narrow])?;
+    }
+    Ok(())
 }
 
 /// The function that does what `op` does, if it is not done by instructions.

@@ -148,6 +148,10 @@ fn groups(from: &[Dim], to: &[Dim]) -> Option<Vec<Group>> {
             } else if new.divides(&old) && j < to.len() {
                 new.multiply(&to[j]);
                 j += 1;
+            } else if i < from.len() && j < to.len() {
+                old.multiply(&from[i]);
+                new.multiply(&to[j]);
+                (i, j) = (i + 1, j + 1);
             } else {
                 return None;
             }

@@ -126,7 +126,7 @@ fn hunt(hunt: &Hunt) -> anyhow::Result<ExitCode> {
         let (done, good) = last_counts(&counts);
         (tried, valid, from) = (tried + done, valid + good, from + done.max(1));
         if let Some(fault) = fault_of(status, &std::fs::read_to_string(&log)?) {
-            let program = std::fs::read(&current)?;
+            let program = std::fs::read(&current).with_context(|| format!("the worker does not start: {fault}"))?;
             keep(hunt, &mut found, fault, &program)?;
         }
         eprintln!("{tried} programs, {valid} of them valid, {} kinds of fault", found.len());

@@ -322,7 +322,7 @@ unsafe extern "C" fn infer(
                 outcome(true)
             }
             Ok(Err(error)) => {
-                emit(location, Severity::Error, &format!("'{}' op {}", def.name, error.message()));
+                emit(location, Severity::Error, &format!("'{}' op {}", def.name, def.without_name(&error)));
                 outcome(false)
             }
             Err(panic) => {
