@@ -768,6 +768,12 @@ func.func private @thunder.truncf.f32.bf16(%x: f32) -> bf16 {
   return %y : bf16
 }
 
+// What LLVM calls where it moves values of bf16 between registers by way of f32; libgcc has it from version 13 on.
+func.func @__truncsfbf2(%x: f32) -> bf16 {
+  %y = call @thunder.truncf.f32.bf16(%x) : (f32) -> bf16
+  return %y : bf16
+}
+
 // bf16 to f32, exact. As bits, since LLVM moves rounding functions before a conversion it knows, to bf16.
 func.func private @thunder.extf.bf16.f32(%x: bf16) -> f32 {
   %shift = arith.constant 16 : i32

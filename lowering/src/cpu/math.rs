@@ -40,6 +40,9 @@ pub fn expand(module: &mut Module<'_>) -> Result {
         }
     });
     let mut wanted = BTreeSet::new();
+    if holds_bf16(module) {
+        wanted.insert("__truncsfbf2".to_owned());
+    }
     let mut foreign: HashMap<String, Type<'_>> = HashMap::new();
     for op in ops {
         let Some(callee) = callee_of(op) else { continue };
@@ -61,6 +64,14 @@ pub fn expand(module: &mut Module<'_>) -> Result {
     }
     declare(module, foreign)?;
     add(module, wanted)
+}
+
+fn holds_bf16(module: &Module<'_>) -> bool {
+    let mut found = false;
+    module.operation().walk(|op| {
+        found = found || op.results().any(|v| v.ty().element().as_scalar() == Some(Scalar::BF16));
+    });
+    found
 }
 
 /// Makes conversions of integers to bf16 go through f64, which holds those of 32 bits exactly: the rounding that is
