@@ -50,6 +50,13 @@ func.func @broadcast(%x: tensor<4xf32>, %n: index) -> (tensor<4xf32>, tensor<?x2
   return %a, %c : tensor<4xf32>, tensor<?x2x4xf32>
 }
 
+// CHECK-LABEL: @broadcast_to_itself
+func.func @broadcast_to_itself(%x: tensor<?x1xf32>, %n: index) -> tensor<?x1xf32> {
+  %a = thunder.broadcast_in_dim %x, [%n] dims = [0, 1] : (tensor<?x1xf32>, index) -> tensor<?x1xf32>
+  // CHECK: return %arg0
+  return %a : tensor<?x1xf32>
+}
+
 // CHECK-LABEL: @slice_all
 func.func @slice_all(%x: tensor<?x8xf32>) -> (tensor<?x8xf32>, tensor<?x8xf32>) {
   %a = thunder.slice %x start = [0, 0] limit = [9223372036854775807, 8] stride = [1, 1] : tensor<?x8xf32> -> tensor<?x8xf32>

@@ -114,10 +114,9 @@ impl Reference for BroadcastInDim<'_> {
 impl<'c> Fold<'c> for BroadcastInDim<'c> {
     fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
         let dims = self.dims();
-        // broadcast(x) == x where every dimension stays as it is
+        // broadcast(x) == x where every dimension stays as it is; dynamic ones do in the same type
         if dims.iter().enumerate().all(|(index, dim)| index as i64 == *dim)
             && let Some(folded) = fold_to(self, self.operand())
-            && self.sizes().is_empty()
         {
             return Some(folded);
         }
