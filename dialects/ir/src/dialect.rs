@@ -1,53 +1,11 @@
 //! A dialect as a value: its operations, types and attributes in tables.
 
 use crate::op::{Op, OpDef};
-use crate::raw::assembly::{Parsed, Parser, Printer};
+use crate::parametric::{AttrDef, ParametricDef, TypeDef};
 use crate::raw::attribute::Attribute;
 use crate::raw::callback::Table;
 use crate::raw::types::Type;
 use std::sync::OnceLock;
-
-/// A type or attribute that a dialect defines; its parameters are attributes.
-pub struct ParametricDef {
-    /// The name without the dialect.
-    pub name: &'static str,
-    /// What it stands for.
-    pub doc: &'static str,
-    /// The sentence that says what is wrong with parameters, if something is.
-    pub verify: fn(&[Attribute<'_>]) -> Result<(), String>,
-    /// Reads what follows the name.
-    pub parse: for<'c> fn(&Parser<'c>) -> Parsed<Vec<Attribute<'c>>>,
-    /// Writes what follows the name.
-    pub print: fn(&[Attribute<'_>], &Printer<'_>),
-}
-
-/// A type or attribute of a dialect, as a Rust type. Derived from a struct or written by hand.
-pub trait Parametric {
-    /// The name without the dialect.
-    const NAME: &'static str;
-    /// What it stands for.
-    const DOC: &'static str;
-    /// The sentence that says what is wrong with parameters, if something is.
-    fn verify(params: &[Attribute<'_>]) -> Result<(), String>;
-    /// Reads what follows the name; `<a, b>` unless overridden.
-    fn parse<'c>(p: &Parser<'c>) -> Parsed<Vec<Attribute<'c>>> {
-        if !p.try_token("<") {
-            return Ok(Vec::new());
-        }
-        let mut params = vec![p.attribute()?];
-        while p.try_token(",") {
-            params.push(p.attribute()?);
-        }
-        p.token(">")?;
-        Ok(params)
-    }
-    /// Writes what follows the name.
-    fn print(params: &[Attribute<'_>], p: &Printer<'_>) {
-        if !params.is_empty() {
-            p.text("<").separated(params, |p, param| _ = p.attribute(*param)).text(">");
-        }
-    }
-}
 
 /// Chooses the operation that holds a constant, given its value and type.
 pub type Materialize = fn(Attribute<'_>, Type<'_>) -> Option<&'static OpDef>;
@@ -61,9 +19,9 @@ pub struct Dialect {
     /// Its operations, in the order of documentation.
     pub ops: Vec<&'static OpDef>,
     /// Its types.
-    pub types: Vec<ParametricDef>,
+    pub types: Vec<&'static ParametricDef>,
     /// Its attributes.
-    pub attributes: Vec<ParametricDef>,
+    pub attributes: Vec<&'static ParametricDef>,
     /// Dialects to be loaded before it.
     pub dependent: Vec<&'static str>,
     /// The operation, with an attribute `value`, that folding turns constants into.
@@ -89,21 +47,26 @@ impl Dialect {
     /// Adds an operation.
     pub fn op<O: Op<'static>>(mut self) -> Self {
         let def = O::definition();
-        assert_eq!(def.dialect(), self.name, "'{}' is not of dialect '{}'", def.name, self.name);
-        self.ops.push(def);
+        self.ops.push(self.own(def.name, def));
         self
     }
 
     /// Adds a type.
-    pub fn ty<T: Parametric>(mut self) -> Self {
-        self.types.push(parametric::<T>());
+    pub fn ty<T: TypeDef<'static>>(mut self) -> Self {
+        self.types.push(self.own(T::definition().name, T::definition()));
         self
     }
 
     /// Adds an attribute.
-    pub fn attribute<A: Parametric>(mut self) -> Self {
-        self.attributes.push(parametric::<A>());
+    pub fn attribute<A: AttrDef<'static>>(mut self) -> Self {
+        self.attributes.push(self.own(A::definition().name, A::definition()));
         self
+    }
+
+    fn own<T>(&self, name: &str, def: T) -> T {
+        let dialect = name.split_once('.').map(|(dialect, _)| dialect);
+        assert_eq!(dialect, Some(self.name), "'{name}' is not of dialect '{}'", self.name);
+        def
     }
 
     /// Loads another dialect before this one.
@@ -117,8 +80,4 @@ impl Dialect {
         self.materialize = Some(materialize);
         self
     }
-}
-
-fn parametric<T: Parametric>() -> ParametricDef {
-    ParametricDef { name: T::NAME, doc: T::DOC, verify: T::verify, parse: T::parse, print: T::print }
 }

@@ -4,10 +4,12 @@
 //! op-name operands attributes dictionary? `:` operand-types `->` result-types regions
 //! ```
 //! Operands are comma-separated in field order; a variadic field stands in brackets unless it is
-//! the only field, an optional one as `name(%x)`. Attributes are `name = value`, defaults left out.
+//! the only field, an optional one as `name(%x)`. Attributes are `name = value`, a unit is its `name`, and defaults are
+//! left out.
 //! One operand type stands bare, several in parentheses. With the `same_type` trait one type says
 //! all, unless they differ in dynamic sizes. Result types may be left out where the op infers them.
 
+use crate::attr::Spelling;
 use crate::op::{Arity, OPERAND_SEGMENTS, OpDef, View, infer_types};
 use crate::raw::assembly::{Parsed, Parser, Printer, Unresolved};
 use crate::raw::attribute::Attribute;
@@ -24,21 +26,28 @@ pub(crate) fn print(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {
         }
         p.successor(block);
     });
+    let mut elided = vec![OPERAND_SEGMENTS];
     for spec in &def.attributes {
         let Some(value) = op.attribute(spec.name) else { continue };
-        if spec.default.is_some_and(|default| default(op.context()) == value) {
+        if spec.spelling == Spelling::Open && takes_colon(value) {
             continue;
         }
-        p.text(" ").text(spec.name).text(" = ");
-        (spec.print)(value, p);
+        elided.push(spec.name);
+        if spec.default.is_none_or(|default| default(op.context()) != value) {
+            p.text(" ");
+            spec.print_named(value, p);
+        }
     }
-    let mut elided: Vec<_> = def.attributes.iter().map(|a| a.name).collect();
-    elided.push(OPERAND_SEGMENTS);
     p.attributes(op, &elided);
     print_types(def, view, p);
     for region in op.regions() {
         p.text(" ").region(region, true, !def.has_trait("no_terminator"));
     }
+}
+
+/// Whether MLIR reads a colon after this attribute as that of its type: after strings and attributes of dialects.
+fn takes_colon(value: Attribute<'_>) -> bool {
+    value.as_string().is_some() || value.to_string().starts_with('#')
 }
 
 fn print_operands(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {
@@ -112,8 +121,7 @@ pub(crate) fn parse(def: &'static OpDef, p: &Parser<'_>) -> Parsed {
     while let Some(spec) =
         def.attributes.iter().find(|spec| p.attribute_set(spec.name).is_none() && p.try_keyword(spec.name))
     {
-        p.token("=")?;
-        p.set_attribute(spec.name, (spec.parse)(p)?);
+        p.set_attribute(spec.name, spec.parse_named(p, "attribute")?);
     }
     p.attributes()?;
     if def.needs_segments() {
@@ -212,11 +220,7 @@ fn add_inferred<'c>(def: &'static OpDef, p: &Parser<'c>, operands: Vec<Value<'c>
     // Attributes of the wrong kind must be an error here: inference reads them before the verifier.
     for spec in &def.attributes {
         match p.attribute_set(spec.name) {
-            Some(value) if !(spec.accepts)(value) => {
-                let kind = (spec.description)();
-                let name = spec.name;
-                return Err(p.error(&format!("attribute '{name}' must be {kind}, but is {value}")));
-            }
+            Some(value) if !(spec.accepts)(value) => return Err(p.error(&spec.refusal("attribute", value))),
             None if spec.required && spec.default.is_none() => {
                 return Err(p.error(&format!("requires attribute '{}'", spec.name)));
             }

@@ -14,6 +14,7 @@ pub mod diagnostic;
 pub mod dialect;
 mod format;
 pub mod op;
+pub mod parametric;
 pub mod pass;
 mod raw;
 pub mod rewrite;
@@ -27,11 +28,11 @@ pub use raw::builder::{Blueprint, Builder, Module, Rewriter};
 pub use raw::context::{Context, ContextRef, Location, Registry};
 pub use raw::operation::{Block, Operation, Region, Value};
 pub use raw::types::{Scalar, TensorType, Type};
-pub use thunder_ir_macros::{AttrKind, op, pass};
+pub use thunder_ir_macros::{AttrKind, attr, op, pass, ty};
 
 /// What a file that defines ops, patterns or passes needs.
 pub mod prelude {
-    pub use crate::attr::{AnyAttr, ArrayOf, AttrKind, Dense, SymbolName, SymbolRef, TypeAttr};
+    pub use crate::attr::{AttrKind, Dense, SymbolName, SymbolPath, SymbolRef, Unit};
     pub use crate::constraint::{
         Any, AnyScalar, Bool, Either, F32, Float, I64, Index, Integer, IntegerOrBool, Number, Ranked, Tensor,
     };
@@ -39,10 +40,12 @@ pub mod prelude {
         Assembly, Canonicalize, Effect, EffectKind, Fold, FoldOutcome, Folded, Infer, MemoryEffects, Op, Verify,
         VerifyRegions,
     };
+    pub use crate::parametric::{AttrDef, ParameterAssembly, TypeDef};
     pub use crate::pass::{Pass, PassContext, Pipeline};
     pub use crate::rewrite::{Mismatch, OrNoMatch, Pattern, Patterns, Rewritten};
     pub use crate::{
         Attribute, Block, Builder, Context, ContextRef, Dialect, Error, Location, Module, Operation, Parsed, Parser,
-        Printer, Region, Registry, Result, Rewriter, Severity, Type, Value, op, pass, require,
+        Printer, Region, Registry, Result, Rewriter, Severity, Type, Value, require,
     };
+    pub use thunder_ir_macros::{AttrKind, attr, op, pass, ty};
 }

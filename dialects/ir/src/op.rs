@@ -3,7 +3,7 @@
 //! `#[op]` writes the table and the struct; the traits of this module are the hooks that an op's
 //! author implements, each named in `#[op(...)]` so that the table knows of it.
 
-use crate::attr::AttrKind;
+use crate::attr::{AttrKind, AttributeSpec};
 use crate::constraint::{Constraint, compatible};
 use crate::diagnostic::{Error, Result};
 use crate::raw::assembly::{Parsed, Parser, Printer};
@@ -38,42 +38,6 @@ pub struct ValueSpec {
     pub constraint: Constraint,
     /// The labelled constraint that the type is part of, such as `(C1)`, or nothing.
     pub label: &'static str,
-}
-
-/// One attribute field.
-pub struct AttributeSpec {
-    /// The field's and the attribute's name.
-    pub name: &'static str,
-    /// Whether it must be present.
-    pub required: bool,
-    /// What an absent one means.
-    pub default: Option<for<'c> fn(ContextRef<'c>) -> Attribute<'c>>,
-    /// Whether an attribute is of its kind.
-    pub accepts: fn(Attribute<'_>) -> bool,
-    /// The kind in words.
-    pub description: fn() -> String,
-    /// Writes the value.
-    pub print: fn(Attribute<'_>, &Printer<'_>),
-    /// Reads the value.
-    pub parse: for<'c> fn(&Parser<'c>) -> Parsed<Attribute<'c>>,
-    /// The labelled constraint that its kind is part of, such as `(C2)`, or nothing.
-    pub label: &'static str,
-}
-
-impl AttributeSpec {
-    /// A required attribute of kind `K`.
-    pub fn new<K: AttrKind>(name: &'static str) -> Self {
-        Self {
-            name,
-            required: true,
-            default: None,
-            accepts: |a| K::from_attribute(a).is_some(),
-            description: K::description,
-            print: K::print,
-            parse: K::parse,
-            label: "",
-        }
-    }
 }
 
 /// One region or successor field.
@@ -320,12 +284,7 @@ impl OpDef {
                     return Err(op.error(format!("requires attribute '{}'", spec.name)));
                 }
                 Some(value) if !(spec.accepts)(value) => {
-                    return Err(op.error(format!(
-                        "{}attribute '{}' must be {}, but is {value}",
-                        spaced(spec.label),
-                        spec.name,
-                        (spec.description)()
-                    )));
+                    return Err(op.error(spec.refusal("attribute", value)));
                 }
                 _ => {}
             }

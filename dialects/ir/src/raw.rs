@@ -10,6 +10,7 @@ pub(crate) mod builder;
 pub(crate) mod callback;
 pub(crate) mod codegen;
 pub(crate) mod context;
+pub(crate) mod dense_array;
 pub(crate) mod diagnostic;
 pub(crate) mod operation;
 pub(crate) mod pass;

@@ -6,7 +6,7 @@ use thunder_ir::prelude::*;
 /// A number.
 #[op("toy.constant", pure, constant_like, fold)]
 pub struct Constant {
-    value: Attr<AnyAttr>,
+    value: Attr<Attribute<'_>>,
     out: Produces<Number>,
 }
 
@@ -53,7 +53,6 @@ pub enum Mode {
     /// To the nearest even number.
     NearestEven,
 }
-use thunder_ir::AttrKind;
 
 /// Everything that a field can be.
 #[op("toy.everything", verify, effects)]

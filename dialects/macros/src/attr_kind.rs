@@ -1,8 +1,10 @@
 //! `#[derive(AttrKind)]` on enums without data and on structs with named fields.
 
 use crate::doc::snake_case;
+use crate::field::attribute_spec;
 use proc_macro2::TokenStream;
 use quote::quote;
+use syn::ext::IdentExt as _;
 use syn::{Data, DeriveInput, Error, Fields, Ident, Result, Variant};
 
 pub fn expand(item: &DeriveInput) -> Result<TokenStream> {
@@ -20,6 +22,9 @@ fn expand_enum(name: &Ident, variants: Vec<&Variant>) -> Result<TokenStream> {
     if let Some(variant) = variants.iter().find(|v| !matches!(v.fields, Fields::Unit)) {
         return Err(Error::new_spanned(variant, "a variant with data cannot be an attribute"));
     }
+    if variants.is_empty() {
+        return Err(Error::new_spanned(name, "an enum without variants has no value to store"));
+    }
     let idents: Vec<_> = variants.iter().map(|v| &v.ident).collect();
     let texts: Vec<_> = idents.iter().map(|i| snake_case(&i.to_string())).collect();
     let words = format!("one of {}", texts.join(", "));
@@ -36,8 +41,8 @@ fn expand_enum(name: &Ident, variants: Vec<&Variant>) -> Result<TokenStream> {
             fn to_attribute<'c>(
                 cx: ::thunder_ir::ContextRef<'c>,
                 value: #name,
-            ) -> ::thunder_ir::Attribute<'c> {
-                ::thunder_ir::Attribute::string(cx, value.as_str())
+            ) -> ::thunder_ir::Result<::thunder_ir::Attribute<'c>> {
+                Ok(::thunder_ir::Attribute::string(cx, value.as_str()))
             }
             fn from_attribute(attribute: ::thunder_ir::Attribute<'_>) -> Option<#name> {
                 match attribute.as_string()? {
@@ -72,32 +77,46 @@ fn expand_struct(name: &Ident, fields: &Fields) -> Result<TokenStream> {
     };
     let idents: Vec<_> = fields.named.iter().filter_map(|f| f.ident.as_ref()).collect();
     let types: Vec<_> = fields.named.iter().map(|f| &f.ty).collect();
-    let texts: Vec<_> = idents.iter().map(ToString::to_string).collect();
-    let words = format!("a dictionary with {}", texts.join(", "));
+    let texts: Vec<_> = idents.iter().map(|ident| ident.unraw().to_string()).collect();
+    let specs: Vec<_> = texts.iter().zip(&types).map(|(text, ty)| attribute_spec(text, ty, None)).collect();
     let count = texts.len();
     Ok(quote! {
+        impl #name {
+            fn entries() -> &'static [::thunder_ir::attr::AttributeSpec] {
+                static ENTRIES: ::std::sync::LazyLock<Vec<::thunder_ir::attr::AttributeSpec>> =
+                    ::std::sync::LazyLock::new(|| vec![#(#specs),*]);
+                &ENTRIES
+            }
+        }
+
         impl ::thunder_ir::attr::AttrKind for #name {
             type Value<'c> = #name;
             fn to_attribute<'c>(
                 cx: ::thunder_ir::ContextRef<'c>,
                 value: #name,
-            ) -> ::thunder_ir::Attribute<'c> {
-                ::thunder_ir::Attribute::dictionary(cx, &[
-                    #((#texts, <#types as ::thunder_ir::attr::AttrKind>::to_attribute(cx, value.#idents)),)*
-                ])
+            ) -> ::thunder_ir::Result<::thunder_ir::Attribute<'c>> {
+                Ok(::thunder_ir::Attribute::dictionary(cx, &[
+                    #((#texts, <#types as ::thunder_ir::attr::AttrKind>::to_attribute(cx, value.#idents)?),)*
+                ]))
             }
             fn from_attribute(attribute: ::thunder_ir::Attribute<'_>) -> Option<#name> {
                 if attribute.as_dictionary()?.len() != #count {
                     return None;
                 }
                 Some(#name {
-                    #(#idents: <#types as ::thunder_ir::attr::AttrKind>::from_attribute(
-                        attribute.entry(#texts)?,
-                    )?,)*
+                    #(#idents: ::thunder_ir::attr::dictionary::entry::<#types>(attribute, #texts)?,)*
                 })
             }
             fn description() -> String {
-                #words.to_owned()
+                ::thunder_ir::attr::dictionary::description(Self::entries())
+            }
+            fn print(attribute: ::thunder_ir::Attribute<'_>, p: &::thunder_ir::Printer<'_>) {
+                ::thunder_ir::attr::dictionary::print(Self::entries(), attribute, p);
+            }
+            fn parse<'c>(
+                p: &::thunder_ir::Parser<'c>,
+            ) -> ::thunder_ir::Parsed<::thunder_ir::Attribute<'c>> {
+                ::thunder_ir::attr::dictionary::parse(Self::entries(), p)
             }
         }
     })

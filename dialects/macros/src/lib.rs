@@ -1,11 +1,13 @@
-//! Attribute and derive macros behind `thunder-ir`: ops, passes and attributes from structs.
+//! Attribute and derive macros behind `thunder-ir`: ops, types, attributes and passes from structs.
 //!
 //! What each macro accepts is documented where `thunder-ir` re-exports it; errors point at the
 //! token that is wrong.
 
 mod attr_kind;
 mod doc;
+mod field;
 mod op;
+mod parametric;
 mod pass;
 
 use proc_macro::TokenStream;
@@ -53,6 +55,53 @@ pub fn pass(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let arguments = parse_macro_input!(arguments as pass::Arguments);
     let item = parse_macro_input!(item as ItemStruct);
     pass::expand(&arguments, &item).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// Makes a struct a type of a dialect: its fields are the parameters.
+///
+/// ```ignore
+/// /// A box around `size` values of one type: `!my.box<f32, size = 4>`.
+/// #[ty("my.box", verify)]
+/// pub struct Boxed<'c> {
+///     element: Type<'c>,
+///     #[default(1)]
+///     size: i64,
+/// }
+/// ```
+///
+/// Each field's type is an attribute kind whose value is itself: numbers, `bool`, `String`, `Vec`s, `Type<'c>`,
+/// `Attribute<'c>`, enums and structs with `#[derive(AttrKind)]`, and structs of `#[ty]` and `#[attr]`.
+/// `#[default(expr)]` gives the value that an absent parameter means. After the name may come `verify`, where the
+/// struct implements `Verify`, and `assembly`, where it implements `ParameterAssembly`.
+///
+/// `Boxed::of(ty)` and `boxed.into_type(cx)` convert; `Operand<Boxed<'_>>` is an operand of such a type, and
+/// `Attr<Boxed<'_>>` such a type as an attribute.
+#[proc_macro_attribute]
+pub fn ty(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    parametric(parametric::Sort::Type, arguments, item)
+}
+
+/// Makes a struct an attribute of a dialect: its fields are the parameters, as with [`macro@ty`].
+///
+/// ```ignore
+/// /// The numbers from `low` up to `high`: `#my.range<low = 0, high = 8>`.
+/// #[attr("my.range", verify)]
+/// pub struct Range {
+///     low: i64,
+///     high: i64,
+/// }
+/// ```
+///
+/// `Range::of(attribute)` and `range.into_attribute(cx)` convert; `Attr<Range>` is an attribute of this kind.
+#[proc_macro_attribute]
+pub fn attr(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    parametric(parametric::Sort::Attribute, arguments, item)
+}
+
+fn parametric(sort: parametric::Sort, arguments: TokenStream, item: TokenStream) -> TokenStream {
+    let arguments = parse_macro_input!(arguments as parametric::Arguments);
+    let item = parse_macro_input!(item as ItemStruct);
+    parametric::expand(sort, &arguments, &item).unwrap_or_else(|e| e.to_compile_error()).into()
 }
 
 /// Makes an enum or a struct an attribute kind.

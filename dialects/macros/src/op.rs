@@ -1,8 +1,9 @@
 //! `#[op]`.
 
 use crate::doc;
+use crate::field::{attribute_spec, is_qualified, single_argument, static_form};
 use proc_macro2::{Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::parse::{Parse, ParseStream};
 use syn::punctuated::Punctuated;
 use syn::{
@@ -10,7 +11,34 @@ use syn::{
     Type, parenthesized,
 };
 
+/// MLIR's traits, by the names that the shim's table gives them.
+const TRAITS: &[&str] = &[
+    "commutative",
+    "idempotent",
+    "involution",
+    "terminator",
+    "isolated_from_above",
+    "constant_like",
+    "same_type",
+    "same_operand_types",
+    "same_shape",
+    "same_element_type",
+    "elementwise",
+    "symbol_table",
+    "affine_scope",
+    "automatic_allocation_scope",
+    "no_terminator",
+    "single_block",
+    "recursive_memory_effects",
+    "no_region_arguments",
+];
+
+const FLAGS: &[&str] = &["pure", "symbol", "graph_region"];
+
 const HOOKS: &[&str] = &["verify", "verify_regions", "infer", "fold", "canonicalize", "effects", "assembly"];
+
+/// Methods that every op has.
+const TAKEN: &[&str] = &["build", "context", "definition", "error", "from_view", "of", "operation", "view"];
 
 const FIELD_KINDS: &str = "expected one of Operand<C>, OptionalOperand<C>, Variadic<C>, \
     Produces<C>, ProducesMany<C>, Attr<K>, OptionalAttr<K>, Region, Regions, Successor, Successors";
@@ -25,7 +53,7 @@ pub struct Arguments {
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let name: LitStr = input.parse()?;
-        if name.value().split('.').filter(|part| !part.is_empty()).count() < 2 {
+        if !is_qualified(&name.value()) {
             return Err(Error::new(name.span(), "the name of an op is `dialect.op`"));
         }
         let mut parsed = Self { name, words: Vec::new(), interfaces: Vec::new() };
@@ -36,6 +64,14 @@ impl Parse for Arguments {
                 parenthesized!(paths in input);
                 parsed.interfaces = Punctuated::<Path, Token![,]>::parse_terminated(&paths)?.into_iter().collect();
             } else {
+                let text = word.to_string();
+                if !TRAITS.iter().chain(FLAGS).chain(HOOKS).any(|known| *known == text) {
+                    let known = [FLAGS, HOOKS, TRAITS].concat().join(", ");
+                    return Err(Error::new(word.span(), format!("expected interfaces(...) or one of {known}")));
+                }
+                if parsed.has(&text) {
+                    return Err(Error::new(word.span(), format!("`{text}` stands here twice")));
+                }
                 parsed.words.push(word);
             }
         }
@@ -114,11 +150,14 @@ pub fn expand(arguments: &Arguments, item: &ItemStruct) -> Result<TokenStream> {
 
 fn part(field: &Field) -> Result<Part> {
     let name = field.ident.clone().expect("named fields have names");
+    if TAKEN.iter().any(|taken| name == taken) {
+        return Err(Error::new(name.span(), format!("every op has a method `{name}`: choose another name")));
+    }
     let Type::Path(path) = &field.ty else { return Err(Error::new_spanned(&field.ty, FIELD_KINDS)) };
     let segment = path.path.segments.last().expect("a path has a segment");
     let argument = match &segment.arguments {
         PathArguments::AngleBracketed(list) if list.args.len() == 1 => match &list.args[0] {
-            GenericArgument::Type(ty) => Some(ty.clone()),
+            GenericArgument::Type(ty) => Some(static_form(ty)),
             other => return Err(Error::new_spanned(other, "expected a type")),
         },
         PathArguments::None => None,
@@ -136,7 +175,7 @@ fn part(field: &Field) -> Result<Part> {
         "Attr" => Kind::Attribute {
             kind: argument("an attribute kind")?,
             optional: false,
-            default: attribute_argument(field, "default")?,
+            default: single_argument(field, "default")?,
         },
         "OptionalAttr" => Kind::Attribute { kind: argument("an attribute kind")?, optional: true, default: None },
         "Region" => Kind::Region { variadic: false },
@@ -154,13 +193,9 @@ fn part(field: &Field) -> Result<Part> {
             return Err(Error::new_spanned(attribute, "only an `Attr` has a default"));
         }
     }
-    let label = attribute_argument::<LitInt>(field, "c")?
+    let label = single_argument::<LitInt>(field, "c")?
         .map_or_else(String::new, |number| format!("(C{})", number.base10_digits()));
     Ok(Part { name, doc: doc::text(&field.attrs), label, kind })
-}
-
-fn attribute_argument<T: Parse>(field: &Field, name: &str) -> Result<Option<T>> {
-    field.attrs.iter().find(|a| a.path().is_ident(name)).map(|a| a.parse_args()).transpose()
 }
 
 fn definition(arguments: &Arguments, name: &Ident, docs: &str, parts: &[Part]) -> TokenStream {
@@ -173,18 +208,12 @@ fn definition(arguments: &Arguments, name: &Ident, docs: &str, parts: &[Part]) -
             Kind::Operand(arity, constraint) => value_spec("operands", text, arity, constraint, label),
             Kind::Produces(arity, constraint) => value_spec("results", text, arity, constraint, label),
             Kind::Attribute { kind, optional, default } => {
-                let default = match default {
-                    Some(value) => quote! {
-                        Some(|cx| <#kind as ::thunder_ir::attr::AttrKind>::to_attribute(cx, (#value).into()))
-                    },
-                    None => quote!(None),
-                };
+                let spec = attribute_spec(text, kind, default.as_ref());
                 quote! {
-                    def.attributes.push(::thunder_ir::op::AttributeSpec {
+                    def.attributes.push(::thunder_ir::attr::AttributeSpec {
                         required: !#optional,
-                        default: #default,
                         label: #label,
-                        ..::thunder_ir::op::AttributeSpec::new::<#kind>(#text)
+                        ..#spec
                     });
                 }
             }
@@ -362,6 +391,11 @@ fn value_accessor(name: &Ident, doc: &str, arity: &str, what: &str, index: usize
     }
 }
 
+/// Like `quote!`, with local variables that no field's name can be taken for.
+macro_rules! own {
+    ($($token:tt)*) => { quote_spanned!(Span::mixed_site() => $($token)*) };
+}
+
 fn builder(arguments: &Arguments, name: &Ident, visibility: &syn::Visibility, parts: &[Part]) -> TokenStream {
     let infers = arguments.has("infer")
         || (arguments.has("same_type") && parts.iter().any(|p| matches!(p.kind, Kind::Operand("One", _))));
@@ -377,45 +411,45 @@ fn builder(arguments: &Arguments, name: &Ident, visibility: &syn::Visibility, pa
     for Part { name: field, kind, .. } in parts {
         match kind {
             Kind::Operand("One", _) => {
-                parameters.push(quote!(#field: ::thunder_ir::Value<'c>));
-                groups.push(quote!(vec![#field]));
+                parameters.push(own!(#field: ::thunder_ir::Value<'c>));
+                groups.push(own!(vec![#field]));
                 names.push(field);
             }
             Kind::Operand("Optional", _) => {
-                parameters.push(quote!(#field: Option<::thunder_ir::Value<'c>>));
-                groups.push(quote!(#field.into_iter().collect()));
+                parameters.push(own!(#field: Option<::thunder_ir::Value<'c>>));
+                groups.push(own!(#field.into_iter().collect()));
                 names.push(field);
             }
             Kind::Operand(..) => {
-                parameters.push(quote!(#field: &[::thunder_ir::Value<'c>]));
-                groups.push(quote!(#field.to_vec()));
+                parameters.push(own!(#field: &[::thunder_ir::Value<'c>]));
+                groups.push(own!(#field.to_vec()));
                 names.push(field);
             }
             Kind::Attribute { kind, optional, .. } => {
                 let key = field.to_string();
                 let key = key.trim_start_matches("r#");
-                let value = quote!(<#kind as ::thunder_ir::attr::AttrKind>::Value<'c>);
-                let convert = quote!(<#kind as ::thunder_ir::attr::AttrKind>::to_attribute);
+                let value = own!(<#kind as ::thunder_ir::attr::AttrKind>::Value<'c>);
+                let convert = own!(<#kind as ::thunder_ir::attr::AttrKind>::to_attribute);
                 if *optional {
-                    parameters.push(quote!(#field: Option<#value>));
-                    attributes.push(quote! {
+                    parameters.push(own!(#field: Option<#value>));
+                    attributes.push(own! {
                         if let Some(value) = #field {
-                            attributes.push((#key, #convert(b.context(), value)));
+                            attributes.push((#key, #convert(b.context(), value)?));
                         }
                     });
                 } else {
-                    parameters.push(quote!(#field: #value));
-                    attributes.push(quote!(attributes.push((#key, #convert(b.context(), #field)));));
+                    parameters.push(own!(#field: #value));
+                    attributes.push(own!(attributes.push((#key, #convert(b.context(), #field)?));));
                 }
                 names.push(field);
             }
             Kind::Successor { variadic } => {
                 if *variadic {
-                    parameters.push(quote!(#field: &[::thunder_ir::Block<'c>]));
-                    successors.push(quote!(successors.extend(#field);));
+                    parameters.push(own!(#field: &[::thunder_ir::Block<'c>]));
+                    successors.push(own!(successors.extend(#field);));
                 } else {
-                    parameters.push(quote!(#field: ::thunder_ir::Block<'c>));
-                    successors.push(quote!(successors.push(#field);));
+                    parameters.push(own!(#field: ::thunder_ir::Block<'c>));
+                    successors.push(own!(successors.push(#field);));
                 }
                 names.push(field);
             }
@@ -424,11 +458,11 @@ fn builder(arguments: &Arguments, name: &Ident, visibility: &syn::Visibility, pa
                 single_result = (*arity == "One").then_some(field);
                 if !infers {
                     if *arity == "One" {
-                        result_parameters.push((field, quote!(#field: ::thunder_ir::Type<'c>)));
-                        results.push(quote!(results.push(#field);));
+                        result_parameters.push((field, own!(#field: ::thunder_ir::Type<'c>)));
+                        results.push(own!(results.push(#field);));
                     } else {
-                        result_parameters.push((field, quote!(#field: &[::thunder_ir::Type<'c>])));
-                        results.push(quote!(results.extend_from_slice(#field);));
+                        result_parameters.push((field, own!(#field: &[::thunder_ir::Type<'c>])));
+                        results.push(own!(results.extend_from_slice(#field);));
                     }
                 }
             }
@@ -439,17 +473,16 @@ fn builder(arguments: &Arguments, name: &Ident, visibility: &syn::Visibility, pa
         names.push(field);
         parameters.push(parameter);
     }
-    let results =
-        if infers { quote!(None) } else { quote!(Some({ let mut results = Vec::new(); #(#results)* results })) };
+    let results = if infers { own!(None) } else { own!(Some({ let mut results = Vec::new(); #(#results)* results })) };
     let method = method_name(&arguments.name.value());
     let extension = format_ident!("Build{name}");
     let (output, finish) = match single_result {
-        Some(field) if result_fields == 1 => (quote!(::thunder_ir::Value<'c>), quote!(op.#field())),
-        _ => (quote!(#name<'c>), quote!(op)),
+        Some(field) if result_fields == 1 => (own!(::thunder_ir::Value<'c>), own!(op.#field())),
+        _ => (own!(#name<'c>), own!(op)),
     };
     let build_doc = format!("Makes a `{}` at the insertion point.", arguments.name.value());
     let trait_doc = format!("The method that makes a `{}`.", arguments.name.value());
-    quote! {
+    own! {
         impl<'c> #name<'c> {
             #[doc = #build_doc]
             #[track_caller]

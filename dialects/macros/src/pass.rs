@@ -1,6 +1,7 @@
 //! `#[pass]`.
 
 use crate::doc;
+use crate::field::{default_value, single_argument};
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::parse::{Parse, ParseStream};
@@ -61,14 +62,14 @@ pub fn expand(arguments: &Arguments, item: &ItemStruct) -> Result<TokenStream> {
                 if help.is_empty() {
                     return Err(Error::new_spanned(&ident, "an option needs a doc comment: it is its help"));
                 }
-                let mut default: Expr = syn::parse_quote!(<#ty as Default>::default());
-                for attribute in field.attrs.iter().filter(|a| a.path().is_ident("default")) {
-                    default = attribute.parse_args()?;
+                let mut default = quote!(<#ty as Default>::default());
+                if let Some(value) = single_argument::<Expr>(field, "default")? {
+                    default = default_value(&value);
                 }
                 field.attrs.retain(|a| !a.path().is_ident("default"));
                 let spelled = ident.to_string().replace('_', "-");
                 options.push((spelled, help));
-                defaults.push(quote!({ let value: #ty = (#default).into(); value }));
+                defaults.push(quote!({ let value: #ty = #default; value }));
                 idents.push(ident);
                 types.push(ty);
             }

@@ -9,8 +9,8 @@ pub struct Literal;
 
 impl AttrKind for Literal {
     type Value<'c> = Attribute<'c>;
-    fn to_attribute<'c>(_: ContextRef<'c>, value: Attribute<'c>) -> Attribute<'c> {
-        value
+    fn to_attribute<'c>(_: ContextRef<'c>, value: Attribute<'c>) -> Result<Attribute<'c>> {
+        Ok(value)
     }
     fn from_attribute(attribute: Attribute<'_>) -> Option<Attribute<'_>> {
         Number::of(attribute).map(|_| attribute)

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use serde::Serialize;
-use thunder_ir::op::{Arity, AttributeSpec, EffectSpec, Hooks, OpDef, PartSpec, ValueSpec};
+use thunder_ir::attr::AttributeSpec;
+use thunder_ir::op::{Arity, EffectSpec, Hooks, OpDef, PartSpec, ValueSpec};
 use thunder_ir::{Context, Dialect, Registry};
 
 use super::passes::summary;

@@ -1,6 +1,7 @@
 //! Attributes, as immutable values.
 
 use super::context::{Context, ContextRef, Location};
+use super::dense_array::Packed;
 use super::types::{Type, push_attribute};
 use super::{collect, read, text};
 use mlir_sys::*;
@@ -147,6 +148,28 @@ impl<'c> Attribute<'c> {
         unsafe { mlirAttributeIsAFlatSymbolRef(self.raw).then(|| read(mlirFlatSymbolRefAttrGetValue(self.raw))) }
     }
 
+    /// A reference to a symbol inside of others, by their names from the outermost on; `None` without a name.
+    pub fn symbol_path(cx: ContextRef<'c>, names: &[String]) -> Option<Self> {
+        let (root, nested) = names.split_first()?;
+        let nested: Vec<_> = nested.iter().map(|name| Self::symbol(cx, name).raw).collect();
+        // SAFETY: the context is alive; texts and references are copied.
+        Some(unsafe {
+            Self::from_raw(mlirSymbolRefAttrGet(cx.to_raw(), text(root), nested.len() as isize, nested.as_ptr()))
+        })
+    }
+
+    /// The names from the outermost on, if it is a symbol reference, nested or flat.
+    pub fn as_symbol_path(self) -> Option<Vec<&'c str>> {
+        // SAFETY: accessors run on a symbol reference with indices in range; the context owns the texts.
+        unsafe {
+            mlirAttributeIsASymbolRef(self.raw).then(|| {
+                let nested = (0..mlirSymbolRefAttrGetNumNestedReferences(self.raw))
+                    .map(|i| read(mlirSymbolRefAttrGetRootReference(mlirSymbolRefAttrGetNestedReference(self.raw, i))));
+                std::iter::once(read(mlirSymbolRefAttrGetRootReference(self.raw))).chain(nested).collect()
+            })
+        }
+    }
+
     /// A type, as an attribute.
     pub fn of_type(ty: Type<'c>) -> Self {
         // SAFETY: the type is valid.
@@ -186,20 +209,12 @@ impl<'c> Attribute<'c> {
 
     /// A dense array of 64-bit integers: `array<i64: 1, 2>`.
     pub fn i64_array(cx: ContextRef<'c>, values: &[i64]) -> Self {
-        // SAFETY: the context is alive; values are copied.
-        unsafe { Self::from_raw(mlirDenseI64ArrayGet(cx.to_raw(), values.len() as isize, values.as_ptr())) }
+        i64::pack(cx, values)
     }
 
     /// The values, if it is a dense array of 64-bit integers or an array of integers.
     pub fn as_i64_array(self) -> Option<Vec<i64>> {
-        // SAFETY: accessors run on a dense i64 array with indices in range.
-        unsafe {
-            if mlirAttributeIsADenseI64Array(self.raw) {
-                let n = mlirDenseArrayGetNumElements(self.raw);
-                return Some((0..n).map(|i| mlirDenseI64ArrayGetElement(self.raw, i)).collect());
-            }
-        }
-        self.as_array()?.into_iter().map(Attribute::as_integer).collect()
+        i64::unpack(self).or_else(|| self.as_array()?.into_iter().map(Attribute::as_integer).collect())
     }
 
     /// A dictionary, sorted by MLIR.

@@ -9,9 +9,10 @@ use super::scope::Scope;
 use super::types::Type;
 use super::{outcome, read, text};
 use crate::diagnostic::{Error, Severity};
-use crate::dialect::{Dialect, ParametricDef};
+use crate::dialect::Dialect;
 use crate::format;
 use crate::op::{EffectSpec, FoldOutcome, Folded, OpDef, View, infer_types};
+use crate::parametric::ParametricDef;
 use crate::rewrite::Patterns;
 use mlir_sys::*;
 use std::ffi::c_void;
@@ -43,7 +44,7 @@ fn texts(items: impl IntoIterator<Item = &'static str>) -> (isize, *const MlirSt
 
 fn build_table(dialect: &'static Dialect) -> &'static shim::Dialect {
     let (n_ops, ops) = leak(dialect.ops.iter().map(|def| op_table(def)).collect());
-    let parametric = |defs: &'static [ParametricDef]| leak(defs.iter().map(parametric_table).collect::<Vec<_>>());
+    let parametric = |defs: &[&'static ParametricDef]| leak(defs.iter().map(|def| parametric_table(def)).collect());
     let (n_types, types) = parametric(&dialect.types);
     let (n_attributes, attributes) = parametric(&dialect.attributes);
     let (n_dependent, dependent) = texts(dialect.dependent.iter().copied());
@@ -102,7 +103,7 @@ fn op_table(def: &'static OpDef) -> shim::Op {
 fn parametric_table(def: &'static ParametricDef) -> shim::Parametric {
     shim::Parametric {
         data: (&raw const *def).cast(),
-        name: text(def.name),
+        name: text(def.mnemonic()),
         verify: verify_parameters,
         parse: parse_parameters,
         print: print_parameters,
@@ -425,9 +426,10 @@ unsafe extern "C" fn verify_parameters(
     unsafe {
         let def: &'static ParametricDef = &*data.cast();
         let params = parameters(n, params);
-        let message = match guard(|| (def.verify)(&params)) {
+        let message = match guard(|| def.check(&params)) {
             Ok(Ok(())) => return outcome(true),
-            Ok(Err(message)) | Err(message) => message,
+            Ok(Err(error)) => error.message(),
+            Err(panic) => panic,
         };
         report(text(&message), user);
         outcome(false)
@@ -444,7 +446,7 @@ unsafe extern "C" fn parse_parameters(
     unsafe {
         let def: &'static ParametricDef = &*data.cast();
         let p = Parser::from_raw(parser, false);
-        match guard(|| (def.parse)(&p)) {
+        match guard(|| def.parse_tail(&p)) {
             Ok(Ok(params)) => {
                 params.into_iter().for_each(|param| add(param.to_raw(), user));
                 outcome(true)
@@ -470,7 +472,7 @@ unsafe extern "C" fn print_parameters(
         let params = parameters(n, params);
         let p = Printer::from_raw(printer, false);
         // A panic here has no place to be reported: the text stays incomplete.
-        _ = guard(|| (def.print)(&params, &p));
+        _ = guard(|| def.print_tail(&params, &p));
     }
 }
 

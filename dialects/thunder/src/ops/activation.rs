@@ -5,7 +5,6 @@ use crate::fold_constants;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use thunder_interface::{Compare, Cost, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn};
 use thunder_ir::prelude::*;
-use thunder_ir::AttrKind;
 
 unary! {
     Number NUMBERS "- (C1) the operand is a tensor of integers or floats":

@@ -7,7 +7,6 @@ use crate::window::{Window, WindowAttributes};
 use thunder_interface::{
     Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
-use thunder_ir::attr::ArrayOf;
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
 
@@ -48,7 +47,7 @@ pub struct Convolution {
     stride: OptionalAttr<Vec<i64>>,
     /// Zeros before and after each spatial dimension, none unless given.
     #[c(3)]
-    padding: OptionalAttr<ArrayOf<Vec<i64>>>,
+    padding: OptionalAttr<Vec<Vec<i64>>>,
     /// The steps between elements of the window, 1 unless given.
     #[c(3)]
     dilation: OptionalAttr<Vec<i64>>,

@@ -6,7 +6,6 @@ use crate::window::{Window, WindowAttributes};
 use thunder_interface::{
     Cost, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
-use thunder_ir::attr::ArrayOf;
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -38,7 +37,7 @@ pub struct MaxPool {
     stride: OptionalAttr<Vec<i64>>,
     /// Padding before and after each spatial dimension, none unless given.
     #[c(3)]
-    padding: OptionalAttr<ArrayOf<Vec<i64>>>,
+    padding: OptionalAttr<Vec<Vec<i64>>>,
     /// The steps between elements of the window, 1 unless given.
     #[c(3)]
     dilation: OptionalAttr<Vec<i64>>,
@@ -105,7 +104,7 @@ pub struct AvgPool {
     stride: OptionalAttr<Vec<i64>>,
     /// Padding before and after each spatial dimension, none unless given.
     #[c(3)]
-    padding: OptionalAttr<ArrayOf<Vec<i64>>>,
+    padding: OptionalAttr<Vec<Vec<i64>>>,
     /// Whether padding counts among the elements.
     #[default(true)]
     count_include_pad: Attr<bool>,
