@@ -1,6 +1,8 @@
 //! What every op must do, generated from the table of ops and their samples: one test per op and dtype, and
 //! one per op for its documentation; and what structured ops mean, by hand.
 
+#[path = "ops/accuracy.rs"]
+mod accuracy;
 #[path = "ops/semantics.rs"]
 mod semantics;
 
@@ -21,6 +23,7 @@ const EXECUTORS: &[&dyn Executor] = &[&Decomposed, &Artifact];
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let mut trials = semantics::trials();
+    trials.extend(accuracy::trials());
     for (def, set) in thunder_dialect::all_samples() {
         let name = def.mnemonic();
         let mut dtypes: Vec<DType> = set.samples.iter().flat_map(|s| s.dtypes.0).copied().collect();

@@ -15,6 +15,7 @@ mod math;
 mod rows;
 
 pub use link::{LinkError, Linker};
+pub use math::FUNCTIONS;
 
 use thunder_ir::codegen::{Machine, Output, emit};
 use thunder_ir::prelude::*;

@@ -3,10 +3,9 @@
 // `math.NAME` on f32 becomes a call of `@thunder.NAME.f32`, which is inlined. No function branches or
 // calls, none converts a float that may be NaN to an integer, and all are exact about NaN, infinities
 // and subnormal numbers. Polynomials without another source are minimax fits (Remez, weighted for
-// relative error) on the reduced interval, coefficients rounded to f32. The error in ulp beside each
-// name is the largest over every f32, measured against f64.
+// relative error) on the reduced interval, coefficients rounded to f32. `math.rs` lists the errors.
 
-// exp, 1.01 ulp. x = n ln2 + r with |r| <= ln2/2 (Cody-Waite, two parts); 1 + r + r^2 q(r), q of degree 4;
+// exp. x = n ln2 + r with |r| <= ln2/2 (Cody-Waite, two parts); 1 + r + r^2 q(r), q of degree 4;
 // scaled by 2^n in two steps, so that subnormal results round once.
 func.func private @thunder.exp.f32(%x: f32) -> f32 {
   %lowest = arith.constant -104.0 : f32

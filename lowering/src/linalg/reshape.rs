@@ -57,8 +57,8 @@ fn gather<'c>(lo: &mut Lowerer<'c>, value: Value<'c>, groups: &[Range<usize>], d
         let mut from = vec![value];
         for group in groups {
             let mut place = loop_index(code, group.start)?;
-            for axis in group.start + 1..group.end {
-                let before = code.two("arith.muli", place, sizes[axis])?;
+            for (axis, size) in sizes.iter().enumerate().take(group.end).skip(group.start + 1) {
+                let before = code.two("arith.muli", place, *size)?;
                 place = code.two("arith.addi", before, loop_index(code, axis)?)?;
             }
             from.push(place);
