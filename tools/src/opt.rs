@@ -8,6 +8,7 @@ mod help;
 mod ops;
 mod passes;
 mod pipelines;
+pub mod reference;
 mod statistics;
 mod suggestion;
 
@@ -19,7 +20,7 @@ use thunder_ir::pass::{PassDef, Statistics};
 use thunder_ir::tools;
 
 use crate::registry::Contents;
-use arguments::{Arguments, Format, Request};
+use arguments::{Arguments, List, Request};
 
 /// Runs the tool; `args` starts with its name.
 ///
@@ -30,8 +31,12 @@ pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
         Err(message) => return refuse(&message),
     };
     match arguments.request {
-        Some(Request::Ops(Format::Table)) => return show(&ops::table(contents.dialects())),
-        Some(Request::Ops(Format::Json)) => return show(&ops::json(contents.dialects())),
+        Some(Request::Ops(List::Table)) => return show(&ops::table(contents.dialects())),
+        Some(Request::Ops(List::Json)) => return show(&ops::json(contents.dialects())),
+        Some(Request::Ops(List::Markdown)) => {
+            let documents: Vec<_> = contents.dialects().iter().map(|dialect| reference::ops(dialect)).collect();
+            return show(&documents.join("\n"));
+        }
         _ => {}
     }
     let statistics: Arc<Statistics> = Arc::default();
@@ -57,7 +62,8 @@ pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
 fn review(accepted: Result<(), &str>, arguments: &Arguments, ours: &[&'static PassDef]) -> Option<ExitCode> {
     match arguments.request {
         Some(Request::Help) => return Some(show(&help::text(&arguments.tool, ours))),
-        Some(Request::Passes) => return Some(show(&passes::json(ours))),
+        Some(Request::Passes(List::Markdown)) => return Some(show(&reference::passes(ours))),
+        Some(Request::Passes(_)) => return Some(show(&passes::json(ours))),
         _ => {}
     }
     if let Err(words) = accepted {

@@ -76,6 +76,8 @@ pub enum Spelling {
 pub struct AttributeSpec {
     /// The field's and the attribute's name.
     pub name: &'static str,
+    /// The documentation of the field.
+    pub doc: &'static str,
     /// Whether it must be present.
     pub required: bool,
     /// What an absent one means.
@@ -99,6 +101,7 @@ impl AttributeSpec {
     pub fn new<K: AttrKind>(name: &'static str) -> Self {
         Self {
             name,
+            doc: "",
             required: true,
             default: None,
             accepts: |a| K::from_attribute(a).is_some(),

@@ -32,6 +32,8 @@ pub enum Arity {
 pub struct ValueSpec {
     /// The field's name.
     pub name: &'static str,
+    /// The documentation of the field.
+    pub doc: &'static str,
     /// How many values it stands for.
     pub arity: Arity,
     /// What types they may have.

@@ -201,16 +201,17 @@ fn part(field: &Field) -> Result<Part> {
 fn definition(arguments: &Arguments, name: &Ident, docs: &str, parts: &[Part]) -> TokenStream {
     let full = &arguments.name;
     let mut lines = Vec::new();
-    for Part { name, label, kind, .. } in parts {
+    for Part { name, doc, label, kind } in parts {
         let text = name.to_string();
         let text = text.trim_start_matches("r#");
         lines.push(match kind {
-            Kind::Operand(arity, constraint) => value_spec("operands", text, arity, constraint, label),
-            Kind::Produces(arity, constraint) => value_spec("results", text, arity, constraint, label),
+            Kind::Operand(arity, constraint) => value_spec("operands", text, doc, arity, constraint, label),
+            Kind::Produces(arity, constraint) => value_spec("results", text, doc, arity, constraint, label),
             Kind::Attribute { kind, optional, default } => {
                 let spec = attribute_spec(text, kind, default.as_ref());
                 quote! {
                     def.attributes.push(::thunder_ir::attr::AttributeSpec {
+                        doc: #doc,
                         required: !#optional,
                         label: #label,
                         ..#spec
@@ -254,12 +255,13 @@ fn definition(arguments: &Arguments, name: &Ident, docs: &str, parts: &[Part]) -
     }
 }
 
-fn value_spec(list: &str, name: &str, arity: &str, constraint: &Type, label: &str) -> TokenStream {
+fn value_spec(list: &str, name: &str, doc: &str, arity: &str, constraint: &Type, label: &str) -> TokenStream {
     let list = Ident::new(list, Span::call_site());
     let arity = Ident::new(arity, Span::call_site());
     quote! {
         def.#list.push(::thunder_ir::op::ValueSpec {
             name: #name,
+            doc: #doc,
             arity: ::thunder_ir::op::Arity::#arity,
             constraint: ::thunder_ir::constraint::Constraint::of::<#constraint>(),
             label: #label,

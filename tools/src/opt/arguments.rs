@@ -1,19 +1,27 @@
 //! Which arguments are ours, and what is left for upstream's driver.
 
-/// How a list is printed.
+/// How numbers are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     Table,
     Json,
 }
 
+/// How a list is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    Table,
+    Json,
+    Markdown,
+}
+
 /// What is asked for instead of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Request {
     Help,
-    Ops(Format),
-    /// As JSON; upstream's `--list-passes` prints the table.
-    Passes,
+    Ops(List),
+    /// Not as a table, which upstream's `--list-passes` prints.
+    Passes(List),
 }
 
 /// The command line, parted.
@@ -41,14 +49,11 @@ impl Arguments {
             match split(&arg) {
                 Some(("h" | "help", None)) => parsed.request = Some(Request::Help),
                 Some(("help-all", None)) => parsed.upstream.push("--help".to_owned()),
-                Some(("list-ops", value)) => parsed.request = Some(Request::Ops(format("--list-ops", value)?)),
+                Some(("list-ops", value)) => parsed.request = Some(Request::Ops(list_format("--list-ops", value)?)),
                 Some(("list-passes", Some(value))) => {
-                    format("--list-passes", Some(value))?;
-                    parsed.request = Some(Request::Passes);
+                    parsed.request = Some(Request::Passes(list_format("--list-passes", Some(value))?));
                 }
-                Some(("thunder-statistics", value)) => {
-                    parsed.statistics = Some(format("--thunder-statistics", value)?);
-                }
+                Some(("thunder-statistics", value)) => parsed.statistics = Some(statistics_format(value)?),
                 _ => parsed.upstream.push(arg),
             }
         }
@@ -67,10 +72,22 @@ pub(super) fn split(arg: &str) -> Option<(&str, Option<&str>)> {
     Some(flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value))))
 }
 
-fn format(flag: &str, value: Option<&str>) -> Result<Format, String> {
+fn list_format(flag: &str, value: Option<&str>) -> Result<List, String> {
+    match value {
+        None => Ok(List::Table),
+        Some("json") => Ok(List::Json),
+        Some("markdown") => Ok(List::Markdown),
+        Some(other) => {
+            let forms = "a table, or with '=json' or '=markdown' the same in that form";
+            Err(format!("'{flag}' prints {forms}; found '={other}'"))
+        }
+    }
+}
+
+fn statistics_format(value: Option<&str>) -> Result<Format, String> {
     match value {
         None => Ok(Format::Table),
         Some("json") => Ok(Format::Json),
-        Some(other) => Err(format!("'{flag}' prints a table, or with '=json' the same as JSON; found '={other}'")),
+        Some(other) => Err(format!("'--thunder-statistics' prints a table, or JSON with '=json'; found '={other}'")),
     }
 }

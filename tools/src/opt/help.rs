@@ -56,8 +56,8 @@ const FLAGS: [(&str, &[(&str, &str)]); 5] = [
 /// Flags that this tool takes itself, by the purpose that they stand with.
 const OURS: [(&str, &str, &str); 5] = [
     ("Looking inside", "--thunder-statistics[=json]", "print what Thunder's passes counted"),
-    ("Lists", "--list-ops[=json]", "the ops of Thunder's dialects"),
-    ("Lists", "--list-passes=json", "all passes and their options, as JSON"),
+    ("Lists", "--list-ops[=json|markdown]", "the ops of Thunder's dialects"),
+    ("Lists", "--list-passes=json|markdown", "passes and their options; as markdown, Thunder's only"),
     ("More", "--help", "this text"),
     ("More", "--help-all", "every flag of the driver and every pass"),
 ];
@@ -79,7 +79,7 @@ pub(super) fn text(tool: &str, passes: &[&'static PassDef]) -> String {
         line(0, "\nThunder's passes", "");
     }
     for pass in passes {
-        line(2, &format!("--{}", pass.argument), summary(pass.doc));
+        line(2, &format!("--{}", pass.argument), &summary(pass.doc));
         for option in &pass.options {
             let value = if option.kind == OptionKind::Bool { "true|false" } else { kind(option.kind) };
             let initial = if option.initial.is_empty() { String::new() } else { format!(" [{}]", option.initial) };

@@ -22,9 +22,7 @@ pub(super) fn table(dialects: &[&'static Dialect]) -> String {
 
 /// A list of objects, one per op, in the order of the dialects' tables.
 pub(super) fn json(dialects: &[&'static Dialect]) -> String {
-    // Defaults are made in a context; attributes of builtin kinds need no dialect.
-    let context = Context::with_threading(&Registry::empty(), false);
-    let described: Vec<_> = ops(dialects).map(|op| Op::of(op, &context)).collect();
+    let described: Vec<_> = dialects.iter().flat_map(|dialect| Op::all(dialect)).collect();
     let mut text = serde_json::to_string_pretty(&described).expect("texts, lists and flags have a JSON form");
     text.push('\n');
     text
@@ -35,7 +33,7 @@ fn ops(dialects: &[&'static Dialect]) -> impl Iterator<Item = &'static OpDef> {
 }
 
 /// `(lhs, rhs, mask?, rest...) -> out`
-fn signature(op: &OpDef) -> String {
+pub(super) fn signature(op: &OpDef) -> String {
     let list = |specs: &[ValueSpec]| {
         let names: Vec<_> = specs.iter().map(|spec| format!("{}{}", spec.name, mark(spec.arity))).collect();
         names.join(", ")
@@ -56,49 +54,60 @@ fn mark(arity: Arity) -> &'static str {
 }
 
 #[derive(Serialize)]
-struct Op {
-    name: &'static str,
-    dialect: &'static str,
-    summary: &'static str,
-    doc: &'static str,
-    operands: Vec<Values>,
-    results: Vec<Values>,
-    attributes: Vec<Attribute>,
-    regions: Vec<Part>,
-    successors: Vec<Part>,
-    traits: Vec<&'static str>,
-    effects: &'static str,
-    interfaces: Vec<&'static str>,
-    hooks: Vec<&'static str>,
+pub(super) struct Op {
+    pub(super) name: &'static str,
+    pub(super) dialect: &'static str,
+    pub(super) summary: String,
+    pub(super) doc: &'static str,
+    pub(super) operands: Vec<Values>,
+    pub(super) results: Vec<Values>,
+    pub(super) attributes: Vec<Attribute>,
+    pub(super) regions: Vec<Part>,
+    pub(super) successors: Vec<Part>,
+    pub(super) traits: Vec<&'static str>,
+    pub(super) effects: &'static str,
+    pub(super) interfaces: Vec<&'static str>,
+    pub(super) hooks: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
-struct Values {
-    name: &'static str,
-    arity: &'static str,
-    r#type: String,
+pub(super) struct Values {
+    pub(super) name: &'static str,
     #[serde(skip_serializing_if = "str::is_empty")]
-    constraint: &'static str,
+    pub(super) doc: &'static str,
+    pub(super) arity: &'static str,
+    pub(super) r#type: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) constraint: &'static str,
 }
 
 #[derive(Serialize)]
-struct Attribute {
-    name: &'static str,
-    kind: String,
-    required: bool,
+pub(super) struct Attribute {
+    pub(super) name: &'static str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) doc: &'static str,
+    pub(super) kind: String,
+    pub(super) required: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    default: Option<String>,
+    pub(super) default: Option<String>,
     #[serde(skip_serializing_if = "str::is_empty")]
-    constraint: &'static str,
+    pub(super) constraint: &'static str,
 }
 
 #[derive(Serialize)]
-struct Part {
-    name: &'static str,
-    variadic: bool,
+pub(super) struct Part {
+    pub(super) name: &'static str,
+    pub(super) variadic: bool,
 }
 
 impl Op {
+    /// Every op of a dialect, in the order of its table.
+    pub(super) fn all(dialect: &'static Dialect) -> Vec<Self> {
+        // Defaults are made in a context; attributes of builtin kinds need no dialect.
+        let context = Context::with_threading(&Registry::empty(), false);
+        dialect.ops.iter().map(|op| Self::of(op, &context)).collect()
+    }
+
     fn of(op: &'static OpDef, context: &Context) -> Self {
         let mut traits = op.traits.clone();
         traits.extend(op.is_symbol.then_some("symbol"));
@@ -132,7 +141,7 @@ impl Values {
             Arity::Optional => "optional",
             Arity::Variadic => "variadic",
         };
-        Self { name: spec.name, arity, r#type: (spec.constraint.description)(), constraint: spec.label }
+        Self { name: spec.name, doc: spec.doc, arity, r#type: (spec.constraint.description)(), constraint: spec.label }
     }
 }
 
@@ -140,6 +149,7 @@ impl Attribute {
     fn of(spec: &AttributeSpec, context: &Context) -> Self {
         Self {
             name: spec.name,
+            doc: spec.doc,
             kind: (spec.description)(),
             required: spec.required && spec.default.is_none(),
             default: spec.default.map(|default| default(context.as_ref()).to_string()),

@@ -33,9 +33,11 @@ fn described(pass: &PassDef) -> Value {
     })
 }
 
-/// The first line of a doc comment.
-pub(super) fn summary(doc: &str) -> &str {
-    doc.trim().lines().next().unwrap_or_default().trim_end_matches('.')
+/// The first sentence of a doc comment, without its full stop.
+pub(super) fn summary(doc: &str) -> String {
+    let paragraph = doc.trim().split("\n\n").next().unwrap_or_default().replace('\n', " ");
+    let sentence = paragraph.split_once(". ").map_or(paragraph.as_str(), |(sentence, _)| sentence);
+    if sentence.ends_with("..") { sentence.to_owned() } else { sentence.trim_end_matches('.').to_owned() }
 }
 
 /// An option's type in one word.

@@ -8,6 +8,7 @@ mod environment;
 mod ignored_tests;
 mod length;
 mod machine;
+mod map;
 mod mlir_bindings;
 mod module_docs;
 mod names;
@@ -29,7 +30,7 @@ use tree::Tree;
 /// A check and the invariant that it stands for.
 type Check = (fn(&Tree) -> Vec<Violation>, &'static str);
 
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     (module_docs::check, "every Rust file says first what it guarantees"),
     (names::check, "files are named for a concept; modules are `foo.rs` + `foo/`"),
     (length::check, "files stay readable"),
@@ -40,6 +41,7 @@ const CHECKS: [Check; 14] = [
     (passes::check, "every pass is in the table and has its lit file"),
     (constraints::check, "every constraint of an op has its negative test"),
     (paths::check, "documents name only paths that exist"),
+    (map::check, "the map of the project shows every crate"),
     (shim_size::check, "the shim holds what the C API lacks, nothing more"),
     (arrows::check, "dependencies go one way"),
     (machine::check, "nothing names a machine of its authors"),
@@ -96,8 +98,8 @@ impl fmt::Display for Violation {
 
 #[cfg(test)]
 mod tests {
+    use super::run;
     use super::tree::Tree;
-    use super::{Check, run};
 
     /// What `check` says about a tree of these files.
     pub(super) fn said(check: fn(&Tree) -> Vec<super::Violation>, files: &[(&str, &str)]) -> Vec<String> {
@@ -111,7 +113,7 @@ mod tests {
 
     #[test]
     fn an_empty_tree_breaks_nothing() {
-        for (check, invariant) in super::CHECKS as [Check; 14] {
+        for (check, invariant) in super::CHECKS {
             assert_eq!(said(check, &[]), [] as [&str; 0], "{invariant}");
         }
     }

@@ -17,7 +17,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let is_rule = |path: &str| RULES.iter().any(|rule| path.starts_with(rule));
     for (path, text) in tree.rust().filter(|(path, _)| is_ours(path) && !is_rule(path)) {
         for (number, line) in shipped_lines(&code_and_strings(text)) {
-            if literals(&line).any(|literal| ops.contains(literal)) {
+            if literals(line).any(|literal| ops.contains(literal)) {
                 let message = "names an op: ask an interface that the op implements, or add one";
                 violations.push(Violation::at(path, number, message));
             }

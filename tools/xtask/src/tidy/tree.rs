@@ -41,6 +41,11 @@ impl Tree {
         self.files().filter(move |(path, _)| path.starts_with(folder))
     }
 
+    /// The text of a file.
+    pub(super) fn text(&self, path: &str) -> Option<&str> {
+        self.files.get(path).map(String::as_str)
+    }
+
     /// Whether a file or folder of that name exists.
     pub(super) fn has(&self, path: &str) -> bool {
         let folder = format!("{}/", path.trim_end_matches('/'));
