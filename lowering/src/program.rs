@@ -7,7 +7,7 @@ mod sizes;
 
 use std::collections::HashMap;
 
-use thunder_interface::{Dim, Library, LibraryCall, StridedView, attribute_to_tensor, dtype_of};
+use thunder_interface::{Dim, Library, LibraryCall, NAME, PARAMETER, StridedView, attribute_to_tensor, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
 use thunder_passes::{KERNEL, ROWS, layout};
@@ -18,12 +18,6 @@ use thunder_runtime::program::{
 use thunder_tensor::DType;
 
 use sizes::Sizes;
-
-/// The attribute of a function argument that is a weight: its name.
-pub const PARAMETER: &str = "thunder.parameter";
-
-/// The attribute of a function argument with its name.
-pub const NAME: &str = "thunder.name";
 
 /// Elements that a thread should at least get of a kernel's work.
 const GRAIN: i64 = 16 * 1024;

@@ -3,12 +3,8 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use thunder_interface::{Dim, DimExpr, ShapeInputs, ShapeRule, SizeRule, collect_equalities};
+use thunder_interface::{DIM_NAMES, Dim, DimExpr, ShapeInputs, ShapeRule, SizeRule, collect_equalities};
 use thunder_ir::{Attribute, Block, ContextRef, Operation, Result, Value};
-
-/// The attribute of a function argument that names its dimensions: `["batch", "seq"]`, where equal
-/// names are equal sizes, and an empty name is a size of its own.
-pub const DIM_NAMES: &str = "thunder.dims";
 
 /// A symbol and the argument dimension that defines it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,8 @@
-//! Attribute and derive macros behind `thunder-ir`: ops, types, attributes and passes from structs.
+//! Attribute and derive macros behind `thunder-ir` and `thunder-trace`: ops, types, attributes, passes
+//! and trees of tensors from structs.
 //!
-//! What each macro accepts is documented where `thunder-ir` re-exports it; errors point at the
-//! token that is wrong.
+//! What each macro accepts is documented where those re-export it; errors point at the token that is
+//! wrong.
 
 mod attr_kind;
 mod doc;
@@ -9,6 +10,7 @@ mod field;
 mod op;
 mod parametric;
 mod pass;
+mod tree;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, ItemStruct, parse_macro_input};
@@ -112,4 +114,19 @@ fn parametric(sort: parametric::Sort, arguments: TokenStream, item: TokenStream)
 pub fn attr_kind(item: TokenStream) -> TokenStream {
     let item = parse_macro_input!(item as DeriveInput);
     attr_kind::expand(&item).unwrap_or_else(|e| e.to_compile_error()).into()
+}
+
+/// Makes a struct a tree of tensors, the inputs or outputs of a traced function.
+///
+/// Its one type parameter is that of the leaves. Fields whose type mentions it are trees themselves,
+/// and their names are steps of the leaves' paths; other fields stay as they are.
+///
+/// ```ignore
+/// #[derive(Tree)]
+/// struct Batch<T> { ids: T, masks: Vec<T> }
+/// ```
+#[proc_macro_derive(Tree)]
+pub fn tree(item: TokenStream) -> TokenStream {
+    let item = parse_macro_input!(item as DeriveInput);
+    tree::expand(&item).unwrap_or_else(|e| e.to_compile_error()).into()
 }

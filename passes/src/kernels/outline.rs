@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use thunder_interface::Dim;
+use thunder_interface::{DIM_NAMES, Dim};
 use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result, Rewriter, Type, Value};
 
 use super::partition::{Group, Partition};
 use super::rows::{Access, accesses, rule_of};
 use super::{KERNEL, ROWS, SIZES, SYMBOL_COUNT};
-use crate::shapes::{DIM_NAMES, Shapes, dim_to_attribute};
+use crate::shapes::{Shapes, dim_to_attribute};
 
 /// Collects the kernels of a module.
 pub struct Outliner<'c> {

@@ -51,7 +51,7 @@ pub(crate) fn for_builds() -> anyhow::Result<()> {
     apt::install(&wanted)
 }
 
-/// What the demo needs besides: the model's weights and tokenizer.
+/// What the demo and its tests need besides: the model's weights and tokenizer.
 pub(crate) fn for_demo() -> anyhow::Result<()> {
     model::fetch()
 }

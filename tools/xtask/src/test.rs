@@ -7,6 +7,7 @@ use crate::{process, setup};
 /// Sets up, then runs all tests and doc tests; `arguments` narrow the former and leave out the latter.
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     setup::for_builds()?;
+    setup::for_demo()?;
     let start = Instant::now();
     let cargo = process::cargo();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

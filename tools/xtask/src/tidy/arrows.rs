@@ -7,13 +7,17 @@ use toml::Table;
 use super::{Tree, Violation};
 
 /// Who may depend on whom among ours, bottom up.
-const ARROWS: [(&str, Above); 15] = [
+const ARROWS: [(&str, Above); 17] = [
     ("thunder-tensor", Above::These(&[])),
     ("thunder-mlir-shim", Above::These(&[])),
     ("thunder-ir-macros", Above::These(&[])),
     ("thunder-ir", Above::These(&["thunder-mlir-shim", "thunder-ir-macros"])),
     ("thunder-interface", Above::These(&["thunder-ir", "thunder-tensor"])),
     ("thunder-dialect", Above::These(&["thunder-interface", "thunder-ir", "thunder-tensor"])),
+    (
+        "thunder-trace",
+        Above::These(&["thunder-dialect", "thunder-interface", "thunder-ir", "thunder-ir-macros", "thunder-tensor"]),
+    ),
     ("thunder-dist", Above::These(&["thunder-interface", "thunder-ir", "thunder-tensor"])),
     ("thunder-exec", Above::These(&["thunder-interface", "thunder-ir", "thunder-tensor"])),
     ("thunder-check", Above::These(&["thunder-interface", "thunder-ir", "thunder-tensor"])),
@@ -43,6 +47,10 @@ const ARROWS: [(&str, Above); 15] = [
             "thunder-runtime",
             "thunder-tensor",
         ]),
+    ),
+    (
+        "thunder-models",
+        Above::These(&["thunder-trace", "thunder-lowering", "thunder-ir", "thunder-runtime", "thunder-tensor"]),
     ),
     ("thunder-tools", Above::All),
     ("thunder-lit", Above::These(&[])),

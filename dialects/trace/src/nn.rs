@@ -1,0 +1,11 @@
+//! Layers that models share, with PyTorch's names of parameters.
+//!
+//! To its user a layer is one op: what it is made of stands at the line that calls it.
+
+mod embedding;
+mod linear;
+mod norm;
+
+pub use embedding::Embedding;
+pub use linear::Linear;
+pub use norm::{LayerNorm, RmsNorm};

@@ -1,0 +1,19 @@
+//! The methods of [`Tensor`](crate::Tensor), by topic.
+
+mod arithmetic;
+mod attention;
+mod compare;
+mod convolution;
+mod index;
+mod matrix;
+mod normalize;
+mod reduce;
+mod select;
+mod shape;
+mod unary;
+
+pub use attention::Attention;
+pub use convolution::Window;
+pub use index::{cat, stack};
+pub use reduce::Axes;
+pub use thunder_dialect::ops::activation::Approximation;

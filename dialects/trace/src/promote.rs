@@ -1,0 +1,63 @@
+//! The dtype of an elementwise op: PyTorch's `torch.result_type`.
+
+use thunder_tensor::DType;
+
+/// How much a dtype counts among operands, least first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Weight {
+    /// That of a Rust scalar.
+    Scalar,
+    /// That of a tensor of rank 0.
+    RankZero,
+    /// That of a tensor with dimensions.
+    Tensor,
+}
+
+/// The common dtype of operands; `None` if there are none.
+///
+/// Operands of less weight count only where they are of a higher kind: floats above integers above
+/// truth values.
+pub(crate) fn result_type(operands: impl IntoIterator<Item = (Weight, DType)>) -> Option<DType> {
+    let mut by_weight: [Option<DType>; 3] = [None; 3];
+    for (weight, dtype) in operands {
+        let known = &mut by_weight[weight as usize];
+        *known = Some(known.map_or(dtype, |known| promote(known, dtype)));
+    }
+    let [scalar, rank_zero, tensor] = by_weight;
+    outweigh(tensor, outweigh(rank_zero, scalar))
+}
+
+fn outweigh(heavier: Option<DType>, lighter: Option<DType>) -> Option<DType> {
+    let (Some(heavy), Some(light)) = (heavier, lighter) else { return heavier.or(lighter) };
+    let is_settled = heavy.is_float() || (heavy.is_integer() && !light.is_float());
+    Some(if is_settled { heavy } else { promote(heavy, light) })
+}
+
+/// The smallest dtype that holds the values of both, as far as PyTorch has one.
+pub(crate) fn promote(a: DType, b: DType) -> DType {
+    match (a, b) {
+        _ if a == b => a,
+        (DType::Bool, other) | (other, DType::Bool) => other,
+        (DType::F16, DType::BF16) | (DType::BF16, DType::F16) => DType::F32,
+        _ if a.is_float() != b.is_float() => {
+            if a.is_float() {
+                a
+            } else {
+                b
+            }
+        }
+        (DType::U8, DType::I8) | (DType::I8, DType::U8) => DType::I16,
+        _ => {
+            if a.size() > b.size() {
+                a
+            } else {
+                b
+            }
+        }
+    }
+}
+
+/// The dtype of functions that have no integer values: floats stay, others become `f32`.
+pub(crate) fn float_type(dtype: DType) -> DType {
+    if dtype.is_float() { dtype } else { DType::F32 }
+}

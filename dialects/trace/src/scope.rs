@@ -1,0 +1,125 @@
+//! Places in a model's tree of names, where parameters are declared and tensors made from nothing.
+
+use std::fmt;
+use std::panic::Location;
+
+use thunder_dialect::build::{BuildConstant as _, BuildFull as _, BuildIota as _};
+use thunder_interface::{Dim as Size, tensor_to_attribute};
+use thunder_ir::Attribute;
+use thunder_tensor::{DType, Tensor as HostTensor};
+
+use crate::tracer::{At, Entered, Site};
+use crate::{Dims, Scalar, Spec, Tensor};
+
+/// A place in a model's tree of names, such as `encoder.layer.0`.
+#[derive(Clone, Copy)]
+pub struct Scope<'t> {
+    site: Site<'t>,
+    path: u32,
+}
+
+impl<'t> Scope<'t> {
+    pub(crate) fn root(site: Site<'t>) -> Self {
+        Self { site, path: 0 }
+    }
+
+    /// The place `name` below this one: `cx.at("encoder").at(0)`.
+    pub fn at(self, name: impl fmt::Display) -> Self {
+        let path = self.site.add_path(&self.name(name));
+        Self { site: self.site, path }
+    }
+
+    /// The path from the root, dots between names.
+    pub fn path(self) -> String {
+        self.site.path(self.path).to_string()
+    }
+
+    fn name(self, name: impl fmt::Display) -> String {
+        let path = self.site.path(self.path);
+        if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
+    }
+
+    /// Begins this layer: until the result is dropped, ops stand under its path and, beside their own
+    /// line, at the line that called the layer.
+    ///
+    /// ```
+    /// # use thunder_trace::{Scope, Tensor};
+    /// # use std::panic::Location;
+    /// struct Doubled<'t>(Scope<'t>);
+    ///
+    /// impl<'t> Doubled<'t> {
+    ///     #[track_caller]
+    ///     fn forward(&self, x: Tensor<'t>) -> Tensor<'t> {
+    ///         let _layer = self.0.enter(Location::caller());
+    ///         x + x
+    ///     }
+    /// }
+    /// ```
+    pub fn enter(self, caller: &'static Location<'static>) -> Entered<'t> {
+        self.site.enter(self.path, caller)
+    }
+
+    /// Begins a layer of this crate, whose ops stand at the line that calls it.
+    pub(crate) fn layer(self, caller: &'static Location<'static>) -> (At<'t>, Entered<'t>) {
+        let at = self.site.at(caller);
+        (at, self.enter(caller))
+    }
+
+    /// A weight, named by its path: whoever runs the program provides it.
+    ///
+    /// A name that is asked for twice is one weight, which layers share.
+    #[track_caller]
+    pub fn parameter(self, name: &str, dtype: DType, dims: impl Dims) -> Tensor<'t> {
+        let _at = self.site.at(Location::caller());
+        self.site.parameter(self.name(name), &Spec::new(dtype, dims))
+    }
+
+    /// The elements of a host tensor, which become part of the program.
+    #[track_caller]
+    pub fn constant(self, tensor: &HostTensor) -> Tensor<'t> {
+        let _at = self.site.at(Location::caller());
+        self.site.op(&[], |b| b.constant(tensor_to_attribute(b.context(), tensor)))
+    }
+
+    /// A tensor whose elements all are `value`.
+    #[track_caller]
+    pub fn full(self, dims: impl Dims, value: impl Into<Scalar>, dtype: DType) -> Tensor<'t> {
+        let _at = self.site.at(Location::caller());
+        let sizes = self.site.resolve(&dims.dims());
+        self.site.full(sizes, value.into(), dtype)
+    }
+
+    /// A tensor of zeros.
+    #[track_caller]
+    pub fn zeros(self, dims: impl Dims, dtype: DType) -> Tensor<'t> {
+        let _at = self.site.at(Location::caller());
+        self.full(dims, 0, dtype)
+    }
+
+    /// A tensor of ones.
+    #[track_caller]
+    pub fn ones(self, dims: impl Dims, dtype: DType) -> Tensor<'t> {
+        let _at = self.site.at(Location::caller());
+        self.full(dims, 1, dtype)
+    }
+
+    /// The numbers 0, 1, 2, ... below `end`.
+    #[track_caller]
+    pub fn arange(self, end: impl Into<crate::Dim>, dtype: DType) -> Tensor<'t> {
+        let _at = self.site.at(Location::caller());
+        let sizes = self.site.resolve(&[end.into()]);
+        self.site.sized_op(&[], self.site.element(dtype), sizes, |b, dynamic, ty| b.iota(dynamic, 0, ty))
+    }
+}
+
+impl<'t> Site<'t> {
+    pub(crate) fn full(self, sizes: Vec<Size>, value: Scalar, dtype: DType) -> Tensor<'t> {
+        let value = self.literal(value, dtype);
+        self.sized_op(&[], self.element(dtype), sizes, |b, dynamic, ty| b.full(dynamic, value, ty))
+    }
+
+    /// A scalar as an element.
+    pub(crate) fn literal(self, value: Scalar, dtype: DType) -> Attribute<'t> {
+        value.to_attribute(self.element(dtype)).unwrap_or_else(|| self.fail(format!("{value} is no value of {dtype}")))
+    }
+}

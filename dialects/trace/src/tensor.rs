@@ -1,0 +1,89 @@
+//! The proxy of a tensor, and what is known of it while a model is traced.
+
+use std::fmt;
+use std::rc::Rc;
+
+use thunder_interface::{Dim as Size, dtype_of};
+use thunder_ir::Value;
+use thunder_tensor::DType;
+
+use crate::tracer::Site;
+use crate::{Device, Dim};
+
+/// A tensor that the traced program will have: one SSA value, with PyTorch's methods and operators.
+///
+/// Operands broadcast and promote as in PyTorch; dimensions count from the end where they are
+/// negative. A size that is a symbol is never taken to be 1, and where two different ones meet, the
+/// program checks that they are equal.
+#[derive(Clone, Copy)]
+pub struct Tensor<'t> {
+    pub(crate) site: Site<'t>,
+    pub(crate) value: Value<'t>,
+    pub(crate) shape: u32,
+}
+
+impl<'t> Tensor<'t> {
+    /// The size of each dimension.
+    pub fn shape(self) -> Vec<Dim> {
+        self.site.named(&self.sizes())
+    }
+
+    /// The size of a dimension.
+    #[track_caller]
+    pub fn size(self, axis: i64) -> Dim {
+        let _at = self.site.at(std::panic::Location::caller());
+        let axis = self.axis(axis);
+        self.shape().swap_remove(axis)
+    }
+
+    /// The number of dimensions.
+    pub fn rank(self) -> usize {
+        self.sizes().len()
+    }
+
+    /// The type of the elements.
+    pub fn dtype(self) -> DType {
+        dtype_of(self.value.ty().element()).expect("proxies are made of dtypes only")
+    }
+
+    /// Where the elements are.
+    pub fn device(self) -> Device {
+        Device::Cpu
+    }
+
+    /// The value in the program.
+    pub fn value(self) -> Value<'t> {
+        self.value
+    }
+
+    pub(crate) fn sizes(self) -> Rc<[Size]> {
+        self.site.sizes(self.shape)
+    }
+
+    /// A dimension by its number, which counts from the end where it is negative.
+    pub(crate) fn axis(self, axis: i64) -> usize {
+        self.axis_below(axis, self.rank())
+    }
+
+    /// Like [`Self::axis`] among `rank` dimensions.
+    pub(crate) fn axis_below(self, axis: i64, rank: usize) -> usize {
+        let from_start = if axis < 0 { axis + rank as i64 } else { axis };
+        match usize::try_from(from_start) {
+            Ok(axis) if axis < rank => axis,
+            _ => self.site.fail(format!("dimension {axis} is out of range for a tensor of rank {rank}")),
+        }
+    }
+}
+
+impl fmt::Display for Tensor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dims: Vec<String> = self.shape().iter().map(Dim::to_string).collect();
+        write!(f, "{}[{}]", self.dtype(), dims.join(", "))
+    }
+}
+
+impl fmt::Debug for Tensor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

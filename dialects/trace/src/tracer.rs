@@ -1,0 +1,489 @@
+//! From a Rust function over proxies to a function of a module.
+//!
+//! Every op stands at the line of the model that asked for it: the first call into this crate on the
+//! way. A mistake unwinds to [`Tracer::function`], which returns it; other panics pass through.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, Location as Line, catch_unwind, resume_unwind};
+use std::rc::Rc;
+
+use thunder_interface::{DIM_NAMES, Dim as Size, NAME, PARAMETER, ShapeInputs, ShapeRule, type_of};
+use thunder_ir::{Attribute, Block, Blueprint, Builder, Context, ContextRef, Location, Module, Operation, Rewriter};
+use thunder_ir::{Type, Value};
+use thunder_tensor::DType;
+
+use crate::{Dim, ModelError, Path, Scope, Spec, Tensor, TraceError, Tree};
+
+/// Traces functions into one module.
+///
+/// ```
+/// use thunder_trace::{Dim, Spec, Tracer, DType};
+/// let context = thunder_trace::context();
+/// let tracer = Tracer::new(&context);
+/// let rows = Spec::new(DType::F32, (Dim::new("rows"), 8));
+/// tracer.function("main", rows, |cx, x| {
+///     let weight = cx.parameter("weight", DType::F32, [4, 8]);
+///     x.linear(weight, None).relu()
+/// })?;
+/// let module = tracer.finish();
+/// assert!(module.to_string().contains("thunder.linear"));
+/// # Ok::<(), thunder_trace::TraceError>(())
+/// ```
+pub struct Tracer<'x> {
+    module: Module<'x>,
+    state: State,
+}
+
+/// What is known about the function that is being traced.
+#[derive(Default)]
+struct State {
+    /// The call that traces it; none between functions.
+    home: Cell<Option<&'static Line<'static>>>,
+    /// The line of the model that is being carried out; none in the model's own code.
+    line: Cell<Option<&'static Line<'static>>>,
+    frames: RefCell<Vec<Frame>>,
+    paths: RefCell<Vec<Rc<str>>>,
+    sizes: RefCell<Vec<Rc<[Size]>>>,
+    symbols: RefCell<Vec<Symbol>>,
+    arguments: RefCell<Vec<Argument>>,
+    parameters: RefCell<HashMap<String, usize>>,
+}
+
+/// A layer that is being carried out.
+struct Frame {
+    path: u32,
+    call: Option<&'static Line<'static>>,
+}
+
+/// A named size, and the dimension of an argument that is it.
+struct Symbol {
+    name: Rc<str>,
+    argument: usize,
+    axis: usize,
+}
+
+/// What the attributes of an argument say.
+struct Argument {
+    attribute: &'static str,
+    name: String,
+    dims: Vec<Dim>,
+    shape: u32,
+}
+
+/// How a mistake leaves the model's code.
+struct Abort(ModelError);
+
+impl<'x> Tracer<'x> {
+    /// A tracer with an empty module; the context has the dialects of [`crate::context`].
+    pub fn new(context: &'x Context) -> Self {
+        let module = Module::new(context, Location::unknown(context.as_ref()));
+        Self { module, state: State::default() }
+    }
+
+    /// Traces `model` as the function `name`, whose inputs are the leaves of `inputs`.
+    ///
+    /// Its outputs are the leaves of what `model` returns. Inputs and outputs are named by their
+    /// paths, `input` and `output` where there is no structure.
+    #[track_caller]
+    pub fn function<'t, I, O>(
+        &'t self,
+        name: &str,
+        inputs: I,
+        model: impl FnOnce(Scope<'t>, I::Mapped) -> O,
+    ) -> Result<(), TraceError>
+    where
+        I: Tree<Spec, Tensor<'t>>,
+        O: Tree<Tensor<'t>, ()>,
+    {
+        let home = Line::caller();
+        let refuse = |reason| Err(TraceError::Function { location: home, name: name.to_owned(), reason });
+        if self.state.home.get().is_some() {
+            return refuse("is traced inside another one");
+        }
+        let is_taken = |op: Operation<'t>| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name);
+        if self.module.body().operations().into_iter().any(is_taken) {
+            return refuse("exists already");
+        }
+        self.state.start(home);
+        let function = self.declare(name)?;
+        let block = function.region(0).append_block(&[]);
+        let site = Site { tracer: self, block };
+        let outcome = catch_unwind(AssertUnwindSafe(|| {
+            let traced = inputs.map(&Path::ROOT, &mut |path, spec| site.input(path, &spec));
+            let outputs = crate::leaves(model(Scope::root(site), traced));
+            site.check(&outputs.iter().map(|(_, tensor)| *tensor).collect::<Vec<_>>());
+            outputs
+        }));
+        self.state.home.set(None);
+        let outcome = match outcome {
+            Ok(outputs) => self.complete(function, block, &outputs),
+            Err(payload) => Err(mistake(payload)),
+        };
+        if outcome.is_err() {
+            Rewriter::at(function).erase(function)?;
+        }
+        outcome
+    }
+
+    /// The module with all functions.
+    pub fn finish(self) -> Module<'x> {
+        self.module
+    }
+
+    fn context(&self) -> ContextRef<'_> {
+        self.module.context().as_ref()
+    }
+
+    fn declare(&self, name: &str) -> Result<Operation<'_>, TraceError> {
+        let cx = self.context();
+        let blueprint = Blueprint::new("func.func")
+            .attribute("sym_name", Attribute::string(cx, name))
+            .attribute("function_type", Attribute::of_type(Type::function(cx, &[], &[])))
+            .regions(1);
+        Ok(Rewriter::at_end_of(self.module.body(), self.location()).insert(&blueprint)?)
+    }
+
+    fn complete<'t>(
+        &'t self,
+        function: Operation<'t>,
+        block: Block<'t>,
+        outputs: &[(String, Tensor<'t>)],
+    ) -> Result<(), TraceError> {
+        let cx = self.context();
+        let values: Vec<Value<'t>> = outputs.iter().map(|(_, tensor)| tensor.value).collect();
+        let builder = Rewriter::at_end_of(block, function.location());
+        builder.insert(&Blueprint::new("func.return").operands(values.iter().copied()))?;
+        let inputs: Vec<_> = block.arguments().map(Value::ty).collect();
+        let results: Vec<_> = values.iter().map(|v| v.ty()).collect();
+        function.set_attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &results)));
+        let arguments = self.state.arguments.borrow();
+        let arguments: Vec<_> = arguments.iter().map(|argument| argument.attributes(cx)).collect();
+        function.set_attribute("arg_attrs", Attribute::array(cx, &arguments));
+        let named = |(path, _): &(String, Tensor<'t>)| {
+            let name = if path.is_empty() { "output" } else { path };
+            Attribute::dictionary(cx, &[(NAME, Attribute::string(cx, name))])
+        };
+        let results: Vec<_> = outputs.iter().map(named).collect();
+        function.set_attribute("res_attrs", Attribute::array(cx, &results));
+        self.module.verify()?;
+        Ok(())
+    }
+
+    /// Where an op that is made now stands: at the model's line, as reached through its layers, under
+    /// the path of the innermost one.
+    fn location(&self) -> Location<'_> {
+        let cx = self.context();
+        let state = &self.state;
+        let frames = state.frames.borrow();
+        let line = state.line().map_or(Location::unknown(cx), |line| Location::rust(cx, line));
+        let calls = frames.iter().rev().filter_map(|frame| frame.call);
+        let site = calls.fold(line, |callee, call| Location::call_site(callee, Location::rust(cx, call)));
+        let path = state.path();
+        if path.is_empty() { site } else { Location::named(cx, &path, site) }
+    }
+}
+
+/// The model's mistake that a panic carries; any other panic goes on.
+fn mistake(payload: Box<dyn Any + Send>) -> TraceError {
+    match payload.downcast::<Abort>() {
+        Ok(abort) => TraceError::Model(abort.0),
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+impl State {
+    fn start(&self, home: &'static Line<'static>) {
+        self.home.set(Some(home));
+        self.line.set(None);
+        self.frames.borrow_mut().clear();
+        self.paths.replace(vec!["".into()]);
+        self.sizes.borrow_mut().clear();
+        self.symbols.borrow_mut().clear();
+        self.arguments.borrow_mut().clear();
+        self.parameters.borrow_mut().clear();
+    }
+
+    fn line(&self) -> Option<&'static Line<'static>> {
+        self.line.get().or(self.home.get())
+    }
+
+    /// The path of the innermost layer.
+    fn path(&self) -> Rc<str> {
+        let innermost = self.frames.borrow().last().map_or(0, |frame| frame.path);
+        Rc::clone(&self.paths.borrow()[innermost as usize])
+    }
+
+    fn number(&self, name: &str) -> Option<u32> {
+        self.symbols.borrow().iter().position(|symbol| *symbol.name == *name).map(|number| number as u32)
+    }
+
+    fn name(&self, number: u32) -> Rc<str> {
+        Rc::clone(&self.symbols.borrow()[number as usize].name)
+    }
+}
+
+impl Argument {
+    fn attributes<'c>(&self, cx: ContextRef<'c>) -> Attribute<'c> {
+        let mut entries = vec![(self.attribute, Attribute::string(cx, &self.name))];
+        if self.dims.iter().any(|dim| dim.known().is_none()) {
+            let names: Vec<_> = self.dims.iter().map(|d| Attribute::string(cx, d.symbol().unwrap_or(""))).collect();
+            entries.push((DIM_NAMES, Attribute::array(cx, &names)));
+        }
+        Attribute::dictionary(cx, &entries)
+    }
+}
+
+/// The function that ops are added to.
+#[derive(Clone, Copy)]
+pub(crate) struct Site<'t> {
+    tracer: &'t Tracer<'t>,
+    block: Block<'t>,
+}
+
+/// Until it is dropped, ops stand at the line that first entered this crate.
+pub(crate) struct At<'t>(&'t Cell<Option<&'static Line<'static>>>, Option<&'static Line<'static>>);
+
+impl Drop for At<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.1);
+    }
+}
+
+/// Until it is dropped, ops are those of a layer: they are under its path.
+#[must_use = "the layer ends where this is dropped"]
+pub struct Entered<'t>(&'t RefCell<Vec<Frame>>);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        self.0.borrow_mut().pop();
+    }
+}
+
+impl<'t> Site<'t> {
+    pub(crate) fn context(self) -> ContextRef<'t> {
+        self.tracer.context()
+    }
+
+    /// Marks the entry into this crate, unless it has been entered already.
+    pub(crate) fn at(self, line: &'static Line<'static>) -> At<'t> {
+        let cell = &self.tracer.state.line;
+        let before = cell.get();
+        cell.set(before.or(Some(line)));
+        At(cell, before)
+    }
+
+    /// Begins a layer.
+    pub(crate) fn enter(self, path: u32, caller: &'static Line<'static>) -> Entered<'t> {
+        let state = &self.tracer.state;
+        let call = if state.line.get().is_none() { Some(caller) } else { None };
+        state.frames.borrow_mut().push(Frame { path, call });
+        Entered(&state.frames)
+    }
+
+    /// The number of a path.
+    pub(crate) fn add_path(self, path: &str) -> u32 {
+        let mut paths = self.tracer.state.paths.borrow_mut();
+        paths.push(path.into());
+        paths.len() as u32 - 1
+    }
+
+    /// The path of a number.
+    pub(crate) fn path(self, number: u32) -> Rc<str> {
+        Rc::clone(&self.tracer.state.paths.borrow()[number as usize])
+    }
+
+    /// Ends the tracing with a mistake of the model's.
+    pub(crate) fn fail(self, message: impl std::fmt::Display) -> ! {
+        let state = &self.tracer.state;
+        let Some(location) = state.line() else {
+            panic!("a tensor is used after its function was traced: {message}");
+        };
+        let callers = state.frames.borrow().iter().rev().filter_map(|frame| frame.call).collect();
+        let scope = state.path().to_string();
+        resume_unwind(Box::new(Abort(ModelError { location, scope, callers, message: message.to_string() })))
+    }
+
+    /// Checks that tensors are values of the function that is being traced.
+    pub(crate) fn check(self, tensors: &[Tensor<'t>]) {
+        if self.tracer.state.home.get().is_none() || tensors.iter().any(|t| t.site.block != self.block) {
+            self.fail("a tensor belongs to another function");
+        }
+    }
+
+    /// A new argument of the function.
+    fn argument(self, attribute: &'static str, name: String, spec: &Spec) -> Tensor<'t> {
+        let state = &self.tracer.state;
+        let argument = state.arguments.borrow().len();
+        for (axis, dim) in spec.dims.iter().enumerate() {
+            match (dim.known(), dim.symbol()) {
+                (Some(size), _) if size < 0 => self.fail(format!("'{name}' cannot have the size {size}")),
+                (None, None) => self.fail(format!("'{name}' has the size {dim}, which is neither a number nor a name")),
+                (_, Some(symbol)) if state.number(symbol).is_none() => {
+                    state.symbols.borrow_mut().push(Symbol { name: symbol.into(), argument, axis });
+                }
+                _ => {}
+            }
+        }
+        let sizes = self.resolve(&spec.dims);
+        let dims: Vec<_> = sizes.iter().map(Size::known).collect();
+        let ty = Type::tensor(type_of(self.context(), spec.dtype), &dims);
+        let value = self.block.add_argument(ty, self.tracer.location());
+        let tensor = self.tensor(value, sizes);
+        let shape = tensor.shape;
+        state.arguments.borrow_mut().push(Argument { attribute, name, dims: spec.dims.clone(), shape });
+        tensor
+    }
+
+    fn input(self, path: &Path<'_>, spec: &Spec) -> Tensor<'t> {
+        let path = path.to_string();
+        self.argument(NAME, if path.is_empty() { "input".to_owned() } else { path }, spec)
+    }
+
+    /// The parameter of this name, of which there is one however often it is asked for.
+    pub(crate) fn parameter(self, name: String, spec: &Spec) -> Tensor<'t> {
+        let state = &self.tracer.state;
+        let known = state.parameters.borrow().get(&name).copied();
+        if let Some(argument) = known {
+            let shape = state.arguments.borrow()[argument].shape;
+            let tensor = Tensor { site: self, value: self.block.argument(argument), shape };
+            let declared = Spec { dtype: tensor.dtype(), dims: tensor.shape() };
+            if declared != *spec {
+                self.fail(format!("parameter '{name}' is {spec} here, but {declared} elsewhere"));
+            }
+            return tensor;
+        }
+        if let Some(dim) = spec.dims.iter().find(|dim| dim.known().is_none()) {
+            self.fail(format!("parameter '{name}' has the size {dim}, which is no number"));
+        }
+        let argument = state.arguments.borrow().len();
+        state.parameters.borrow_mut().insert(name.clone(), argument);
+        self.argument(PARAMETER, name, spec)
+    }
+
+    /// Makes an op with one result; its sizes follow from those of its operands.
+    pub(crate) fn op(
+        self,
+        operands: &[Tensor<'t>],
+        build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<Value<'t>>,
+    ) -> Tensor<'t> {
+        let [result] = self.ops(operands, |b| build(b).map(|value| [value]));
+        result
+    }
+
+    /// Makes an op with `N` results.
+    pub(crate) fn ops<const N: usize>(
+        self,
+        operands: &[Tensor<'t>],
+        build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<[Value<'t>; N]>,
+    ) -> [Tensor<'t>; N] {
+        let values = self.build(operands, build);
+        let sizes = self.infer(values[0], operands);
+        let mut results = sizes.into_iter();
+        values.map(|value| self.tensor(value, results.next().unwrap_or_default()))
+    }
+
+    /// Makes an op whose result has these sizes; `build` gets those that only the program knows.
+    pub(crate) fn sized_op(
+        self,
+        operands: &[Tensor<'t>],
+        element: Type<'t>,
+        sizes: Vec<Size>,
+        build: impl FnOnce(&Builder<'t>, &[Value<'t>], Type<'t>) -> thunder_ir::Result<Value<'t>>,
+    ) -> Tensor<'t> {
+        let dims: Vec<_> = sizes.iter().map(Size::known).collect();
+        let [value] = self.build(operands, |b| {
+            let dynamic = sizes.iter().filter(|size| size.known().is_none());
+            let dynamic = dynamic.map(|size| self.size(b, size)).collect::<thunder_ir::Result<Vec<_>>>()?;
+            Ok([build(b, &dynamic, Type::tensor(element, &dims))?])
+        });
+        self.tensor(value, sizes)
+    }
+
+    fn build<T>(self, operands: &[Tensor<'t>], build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<T>) -> T {
+        self.check(operands);
+        let builder = Rewriter::at_end_of(self.block, self.tracer.location());
+        build(&builder).unwrap_or_else(|error| self.fail(error.message()))
+    }
+
+    /// The sizes of all results of the op that made `value`.
+    fn infer(self, value: Value<'t>, operands: &[Tensor<'t>]) -> Vec<Vec<Size>> {
+        let Some(op) = value.defining_op() else { return Vec::new() };
+        let sizes: Vec<Vec<Size>> = operands.iter().map(|operand| operand.sizes().to_vec()).collect();
+        let inferred = match <dyn ShapeRule>::of(op) {
+            Some(rule) => rule
+                .shapes(&ShapeInputs { operands: sizes, size: &|_| Size::Unknown })
+                .unwrap_or_else(|error| self.fail(error.message())),
+            // Ops without a rule are elementwise: all operands have one shape.
+            None => vec![sizes.into_iter().next().unwrap_or_default(); op.result_count()],
+        };
+        let declared = |value: Value<'t>| value.ty().as_tensor().map_or_else(Vec::new, |ty| ty.dims());
+        let known = |(size, dim): (Size, Option<i64>)| dim.map_or(size, Size::Known);
+        op.results()
+            .zip(inferred)
+            .map(|(value, sizes)| sizes.into_iter().zip(declared(value)).map(known).collect())
+            .collect()
+    }
+
+    fn tensor(self, value: Value<'t>, sizes: Vec<Size>) -> Tensor<'t> {
+        if sizes.contains(&Size::Unknown) {
+            self.fail(format!("a size of '{}' is out of range", value.ty()));
+        }
+        let mut shapes = self.tracer.state.sizes.borrow_mut();
+        shapes.push(sizes.into());
+        Tensor { site: self, value, shape: shapes.len() as u32 - 1 }
+    }
+
+    pub(crate) fn sizes(self, shape: u32) -> Rc<[Size]> {
+        Rc::clone(&self.tracer.state.sizes.borrow()[shape as usize])
+    }
+
+    /// Sizes as the model names them.
+    pub(crate) fn named(self, sizes: &[Size]) -> Vec<Dim> {
+        sizes.iter().map(|size| Dim::named(size, &|number| self.tracer.state.name(number))).collect()
+    }
+
+    /// Sizes over the function's symbols.
+    pub(crate) fn resolve(self, dims: &[Dim]) -> Vec<Size> {
+        let resolve = |dim: &Dim| {
+            dim.resolve(&|name| self.tracer.state.number(name))
+                .unwrap_or_else(|name| self.fail(format!("no input has a dimension '{name}'")))
+        };
+        dims.iter().map(resolve).collect()
+    }
+
+    /// A size as a value of the program.
+    fn size(self, b: &Builder<'t>, size: &Size) -> thunder_ir::Result<Value<'t>> {
+        use thunder_dialect::build::BuildDim as _;
+        use thunder_interface::DimExpr;
+        let index = Type::index(self.context());
+        let expr = match size {
+            Size::Known(size) => {
+                let constant = Blueprint::new("arith.constant").results([index]);
+                return Ok(b.insert(&constant.attribute("value", Attribute::integer(index, *size)))?.result(0));
+            }
+            Size::Unknown => return Err("has a size that is not known".into()),
+            Size::Expr(expr) => expr,
+        };
+        let (name, operands) = match &**expr {
+            DimExpr::Symbol(number) => {
+                let symbols = self.tracer.state.symbols.borrow();
+                let symbol = &symbols[*number as usize];
+                return b.dim(self.block.argument(symbol.argument), symbol.axis as i64);
+            }
+            DimExpr::Add(x, y) => ("arith.addi", [x, y]),
+            DimExpr::Sub(x, y) => ("arith.subi", [x, y]),
+            DimExpr::Mul(x, y) => ("arith.muli", [x, y]),
+            DimExpr::FloorDiv(x, y) => ("arith.divsi", [x, y]),
+            DimExpr::Max(x, y) => ("arith.maxsi", [x, y]),
+        };
+        let operands = [self.size(b, operands[0])?, self.size(b, operands[1])?];
+        Ok(b.insert(&Blueprint::new(name).operands(operands).results([index]))?.result(0))
+    }
+
+    /// The scalar type of a dtype.
+    pub(crate) fn element(self, dtype: DType) -> Type<'t> {
+        type_of(self.context(), dtype)
+    }
+}

@@ -1,0 +1,4 @@
+//! Models that examples, tests and benchmarks share, written with the tracing API.
+
+pub mod bert;
+pub mod minilm;
