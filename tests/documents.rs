@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use thunder_conformance::sample;
 use thunder_ir::Module;
 use thunder_ir::pass::Statistics;
 use thunder_lowering::{Phase, compile_to};
-use thunder_tests::sample;
 use thunder_tools::opt::reference;
 use thunder_tools::registry;
 
@@ -66,7 +66,7 @@ fn readme_shows_what_the_compiler_does() -> Result<()> {
         let Some(name) = title.strip_prefix("after ") else { continue };
         let phase = Phase::ALL.into_iter().find(|phase| phase.name() == name);
         let phase = phase.with_context(|| format!("README shows a phase '{name}', which there is not"))?;
-        let context = sample::context();
+        let context = sample::context(&[]);
         let mut module = Module::parse(&context, "README.md", program.as_bytes())?;
         compile_to(&mut module, phase, true)?;
         let text = module.to_string();

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use thunder_conformance::executor::{Executor, Reference};
+use thunder_conformance::sample;
 use thunder_ir::Module;
 use thunder_ir::pass::Pipeline;
 use thunder_tensor::{Tolerance, compare};
-use thunder_tests::executor::{Executor, Reference};
 use thunder_tests::program::{Program, programs};
-use thunder_tests::sample::context;
 
 const CASES: u32 = 200;
 const STEPS: usize = 24;
@@ -31,7 +31,7 @@ fn for_programs(property: impl Fn(&Program) -> Result<()>) {
 
 /// Whether running `pipeline` changes nothing that the reference computes.
 fn keeps_meaning(pipeline: &Pipeline, program: &Program) -> Result<()> {
-    let context = context();
+    let context = sample::context(&[]);
     let mut module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
     let before = Reference.run(&module, "main", &program.inputs)?;
     pipeline.run(&mut module)?;
@@ -46,7 +46,7 @@ fn keeps_meaning(pipeline: &Pipeline, program: &Program) -> Result<()> {
 #[test]
 fn programs_are_valid_and_round_trip() {
     for_programs(|program| {
-        let context = context();
+        let context = sample::context(&[]);
         let module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
         let text = module.to_string();
         for source in [text.clone().into_bytes(), module.operation().to_bytecode()] {
@@ -86,7 +86,7 @@ fn canonicalize_and_cse_keep_meaning() {
 fn a_changed_program_is_noticed() {
     let noticed = Cell::new(0);
     for_programs(|program| {
-        let context = context();
+        let context = sample::context(&[]);
         let run = |text: &str| -> Result<_> {
             let module = Module::parse(&context, "program.mlir", text.as_bytes())?;
             Reference.run(&module, "main", &program.inputs)

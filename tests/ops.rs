@@ -1,5 +1,5 @@
-//! What every op must do, generated from the table of ops and their samples: one test per op and dtype, and
-//! one per op for its documentation; and what structured ops mean, by hand.
+//! What every op must do, generated from the table of ops and their samples; what structured ops mean, by hand; and how
+//! far elementary functions err.
 
 #[path = "ops/accuracy.rs"]
 mod accuracy;
@@ -8,167 +8,16 @@ mod semantics;
 
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, ensure};
-use libtest_mimic::{Arguments, Trial};
-use thunder_interface::{Dim, Sample, SampleSet, ShapeInputs, ShapeRule};
-use thunder_ir::op::OpDef;
-use thunder_ir::{Context, Module, Operation};
-use thunder_tensor::{DType, Tensor, Tolerance, compare};
-use thunder_tests::executor::{Artifact, Decomposed, Executor, Reference};
-use thunder_tests::{constraint, example, sample};
-
-/// Everything that runs programs, beside the reference.
-const EXECUTORS: &[&dyn Executor] = &[&Decomposed, &Artifact];
+use thunder_conformance::Subject;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::from_args();
+    let subject = Subject {
+        dialect: thunder_dialect::dialect(),
+        samples: thunder_dialect::all_samples(),
+        negative_tests: "lit/dialect".into(),
+    };
     let mut trials = semantics::trials();
     trials.extend(accuracy::trials());
-    for (def, set) in thunder_dialect::all_samples() {
-        let name = def.mnemonic();
-        let mut dtypes: Vec<DType> = set.samples.iter().flat_map(|s| s.dtypes.0).copied().collect();
-        dtypes.sort();
-        dtypes.dedup();
-        for dtype in dtypes {
-            let samples: Vec<Sample> = set.samples.iter().filter(|s| s.dtypes.0.contains(&dtype)).cloned().collect();
-            trials.push(trial(format!("{name}::{dtype}"), move || {
-                samples.iter().try_for_each(|sample| {
-                    check_sample(sample, dtype).with_context(|| format!("in\n{}", sample::text(sample, dtype)))
-                })
-            }));
-        }
-        trials.push(trial(format!("{name}::documentation"), move || check_documentation(def, &set)));
-    }
-    libtest_mimic::run(&arguments, trials).exit_code()
-}
-
-fn trial(name: String, check: impl FnOnce() -> Result<()> + Send + 'static) -> Trial {
-    Trial::test(name, move || check().map_err(|error| format!("{error:#}").into()))
-}
-
-fn check_sample(sample: &Sample, dtype: DType) -> Result<()> {
-    let context = sample::context();
-    let module = Module::parse(&context, "sample.mlir", sample::text(sample, dtype).as_bytes())?;
-    check_round_trip(&context, &module)?;
-    let function = sample::function(&module, "sample")?;
-    let body = sample::body(function)?;
-    let inputs = sample::inputs(sample, body, 0x5eed)?;
-    let expected = Reference.run(&module, "sample", &inputs)?;
-    check_types(function, &expected)?;
-    if !sample.specials {
-        let is_finite = |t: &Tensor| !t.dtype().is_float() || t.to_vec::<f64>().iter().all(|x| x.is_finite());
-        ensure!(expected.iter().all(is_finite), "results are not finite: {expected:?}\nfrom {inputs:?}");
-    }
-    for op in body.operations() {
-        check_shape_rule(op, &inputs, &module).with_context(|| format!("shape rule of '{}'", op.name()))?;
-    }
-    for executor in EXECUTORS {
-        check_executor(*executor, sample, &module, &inputs, &expected).with_context(|| executor.name())?;
-    }
-    Ok(())
-}
-
-/// Text, generic text and bytecode all give the same module again.
-fn check_round_trip(context: &Context, module: &Module<'_>) -> Result<()> {
-    let text = module.to_string();
-    let generic = module.operation().to_text(true, false);
-    for (form, source) in [
-        ("text", text.clone().into_bytes()),
-        ("generic form", generic.into_bytes()),
-        ("bytecode", module.operation().to_bytecode()),
-    ] {
-        let again =
-            Module::parse(context, "again.mlir", &source).with_context(|| format!("its own {form}:\n{text}"))?;
-        ensure!(again.to_string() == text, "{form} gives another module:\n{again}\nnot\n{text}");
-    }
-    Ok(())
-}
-
-/// The results are of the types that the function declares.
-fn check_types(function: Operation<'_>, results: &[Tensor]) -> Result<()> {
-    let ty = function.attribute("function_type").and_then(|a| a.as_type()).and_then(|ty| ty.as_function());
-    let (_, declared) = ty.context("the function has no type")?;
-    ensure!(declared.len() == results.len(), "{} results instead of {}", results.len(), declared.len());
-    for (ty, result) in declared.iter().zip(results) {
-        let dims = ty.as_tensor().context("a result is no tensor")?.dims();
-        let fits = dims.len() == result.rank()
-            && dims.iter().zip(result.shape()).all(|(dim, size)| dim.is_none_or(|dim| dim == *size as i64));
-        ensure!(fits && ty.element().to_string() == result.dtype().name(), "'{ty}' declared, {result:?} computed");
-    }
-    Ok(())
-}
-
-/// The shape rule, applied to symbols, gives expressions that say what the sizes of the results really are.
-fn check_shape_rule(op: Operation<'_>, inputs: &[Tensor], module: &Module<'_>) -> Result<()> {
-    let Some(rule) = <dyn ShapeRule>::of(op) else { return Ok(()) };
-    let arguments: Option<Vec<usize>> = op.operands().map(|v| Some(v.block_argument()?.1)).collect();
-    let Some(arguments) = arguments else { return Ok(()) };
-    let mut sizes = Vec::new();
-    let operands = arguments.iter().zip(op.operands()).map(|(argument, value)| {
-        let dims = value.ty().as_tensor().map(|t| t.dims()).unwrap_or_default();
-        let symbol = |(dim, size): (Option<i64>, &usize)| match dim {
-            Some(size) => Dim::Known(size),
-            None => {
-                sizes.push(*size as i64);
-                Dim::symbol(sizes.len() as u32 - 1)
-            }
-        };
-        dims.into_iter().zip(inputs[*argument].shape()).map(symbol).collect()
-    });
-    let operands = operands.collect();
-    let shapes = rule.shapes(&ShapeInputs { operands, size: &|_| Dim::Unknown })?;
-    let values: Vec<Tensor> = arguments.iter().map(|argument| inputs[*argument].clone()).collect();
-    let results = thunder_interface::compute(op, &values).context("has no reference")??;
-    ensure!(shapes.len() == results.len(), "{} shapes for {} results", shapes.len(), results.len());
-    for (shape, result) in shapes.iter().zip(&results) {
-        let evaluated: Option<Vec<i64>> =
-            shape.iter().map(|dim| dim.evaluate(&|symbol| sizes.get(symbol as usize).copied())).collect();
-        let actual: Vec<i64> = result.shape().iter().map(|size| *size as i64).collect();
-        ensure!(evaluated.as_ref() == Some(&actual), "says {evaluated:?}, but the sizes are {actual:?} in {module}");
-    }
-    Ok(())
-}
-
-fn check_executor(
-    executor: &dyn Executor,
-    sample: &Sample,
-    module: &Module<'_>,
-    inputs: &[Tensor],
-    expected: &[Tensor],
-) -> Result<()> {
-    let actual = executor.run(module, "sample", inputs)?;
-    ensure!(actual.len() == expected.len(), "{} results instead of {}", actual.len(), expected.len());
-    for (actual, expected) in actual.iter().zip(expected) {
-        let bound = expected.dtype().epsilon() * sample.ulps;
-        let tolerance = if executor.rounds() { Tolerance::new(bound, bound) } else { Tolerance::EXACT };
-        compare(actual, expected, tolerance).map_err(|mismatch| anyhow::anyhow!("{mismatch}"))?;
-    }
-    Ok(())
-}
-
-fn check_documentation(def: &'static OpDef, set: &SampleSet) -> Result<()> {
-    ensure!(!set.samples.is_empty(), "has no samples");
-    let sentence = def.doc.lines().next().unwrap_or_default();
-    ensure!(sentence.chars().next().is_some_and(|c| !c.is_lowercase()), "starts with no sentence: '{sentence}'");
-
-    let function = example::wrap(example::of(def.doc)?)?;
-    ensure!(function.contains(def.name), "the example does not show the op:\n{function}");
-    let context = sample::context();
-    Module::parse(&context, "example.mlir", function.as_bytes()).with_context(|| format!("example\n{function}"))?;
-
-    let documented = constraint::documented(def.doc);
-    ensure!(documented.iter().copied().eq(1..=documented.len() as u32), "constraints are numbered {documented:?}");
-    let values = def.operands.iter().chain(&def.results).map(|spec| spec.label);
-    for label in values.chain(def.attributes.iter().map(|spec| spec.label)).filter(|label| !label.is_empty()) {
-        ensure!(def.doc.contains(&format!("- {label} ")), "{label} is not documented");
-    }
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("lit/dialect");
-    let tests = constraint::NegativeTests::read(&folder)?;
-    let missing: Vec<u32> = documented.into_iter().filter(|number| !tests.has(def.name, *number)).collect();
-    ensure!(
-        missing.is_empty(),
-        "constraints {missing:?} have no test: a function '@{}_cN' below lit/dialect that expects an error with '(CN)'",
-        def.mnemonic()
-    );
-    Ok(())
+    trials.extend(subject.trials());
+    thunder_conformance::main(trials)
 }

@@ -7,10 +7,10 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use thunder_conformance::sample;
 use thunder_ir::Module;
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_to};
 use thunder_runtime::program::{Access, Program, Step};
-use thunder_tests::sample;
 
 /// Phases with IR of a size that people read; what follows is LLVM's.
 const SHOWN: [Phase; 3] = [Phase::Functional, Phase::Planned, Phase::Tensors];
@@ -21,7 +21,7 @@ fn source(name: &str) -> Result<String> {
 }
 
 fn compiled(name: &str, source: &str) -> Result<Compiled> {
-    let context = sample::context();
+    let context = sample::context(&[]);
     let mut module = Module::parse(&context, name, source.as_bytes())?;
     Ok(compile(&mut module, &Options::default())?)
 }
@@ -35,7 +35,7 @@ fn check(name: &str) -> Result<()> {
         settings
     };
     for phase in SHOWN {
-        let context = sample::context();
+        let context = sample::context(&[]);
         let mut module = Module::parse(&context, name, source.as_bytes())?;
         compile_to(&mut module, phase, true)?;
         settings().bind(|| insta::assert_snapshot!(format!("{name}-{}", phase.name()), module.to_string()));

@@ -12,7 +12,7 @@ const STEP: usize = 8191;
 pub fn trials() -> Vec<Trial> {
     let trial = |(name, stated): &(&'static str, f64)| {
         let (name, stated) = (*name, *stated);
-        super::trial(format!("accuracy::{name}"), move || {
+        thunder_conformance::trial(format!("accuracy::{name}"), move || {
             let context = context();
             let worst = Function::compile(&context, name)?.worst(0..1 << 32, STEP)?;
             ensure!(worst.ulps <= stated, "{:.2} ulp at {:?}, but {stated} are stated", worst.ulps, worst.at);

@@ -3,10 +3,10 @@
 
 use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::Trial;
+use thunder_conformance::executor::{Decomposed, Executor, Reference};
+use thunder_conformance::{example, sample, trial};
 use thunder_ir::Module;
 use thunder_tensor::{DType, Tensor, Tolerance, compare};
-use thunder_tests::executor::{Decomposed, Executor, Reference};
-use thunder_tests::{example, sample};
 
 const NAN: f64 = f64::NAN;
 const INF: f64 = f64::INFINITY;
@@ -294,9 +294,9 @@ const REFUSED: &[(&str, &str, &[Numbers], &str)] = &[
 
 /// One test for each case.
 pub fn trials() -> Vec<Trial> {
-    let computed = CASES.iter().map(|case| super::trial(format!("semantics::{}", case.0), || check(case)));
+    let computed = CASES.iter().map(|case| trial(format!("semantics::{}", case.0), || check(case)));
     let refused = REFUSED.iter().map(|(name, op, operands, message)| {
-        super::trial(format!("semantics::{name}"), move || match run(&Reference, op, operands) {
+        trial(format!("semantics::{name}"), move || match run(&Reference, op, operands) {
             Ok(results) => bail!("computes {results:?}"),
             Err(error) => {
                 let error = format!("{error:#}");
@@ -327,7 +327,7 @@ fn tensor((dtype, shape, values): &Numbers) -> Result<Tensor> {
 
 /// Runs a function around one op.
 fn run(executor: &dyn Executor, op: &str, operands: &[Numbers]) -> Result<Vec<Tensor>> {
-    let context = sample::context();
+    let context = sample::context(&[]);
     let (text, signature) = op.rsplit_once(" : ").context("an op ends with its types")?;
     let (operand_types, result_types) = signature.split_once(" -> ").unwrap_or((signature, signature));
     let (operand_types, result_types) = (example::types(operand_types), example::types(result_types));

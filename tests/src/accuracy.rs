@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
+use thunder_conformance::sample;
 use thunder_interface::interpret;
 use thunder_ir::{Context, Module};
 use thunder_runtime::session::{self, Session};
 use thunder_tensor::{DType, Random, Tensor};
-
-use crate::sample;
 
 /// The argument at which a function errs most.
 #[derive(Clone, Debug, Default)]
@@ -114,5 +113,5 @@ fn error_in_ulps(y: f32, exact: f64) -> f64 {
 
 /// A context as [`Function::compile`] wants it.
 pub fn context() -> Context {
-    sample::context()
+    sample::context(&[])
 }

@@ -1,8 +1,4 @@
-//! Tests over the whole of Thunder, and what they share: executors, sample programs, random programs.
+//! Tests over the whole of Thunder, and what they share: random programs, and the errors of functions.
 
 pub mod accuracy;
-pub mod constraint;
-pub mod example;
-pub mod executor;
 pub mod program;
-pub mod sample;

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use thunder_ir::Module;
-use thunder_lowering::{Compiled, Options, Phase, compile, compile_to, context};
+use thunder_lowering::{Compiled, Options, Phase, compile, compile_to};
 use thunder_runtime::artifact::Artifact;
+
+use crate::registry::Contents;
 
 /// Compile a module of tensor programs to an artifact (.thb) that thunder-run runs.
 #[derive(Debug, Parser)]
@@ -33,7 +35,7 @@ struct Arguments {
 }
 
 /// Runs the tool.
-pub fn main(args: Vec<String>) -> ExitCode {
+pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -41,7 +43,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    match run(&arguments) {
+    match run(&arguments, contents) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("thunder-compile: error: {error:#}");
@@ -50,8 +52,8 @@ pub fn main(args: Vec<String>) -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<()> {
-    let context = context();
+fn run(arguments: &Arguments, contents: &Contents) -> Result<()> {
+    let context = contents.context();
     let mut module = read(&context, &arguments.path)?;
     if let Some(name) = &arguments.compile_to {
         let phase = Phase::ALL.into_iter().find(|p| p.name() == name).context("the parser knows all phases")?;
@@ -93,10 +95,12 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
     Ok(Module::parse(context, &name, &source)?)
 }
 
-/// The artifact of a module's function.
-pub fn artifact(path: &Path, entry: &str) -> Result<Artifact> {
-    let context = context();
-    let mut module = read(&context, path)?;
-    let options = Options { entry: entry.to_owned(), ..Options::default() };
-    Ok(compile(&mut module, &options)?.artifact)
+/// What makes artifacts of the functions of modules, for [`crate::run::main`].
+pub fn with(contents: &Contents) -> impl Fn(&Path, &str) -> Result<Artifact> {
+    move |path, entry| {
+        let context = contents.context();
+        let mut module = read(&context, path)?;
+        let options = Options { entry: entry.to_owned(), ..Options::default() };
+        Ok(compile(&mut module, &options)?.artifact)
+    }
 }

@@ -9,6 +9,8 @@
 //! }
 //! ```
 //!
+//! Its `my-compile` and `my-run` are the same with [`compile`] and [`run`].
+//!
 //! Without the default feature `compiler` nothing here links MLIR.
 
 #[cfg(feature = "compiler")]

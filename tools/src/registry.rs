@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use thunder_ir::pass::{PassDef, Statistics};
-use thunder_ir::{Dialect, Registry};
+use thunder_ir::{Context, Dialect, Registry};
 
 /// What the tools know beside everything upstream: Thunder's own dialects and passes.
 pub fn thunder() -> Contents {
@@ -45,6 +45,12 @@ impl Contents {
     /// A registry with these dialects and every upstream one.
     pub fn registry(&self) -> Registry {
         self.dialects.iter().fold(Registry::upstream(), |registry, dialect| registry.with(dialect))
+    }
+
+    /// A context with these dialects and every upstream one, for whoever needs no statistics of passes.
+    pub fn context(&self) -> Context {
+        self.register_passes(&Arc::default());
+        Context::new(&self.registry())
     }
 
     /// Registers the passes with MLIR, once per process, and returns their tables.

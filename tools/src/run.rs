@@ -1,6 +1,8 @@
 //! `thunder-run`: runs a compiled artifact, or a module after compiling it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -57,8 +59,11 @@ struct Arguments {
     json: bool,
 }
 
-/// Runs the tool.
-pub fn main(args: Vec<String>) -> ExitCode {
+/// Makes the artifact of a module's function: path of the module, name of the function.
+pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<Artifact>;
+
+/// Runs the tool; without `compile` it runs finished artifacts only.
+pub fn main(args: Vec<String>, compile: Option<Compile<'_>>) -> ExitCode {
     let arguments = match Arguments::try_parse_from(args) {
         Ok(arguments) => arguments,
         Err(error) => {
@@ -66,7 +71,7 @@ pub fn main(args: Vec<String>) -> ExitCode {
             return ExitCode::from(u8::from(error.use_stderr()));
         }
     };
-    match run(&arguments) {
+    match run(&arguments, compile) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("thunder-run: error: {error:#}");
@@ -75,11 +80,11 @@ pub fn main(args: Vec<String>) -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<ExitCode> {
+fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> {
     if arguments.repeat == 0 {
         bail!("--repeat must be at least 1");
     }
-    let artifact = load(arguments)?;
+    let artifact = load(arguments, compile)?;
     let program = artifact.program();
     let weights = weights(arguments, &program.parameters, &|port| static_shape(&artifact, port))?;
     let options = arguments.threads.map_or_else(Options::new, Options::with_threads);
@@ -98,24 +103,22 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     if let Some(path) = &arguments.output {
         write_safetensors(path, named.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
     }
-    report(arguments, &artifact, &outputs, times[times.len() / 2]);
+    report(arguments, &artifact, &outputs, times[times.len() / 2])?;
     match &arguments.expect {
         Some(path) => check(arguments, path, &named),
         None => Ok(ExitCode::SUCCESS),
     }
 }
 
-fn load(arguments: &Arguments) -> Result<Artifact> {
+fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Artifact> {
     let path = &arguments.path;
     if path.extension().is_some_and(|e| e == "thb") {
         return Ok(Artifact::open(path)?);
     }
-    #[cfg(feature = "compiler")]
-    {
-        crate::compile::artifact(path, &arguments.entry)
+    match compile {
+        Some(compile) => compile(path, &arguments.entry),
+        None => bail!("'{}' is no .thb artifact, and this build has no compiler for anything else", path.display()),
     }
-    #[cfg(not(feature = "compiler"))]
-    bail!("'{}' is no .thb artifact, and this build has no compiler for anything else", path.display())
 }
 
 fn static_shape(artifact: &Artifact, port: &Port) -> Option<Vec<usize>> {
@@ -191,31 +194,35 @@ fn random_input(recipe: &str, port: &Port, shape: Option<Vec<usize>>) -> Result<
     Ok(random_tensor(&mut random, port.dtype, shape))
 }
 
-fn report(arguments: &Arguments, artifact: &Artifact, outputs: &[Tensor], median: Duration) {
+/// Prints the results; a reader that has seen enough is no error.
+fn report(arguments: &Arguments, artifact: &Artifact, outputs: &[Tensor], median: Duration) -> Result<()> {
     let program = artifact.program();
     let microseconds = median.as_secs_f64() * 1e6;
+    let ports = program.outputs.iter().zip(outputs);
+    let mut text = String::new();
     if arguments.json {
-        let entries: Vec<_> = program
-            .outputs
-            .iter()
-            .zip(outputs)
-            .map(|(port, t)| {
-                format!("{{\"name\":{:?},\"dtype\":\"{}\",\"shape\":{:?}}}", port.name, t.dtype(), t.shape())
-            })
-            .collect();
-        println!(
+        let entry = |(port, t): (&Port, &Tensor)| {
+            format!("{{\"name\":{:?},\"dtype\":\"{}\",\"shape\":{:?}}}", port.name, t.dtype(), t.shape())
+        };
+        let entries: Vec<_> = ports.map(entry).collect();
+        writeln!(
+            text,
             "{{\"program\":{:?},\"runs\":{},\"median_us\":{microseconds:.1},\"outputs\":[{}]}}",
             program.name,
             arguments.repeat,
             entries.join(",")
-        );
-        return;
+        )?;
+    } else {
+        for (port, tensor) in ports {
+            writeln!(text, "{}: {}{:?}\n{tensor}", port.name, tensor.dtype(), tensor.shape())?;
+        }
+        if arguments.repeat > 1 {
+            writeln!(text, "median of {} runs: {microseconds:.1} us", arguments.repeat)?;
+        }
     }
-    for (port, tensor) in program.outputs.iter().zip(outputs) {
-        println!("{}: {}{:?}\n{tensor}", port.name, tensor.dtype(), tensor.shape());
-    }
-    if arguments.repeat > 1 {
-        println!("median of {} runs: {microseconds:.1} us", arguments.repeat);
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("cannot write"),
+        _ => Ok(()),
     }
 }
 

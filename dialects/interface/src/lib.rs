@@ -23,6 +23,7 @@ mod shape;
 mod shard;
 mod size;
 mod strided;
+mod table;
 mod types;
 
 pub use cost::{Cost, Work};

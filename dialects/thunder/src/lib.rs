@@ -5,7 +5,7 @@
 //! op stands in its file below `ops/`; the table in `ops.rs` lists them.
 
 mod axes;
-mod compose;
+pub mod compose;
 mod fold;
 mod infer;
 mod literal;

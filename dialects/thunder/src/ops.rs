@@ -1,38 +1,10 @@
 //! The table of the dialect's ops.
 
 use std::sync::LazyLock;
-use thunder_interface::{SampleSet, Samples};
-use thunder_ir::op::Op;
-use thunder_ir::{Dialect, Type, op::OpDef};
+use thunder_ir::op::{Op as _, OpDef};
+use thunder_ir::{Dialect, Type};
 
-/// Declares the modules of ops and lists the ops of each. One word here adds an op everywhere:
-/// registration, builder methods, documentation and generated tests.
-macro_rules! ops {
-    ($($module:ident: $($op:ident),* $(,)?;)*) => {
-        $(pub mod $module;)*
-
-        /// The builder methods of every op.
-        pub mod build {
-            $(#[allow(unused_imports, reason = "a module may have no builder methods of its own")]
-            pub use super::$module::*;)*
-        }
-
-        fn register(dialect: Dialect) -> Dialect {
-            dialect $($(.op::<$module::$op>())*)*
-        }
-
-        /// The samples of every op, in the order of the table.
-        pub fn all_samples() -> Vec<(&'static OpDef, SampleSet)> {
-            vec![$($((<$module::$op<'static> as Op>::definition(), {
-                let mut set = SampleSet::default();
-                <$module::$op<'static> as Samples>::samples(&mut set);
-                set
-            }),)*)*]
-        }
-    };
-}
-
-ops! {
+thunder_interface::ops! {
     constant: Constant;
     create: Full, Iota;
     unary: Neg, Abs, Sign, Not, Ceil, Floor, Round, Trunc, Sqrt, Rsqrt, Reciprocal, Exp, Exp2, Expm1, Log, Log2, Log10,

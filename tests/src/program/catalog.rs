@@ -1,6 +1,6 @@
 //! The elementwise ops that random programs are made of, from the dialect's table.
 
-use crate::sample::context;
+use thunder_conformance::sample::context;
 use thunder_interface::type_of;
 use thunder_ir::op::{Arity, OpDef};
 use thunder_ir::{ContextRef, Type};
@@ -26,7 +26,7 @@ const PARTIAL: [&str; 3] = ["thunder.div", "thunder.rem", "thunder.remainder"];
 
 impl Catalog {
     pub fn new() -> Self {
-        let context = context();
+        let context = context(&[]);
         let cx = context.as_ref();
         let (mut same, mut compare) = (Vec::new(), Vec::new());
         for def in &thunder_dialect::dialect().ops {

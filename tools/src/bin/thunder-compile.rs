@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    thunder_tools::compile::main(std::env::args().collect())
+    thunder_tools::compile::main(std::env::args().collect(), &thunder_tools::registry::thunder())
 }

@@ -2,6 +2,13 @@
 
 use std::process::ExitCode;
 
+#[cfg(feature = "compiler")]
 fn main() -> ExitCode {
-    thunder_tools::run::main(std::env::args().collect())
+    let contents = thunder_tools::registry::thunder();
+    thunder_tools::run::main(std::env::args().collect(), Some(&thunder_tools::compile::with(&contents)))
+}
+
+#[cfg(not(feature = "compiler"))]
+fn main() -> ExitCode {
+    thunder_tools::run::main(std::env::args().collect(), None)
 }

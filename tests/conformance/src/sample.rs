@@ -2,12 +2,13 @@
 
 use anyhow::{Context as _, Result};
 use thunder_interface::{Sample, dtype_of};
-use thunder_ir::{Block, Context, Module, Operation};
+use thunder_ir::{Block, Context, Dialect, Module, Operation};
 use thunder_tensor::{DType, Random, Tensor};
 
-/// A context with all that compilation needs, without threads.
-pub fn context() -> Context {
-    Context::with_threading(&thunder_lowering::registry(), false)
+/// A context with all that compilation needs and these dialects, without threads.
+pub fn context(dialects: &[&'static Dialect]) -> Context {
+    let registry = dialects.iter().fold(thunder_lowering::registry(), |registry, dialect| registry.with(dialect));
+    Context::with_threading(&registry, false)
 }
 
 /// The text of a sample with its dtype written out.

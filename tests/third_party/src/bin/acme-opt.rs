@@ -1,0 +1,6 @@
+//! `thunder-opt` with a third party's dialect.
+
+fn main() -> std::process::ExitCode {
+    let contents = thunder_tools::registry::thunder().dialect(thunder_third_party::dialect());
+    thunder_tools::opt::main(std::env::args().collect(), &contents)
+}
