@@ -18,6 +18,10 @@ pub struct Arguments {
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let argument: LitStr = input.parse()?;
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if argument.value().is_empty() || !argument.value().chars().all(is_word) {
+            return Err(Error::new(argument.span(), "the name of a pass is letters, digits and `-`"));
+        }
         let mut parsed = Self { argument, anchor: None, dialects: Vec::new() };
         while input.parse::<Option<Token![,]>>()?.is_some() && !input.is_empty() {
             let word: Ident = input.parse()?;
@@ -40,6 +44,9 @@ impl Parse for Arguments {
 
 pub fn expand(arguments: &Arguments, item: &ItemStruct) -> Result<TokenStream> {
     let Arguments { argument, anchor, dialects } = arguments;
+    if !item.generics.params.is_empty() {
+        return Err(Error::new_spanned(&item.generics, "the struct of a pass has no parameters"));
+    }
     let name = &item.ident;
     let text = name.to_string();
     let docs = doc::text(&item.attrs);
