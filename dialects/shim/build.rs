@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::{env, process::Command};
 
 /// The C++ files below `src/`, in alphabetical order.
-const SOURCES: &[&str] = &["asm.cpp", "codegen.cpp", "dialect.cpp", "pass.cpp", "tools.cpp"];
+const SOURCES: &[&str] =
+    &["asm.cpp", "codegen.cpp", "conversion.cpp", "dialect.cpp", "pass.cpp", "rewrite.cpp", "tools.cpp"];
 
 /// Where `mlir-sys` looks for LLVM as well; without it, `llvm-config` comes from `PATH`.
 const PREFIX: &str = "MLIR_SYS_220_PREFIX";

@@ -8,7 +8,7 @@ use crate::constraint::{Constraint, compatible};
 use crate::diagnostic::{Error, Result};
 use crate::raw::assembly::{Parsed, Parser, Printer};
 use crate::raw::attribute::Attribute;
-use crate::raw::builder::{Blueprint, Builder, Rewriter};
+use crate::raw::builder::{Blueprint, Builder};
 use crate::raw::context::{ContextRef, Location};
 use crate::raw::operation::{Block, Operation, Region, Value};
 use crate::raw::types::Type;
@@ -625,7 +625,7 @@ pub fn build<'c>(
         _ => Ok(()),
     });
     if let Err(error) = outcome {
-        Rewriter::at(op).erase(op)?;
+        b.take_back(op);
         return Err(error);
     }
     Ok(view)

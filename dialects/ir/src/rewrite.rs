@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{Error, Result};
 use crate::op::Op;
+use crate::pdl::PdlPatterns;
 use crate::raw::builder::Rewriter;
 use crate::raw::operation::Operation;
 pub use crate::raw::rewrite::{GreedyConfig, apply_greedily};
@@ -98,6 +99,7 @@ impl Pattern {
 #[derive(Clone, Default)]
 pub struct Patterns {
     pub(crate) patterns: Vec<Pattern>,
+    pub(crate) pdl: Vec<PdlPatterns>,
 }
 
 impl Patterns {
@@ -118,9 +120,16 @@ impl Patterns {
         self
     }
 
+    /// Adds patterns written in PDL; for building a set in one expression.
+    pub fn pdl(mut self, patterns: PdlPatterns) -> Self {
+        self.pdl.push(patterns);
+        self
+    }
+
     /// Adds all patterns of another set.
     pub fn extend(&mut self, other: Patterns) -> &mut Self {
         self.patterns.extend(other.patterns);
+        self.pdl.extend(other.pdl);
         self
     }
 }

@@ -82,14 +82,10 @@ extern "C" MlirLogicalResult thunderParserFloat(ThunderAsmParser *p, double *val
   return result(p->parser->parseFloat(*value));
 }
 
-extern "C" MlirType thunderParserType(ThunderAsmParser *p) {
+extern "C" int thunderParserType(ThunderAsmParser *p, bool isOptional, MlirType *out) {
   Type type;
-  return wrap(succeeded(p->parser->parseType(type)) ? type : Type());
-}
-
-extern "C" int thunderParserOptionalType(ThunderAsmParser *p, MlirType *out) {
-  Type type;
-  int outcome = optional(p->parser->parseOptionalType(type));
+  int outcome = optional(isOptional ? p->parser->parseOptionalType(type)
+                                    : OptionalParseResult(p->parser->parseType(type)));
   *out = wrap(type);
   return outcome;
 }
@@ -104,25 +100,19 @@ extern "C" MlirAttribute thunderParserSymbolName(ThunderAsmParser *p) {
   return wrap(succeeded(p->parser->parseSymbolName(name)) ? Attribute(name) : Attribute());
 }
 
-extern "C" MlirLogicalResult thunderParserAttrDict(ThunderAsmParser *p) {
-  return result(p->parser->parseOptionalAttrDict(p->state->attributes));
-}
-
-extern "C" MlirLogicalResult thunderParserAttrDictWithKeyword(ThunderAsmParser *p) {
-  return result(p->parser->parseOptionalAttrDictWithKeyword(p->state->attributes));
+extern "C" MlirLogicalResult thunderParserAttrDict(ThunderAsmParser *p, bool withKeyword) {
+  NamedAttrList &into = p->state->attributes;
+  return result(withKeyword ? p->parser->parseOptionalAttrDictWithKeyword(into)
+                            : p->parser->parseOptionalAttrDict(into));
 }
 
 /// Parses an operand and returns its index among those parsed, -1 where an
 /// optional one is absent, -2 on error.
 extern "C" int64_t thunderParserOperand(ThunderAsmParser *p, bool isOptional) {
   OpAsmParser::UnresolvedOperand operand;
-  if (isOptional) {
-    OptionalParseResult outcome = p->opParser->parseOptionalOperand(operand);
-    if (!outcome.has_value()) return -1;
-    if (failed(*outcome)) return -2;
-  } else if (failed(p->opParser->parseOperand(operand))) {
-    return -2;
-  }
+  int outcome = optional(isOptional ? p->opParser->parseOptionalOperand(operand)
+                                    : OptionalParseResult(p->opParser->parseOperand(operand)));
+  if (outcome != 1) return outcome == 0 ? -1 : -2;
   p->operands.push_back(operand);
   return p->operands.size() - 1;
 }
@@ -170,14 +160,10 @@ extern "C" int64_t thunderParserArgument(ThunderAsmParser *p, MlirType *type) {
 
 extern "C" int thunderParserSuccessor(ThunderAsmParser *p, bool isOptional) {
   Block *block = nullptr;
-  if (isOptional) {
-    int outcome = optional(p->opParser->parseOptionalSuccessor(block));
-    if (outcome == 1) p->state->addSuccessors(block);
-    return outcome;
-  }
-  if (failed(p->opParser->parseSuccessor(block))) return 2;
-  p->state->addSuccessors(block);
-  return 1;
+  int outcome = optional(isOptional ? p->opParser->parseOptionalSuccessor(block)
+                                    : OptionalParseResult(p->opParser->parseSuccessor(block)));
+  if (outcome == 1) p->state->addSuccessors(block);
+  return outcome;
 }
 
 extern "C" void thunderParserAddAttribute(ThunderAsmParser *p, MlirStringRef name, MlirAttribute value) {
@@ -211,10 +197,7 @@ extern "C" void thunderPrinterSymbolName(ThunderAsmPrinter *p, MlirStringRef tex
 extern "C" void thunderPrinterType(ThunderAsmPrinter *p, MlirType type) { p->printer->printType(unwrap(type)); }
 
 extern "C" void thunderPrinterAttribute(ThunderAsmPrinter *p, MlirAttribute attr, bool withType) {
-  if (withType)
-    p->printer->printAttribute(unwrap(attr));
-  else
-    p->printer->printAttributeWithoutType(unwrap(attr));
+  withType ? p->printer->printAttribute(unwrap(attr)) : p->printer->printAttributeWithoutType(unwrap(attr));
 }
 
 extern "C" void thunderPrinterOperand(ThunderAsmPrinter *p, MlirValue value) {
@@ -234,9 +217,6 @@ extern "C" void thunderPrinterAttrDict(ThunderAsmPrinter *p, MlirOperation op, i
                                        const MlirStringRef *elided, bool withKeyword) {
   SmallVector<StringRef> names;
   for (intptr_t i = 0; i < nElided; ++i) names.push_back(unwrap(elided[i]));
-  ArrayRef<NamedAttribute> attrs = unwrap(op)->getAttrs();
-  if (withKeyword)
-    p->opPrinter->printOptionalAttrDictWithKeyword(attrs, names);
-  else
-    p->opPrinter->printOptionalAttrDict(attrs, names);
+  auto print = withKeyword ? &OpAsmPrinter::printOptionalAttrDictWithKeyword : &OpAsmPrinter::printOptionalAttrDict;
+  (p->opPrinter->*print)(unwrap(op)->getAttrs(), names);
 }

@@ -30,12 +30,10 @@ unsafe extern "C" {
     pub fn thunderParserString(p: *mut AsmParser, optional: bool, text: *mut MlirStringRef) -> bool;
     pub fn thunderParserInteger(p: *mut AsmParser, value: *mut i64) -> i32;
     pub fn thunderParserFloat(p: *mut AsmParser, value: *mut f64) -> MlirLogicalResult;
-    pub fn thunderParserType(p: *mut AsmParser) -> MlirType;
-    pub fn thunderParserOptionalType(p: *mut AsmParser, out: *mut MlirType) -> i32;
+    pub fn thunderParserType(p: *mut AsmParser, optional: bool, out: *mut MlirType) -> i32;
     pub fn thunderParserAttribute(p: *mut AsmParser, ty: MlirType) -> MlirAttribute;
     pub fn thunderParserSymbolName(p: *mut AsmParser) -> MlirAttribute;
-    pub fn thunderParserAttrDict(p: *mut AsmParser) -> MlirLogicalResult;
-    pub fn thunderParserAttrDictWithKeyword(p: *mut AsmParser) -> MlirLogicalResult;
+    pub fn thunderParserAttrDict(p: *mut AsmParser, with_keyword: bool) -> MlirLogicalResult;
     pub fn thunderParserOperand(p: *mut AsmParser, optional: bool) -> i64;
     pub fn thunderParserOperandLocation(p: *mut AsmParser, index: i64) -> *const c_char;
     pub fn thunderParserResolve(p: *mut AsmParser, index: i64, ty: MlirType) -> MlirValue;

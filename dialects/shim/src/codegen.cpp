@@ -50,18 +50,9 @@ std::string hostFeatures() {
   return join(signs, ",");
 }
 
-CodeGenOptLevel codegenLevel(int level) {
-  return level == 0   ? CodeGenOptLevel::None
-         : level == 1 ? CodeGenOptLevel::Less
-         : level == 2 ? CodeGenOptLevel::Default
-                      : CodeGenOptLevel::Aggressive;
-}
-
 OptimizationLevel pipelineLevel(int level) {
-  return level == 0   ? OptimizationLevel::O0
-         : level == 1 ? OptimizationLevel::O1
-         : level == 2 ? OptimizationLevel::O2
-                      : OptimizationLevel::O3;
+  using Level = OptimizationLevel;
+  return std::array{Level::O0, Level::O1, Level::O2, Level::O3}[level];
 }
 
 void optimize(Module &module, TargetMachine &machine, int level) {
@@ -126,7 +117,7 @@ bool thunderCodegenEmit(MlirOperation op, MlirStringRef cpu, MlirStringRef featu
   std::unique_ptr<MCSubtargetInfo> cpus(target->createMCSubtargetInfo(triple, "", ""));
   if (!cpus->isCPUStringValid(name)) return fail("unknown CPU '" + name + "'", error, user);
   std::unique_ptr<TargetMachine> machine(target->createTargetMachine(triple, name, flags, TargetOptions(), Reloc::PIC_,
-                                                                     std::nullopt, codegenLevel(level)));
+                                                                     std::nullopt, CodeGenOptLevel(level)));
   if (!machine) return fail("no code generator for " + triple.str(), error, user);
 
   module->setTargetTriple(triple);

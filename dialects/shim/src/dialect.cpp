@@ -138,7 +138,6 @@ public:
     if (!defaultDialect.empty() && op->getDialect() && op->getDialect()->getNamespace() == defaultDialect &&
         opName.count('.') == 1)
       opName = opName.drop_front(defaultDialect.size() + 1);
-    std::string text;
     ThunderAsmPrinter wrapped{&printer, &printer};
     printer.getStream() << opName;
     table.print(table.data, wrap(op), &wrapped);
@@ -199,22 +198,14 @@ struct EffectsModel : MemoryEffectOpInterface::FallbackModel<EffectsModel> {
     if (!table.effects) return;
     auto add = [](int kind, MlirValue value, void *user) {
       auto &effects = *static_cast<SmallVectorImpl<SideEffects::EffectInstance<MemoryEffects::Effect>> *>(user);
-      MemoryEffects::Effect *effect = MemoryEffects::Read::get();
-      if (kind == ThunderEffectWrite)
-        effect = MemoryEffects::Write::get();
-      else if (kind == ThunderEffectAllocate)
-        effect = MemoryEffects::Allocate::get();
-      else if (kind == ThunderEffectFree)
-        effect = MemoryEffects::Free::get();
+      MemoryEffects::Effect *kinds[] = {MemoryEffects::Read::get(), MemoryEffects::Write::get(),
+                                        MemoryEffects::Allocate::get(), MemoryEffects::Free::get()};
       if (!value.ptr)
-        effects.emplace_back(effect);
+        effects.emplace_back(kinds[kind]);
       else if (auto result = dyn_cast<OpResult>(unwrap(value)))
-        effects.emplace_back(effect, result);
-      else
-        for (OpOperand &use : unwrap(value).getUses()) {
-          effects.emplace_back(effect, &use);
-          break;
-        }
+        effects.emplace_back(kinds[kind], result);
+      else if (!unwrap(value).use_empty())
+        effects.emplace_back(kinds[kind], &*unwrap(value).use_begin());
     };
     table.effects(table.data, wrap(op), add, &effects);
   }
@@ -222,11 +213,7 @@ struct EffectsModel : MemoryEffectOpInterface::FallbackModel<EffectsModel> {
 
 struct SpeculationModel : ConditionallySpeculatable::FallbackModel<SpeculationModel> {
   Speculation::Speculatability getSpeculatability(Operation *op) const {
-    switch (rustOp(op->getName())->table.speculatable) {
-    case ThunderSpeculatable: return Speculation::Speculatable;
-    case ThunderRecursivelySpeculatable: return Speculation::RecursivelySpeculatable;
-    default: return Speculation::NotSpeculatable;
-    }
+    return Speculation::Speculatability(rustOp(op->getName())->table.speculatable);
   }
 };
 
@@ -355,23 +342,15 @@ public:
   }
 
   Type parseType(DialectAsmParser &parser) const final {
-    StringRef name;
-    if (parser.parseKeyword(&name)) return Type();
-    Type type;
-    OptionalParseResult result = parseOptionalDynamicType(name, parser, type);
-    if (result.has_value()) return succeeded(*result) ? type : Type();
-    parser.emitError(parser.getNameLoc()) << "dialect '" << getNamespace() << "' has no type '" << name << "'";
-    return Type();
+    return parseNamed<Type>(parser, "type", [&](StringRef name, Type &type) {
+      return parseOptionalDynamicType(name, parser, type);
+    });
   }
   void printType(Type type, DialectAsmPrinter &printer) const final { (void)printIfDynamicType(type, printer); }
   Attribute parseAttribute(DialectAsmParser &parser, Type) const final {
-    StringRef name;
-    if (parser.parseKeyword(&name)) return Attribute();
-    Attribute attr;
-    OptionalParseResult result = parseOptionalDynamicAttr(name, parser, attr);
-    if (result.has_value()) return succeeded(*result) ? attr : Attribute();
-    parser.emitError(parser.getNameLoc()) << "dialect '" << getNamespace() << "' has no attribute '" << name << "'";
-    return Attribute();
+    return parseNamed<Attribute>(parser, "attribute", [&](StringRef name, Attribute &attr) {
+      return parseOptionalDynamicAttr(name, parser, attr);
+    });
   }
   void printAttribute(Attribute attr, DialectAsmPrinter &printer) const final {
     (void)printIfDynamicAttr(attr, printer);
@@ -381,6 +360,16 @@ private:
   const ThunderDialect table;
   TypeIDAllocator ids;
 
+  template <typename T, typename Parse> T parseNamed(DialectAsmParser &parser, StringRef what, Parse parse) const {
+    StringRef name;
+    T parsed;
+    if (parser.parseKeyword(&name)) return T();
+    OptionalParseResult result = parse(name, parsed);
+    if (result.has_value()) return succeeded(*result) ? parsed : T();
+    parser.emitError(parser.getNameLoc(), "dialect '") << getNamespace() << "' has no " << what << " '" << name << "'";
+    return T();
+  }
+
   void defineOp(const ThunderOp &op) {
     auto model = std::make_unique<RustOp>(unwrap(op.name), this, ids.allocate(), op);
     SmallVector<StringRef> attributes;
@@ -388,7 +377,7 @@ private:
     RegisteredOperationName::insert(std::move(model), attributes);
     RegisteredOperationName name = *RegisteredOperationName::lookup(unwrap(op.name), getContext());
     if (op.knowsEffects) name.attachInterface<EffectsModel>();
-    if (op.speculatable != ThunderNotSpeculatable) name.attachInterface<SpeculationModel>();
+    if (op.speculatable) name.attachInterface<SpeculationModel>();
     if (op.isSymbol) name.attachInterface<SymbolModel>();
     if (op.isGraphRegion) name.attachInterface<GraphRegionModel>();
     if (op.infer)
@@ -487,32 +476,37 @@ extern "C" void thunderAttributesAdd(void *list, MlirStringRef name, MlirAttribu
   if (!attrs.get(unwrap(name))) attrs.append(unwrap(name), unwrap(value));
 }
 
-extern "C" MlirType thunderTypeGet(MlirLocation loc, MlirStringRef dialect, MlirStringRef name, intptr_t nParams,
-                                   const MlirAttribute *params) {
-  Location location = unwrap(loc);
-  auto *owner = dyn_cast_or_null<ExtensibleDialect>(location.getContext()->getOrLoadDialect(unwrap(dialect)));
-  auto *def = owner ? owner->lookupTypeDefinition(unwrap(name)) : nullptr;
-  if (!def) return MlirType{nullptr};
+static ExtensibleDialect *dialectAt(Location location, MlirStringRef name) {
+  return dyn_cast_or_null<ExtensibleDialect>(location.getContext()->getOrLoadDialect(unwrap(name)));
+}
+
+template <typename T, typename Definition>
+static T makeParametric(Location location, Definition *definition, intptr_t nParams, const MlirAttribute *params) {
+  if (!definition) return T();
   SmallVector<Attribute> attrs;
   for (intptr_t i = 0; i < nParams; ++i) attrs.push_back(unwrap(params[i]));
-  return wrap(Type(DynamicType::getChecked([&] { return emitError(location); }, def, attrs)));
+  return T::getChecked([&] { return emitError(location); }, definition, attrs);
+}
+
+extern "C" MlirType thunderTypeGet(MlirLocation loc, MlirStringRef dialect, MlirStringRef name, intptr_t nParams,
+                                   const MlirAttribute *params) {
+  ExtensibleDialect *owner = dialectAt(unwrap(loc), dialect);
+  auto *def = owner ? owner->lookupTypeDefinition(unwrap(name)) : nullptr;
+  return wrap(Type(makeParametric<DynamicType>(unwrap(loc), def, nParams, params)));
 }
 
 extern "C" MlirAttribute thunderAttributeGet(MlirLocation loc, MlirStringRef dialect, MlirStringRef name,
                                              intptr_t nParams, const MlirAttribute *params) {
-  Location location = unwrap(loc);
-  auto *owner = dyn_cast_or_null<ExtensibleDialect>(location.getContext()->getOrLoadDialect(unwrap(dialect)));
+  ExtensibleDialect *owner = dialectAt(unwrap(loc), dialect);
   auto *def = owner ? owner->lookupAttrDefinition(unwrap(name)) : nullptr;
-  if (!def) return MlirAttribute{nullptr};
-  SmallVector<Attribute> attrs;
-  for (intptr_t i = 0; i < nParams; ++i) attrs.push_back(unwrap(params[i]));
-  return wrap(Attribute(DynamicAttr::getChecked([&] { return emitError(location); }, def, attrs)));
+  return wrap(Attribute(makeParametric<DynamicAttr>(unwrap(loc), def, nParams, params)));
 }
 
-template <typename T>
-static bool parametersOf(T parametric, StringRef dialect, StringRef name, StringRef ownerName, StringRef ownName,
+template <typename T, typename Definition>
+static bool parametersOf(T parametric, Definition *definition, MlirStringRef dialect, MlirStringRef name,
                          void (*add)(MlirAttribute, void *), void *user) {
-  if (ownerName != dialect || ownName != name) return false;
+  if (definition->getDialect()->getNamespace() != unwrap(dialect) || definition->getName() != unwrap(name))
+    return false;
   for (Attribute param : parametric.getParams()) add(wrap(param), user);
   return true;
 }
@@ -520,17 +514,13 @@ static bool parametersOf(T parametric, StringRef dialect, StringRef name, String
 extern "C" bool thunderTypeParameters(MlirType type, MlirStringRef dialect, MlirStringRef name,
                                       void (*add)(MlirAttribute, void *), void *user) {
   auto dynamic = dyn_cast<DynamicType>(unwrap(type));
-  return dynamic &&
-         parametersOf(dynamic, unwrap(dialect), unwrap(name), dynamic.getTypeDef()->getDialect()->getNamespace(),
-                      dynamic.getTypeDef()->getName(), add, user);
+  return dynamic && parametersOf(dynamic, dynamic.getTypeDef(), dialect, name, add, user);
 }
 
 extern "C" bool thunderAttributeParameters(MlirAttribute attr, MlirStringRef dialect, MlirStringRef name,
                                            void (*add)(MlirAttribute, void *), void *user) {
   auto dynamic = dyn_cast<DynamicAttr>(unwrap(attr));
-  return dynamic &&
-         parametersOf(dynamic, unwrap(dialect), unwrap(name), dynamic.getAttrDef()->getDialect()->getNamespace(),
-                      dynamic.getAttrDef()->getName(), add, user);
+  return dynamic && parametersOf(dynamic, dynamic.getAttrDef(), dialect, name, add, user);
 }
 
 /// Parses text, with or without a `module` around it, or bytecode.

@@ -6,6 +6,8 @@
 
 pub mod asm;
 pub mod codegen;
+pub mod conversion;
 pub mod dialect;
 pub mod pass;
+pub mod rewrite;
 pub mod tools;

@@ -7,7 +7,7 @@
 #include "mlir/Pass/Pass.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
-#include "llvm/Support/Format.h"
+#include "llvm/Support/FormatVariadic.h"
 
 #include "shim.h"
 
@@ -70,16 +70,9 @@ private:
     Scalar(Pass &pass, const ThunderOption &o, const T &initial)
         : option(pass, unwrap(o.name), llvm::cl::desc(unwrap(o.description)), llvm::cl::init(initial)) {}
     intptr_t read(std::vector<std::string> &texts) override {
-      if constexpr (std::is_same_v<T, std::string>)
-        texts.push_back(option.getValue());
-      else if constexpr (std::is_same_v<T, bool>)
-        texts.push_back(option.getValue() ? "true" : "false");
-      else if constexpr (std::is_same_v<T, double>) {
-        std::string text;
-        llvm::raw_string_ostream(text) << llvm::format("%.17g", option.getValue());
-        texts.push_back(text);
-      } else
-        texts.push_back(std::to_string(option.getValue()));
+      // Sixteen digits after the first tell every double from every other.
+      constexpr bool isFloat = std::is_same_v<T, double>;
+      texts.push_back(llvm::formatv(isFloat ? "{0:e16}" : "{0}", option.getValue()).str());
       return 1;
     }
   };
@@ -93,26 +86,15 @@ private:
   };
 
   std::unique_ptr<AnyOption> makeOption(const ThunderOption &o) {
-    StringRef initial = unwrap(o.initial);
+    std::string initial = unwrap(o.initial).str();
     switch (o.kind) {
     case ThunderOptionBool: return std::make_unique<Scalar<bool>>(*this, o, initial == "true");
-    case ThunderOptionInt: {
-      int64_t value = 0;
-      initial.getAsInteger(10, value);
-      return std::make_unique<Scalar<int64_t>>(*this, o, value);
-    }
-    case ThunderOptionUnsigned: {
-      uint64_t value = 0;
-      initial.getAsInteger(10, value);
-      return std::make_unique<Scalar<uint64_t>>(*this, o, value);
-    }
-    case ThunderOptionFloat: {
-      double value = 0;
-      initial.getAsDouble(value);
-      return std::make_unique<Scalar<double>>(*this, o, value);
-    }
+    case ThunderOptionInt: return std::make_unique<Scalar<int64_t>>(*this, o, std::atoll(initial.c_str()));
+    case ThunderOptionUnsigned:
+      return std::make_unique<Scalar<uint64_t>>(*this, o, std::strtoull(initial.c_str(), nullptr, 10));
+    case ThunderOptionFloat: return std::make_unique<Scalar<double>>(*this, o, std::atof(initial.c_str()));
     case ThunderOptionList: return std::make_unique<List>(*this, o);
-    default: return std::make_unique<Scalar<std::string>>(*this, o, initial.str());
+    default: return std::make_unique<Scalar<std::string>>(*this, o, initial);
     }
   }
 
@@ -142,60 +124,16 @@ extern "C" MlirLogicalResult thunderPassRunPipeline(void *pass, MlirOpPassManage
   return wrap(static_cast<RustPass *>(pass)->runNested(*unwrap(pipeline), unwrap(op)));
 }
 
-static DiagnosticSeverity severityOf(int kind) {
-  switch (kind) {
-  case 0: return DiagnosticSeverity::Error;
-  case 1: return DiagnosticSeverity::Warning;
-  case 2: return DiagnosticSeverity::Note;
-  default: return DiagnosticSeverity::Remark;
-  }
-}
-
-static void attach(InFlightDiagnostic &diagnostic, intptr_t nNotes, const MlirLocation *locations,
-                   const MlirStringRef *notes) {
-  for (intptr_t i = 0; i < nNotes; ++i) diagnostic.attachNote(unwrap(locations[i])) << unwrap(notes[i]);
-}
-
-extern "C" void thunderEmit(MlirLocation location, int severity, MlirStringRef message, intptr_t nNotes,
-                            const MlirLocation *locations, const MlirStringRef *notes) {
-  Location loc = unwrap(location);
-  InFlightDiagnostic diagnostic = loc.getContext()->getDiagEngine().emit(loc, severityOf(severity));
-  diagnostic << unwrap(message);
-  attach(diagnostic, nNotes, locations, notes);
-}
-
-/// Like `thunderEmit` at an operation, which MLIR may then print as a note.
-extern "C" void thunderOperationEmit(MlirOperation operation, int severity, MlirStringRef message, intptr_t nNotes,
-                                     const MlirLocation *locations, const MlirStringRef *notes) {
+/// Emits a diagnostic, where `operation` is not null at it: MLIR may then print it as a note.
+extern "C" void thunderEmit(MlirLocation location, MlirOperation operation, int severity, MlirStringRef message,
+                            intptr_t nNotes, const MlirLocation *locations, const MlirStringRef *notes) {
+  auto kind = static_cast<DiagnosticSeverity>(severity);
   Operation *op = unwrap(operation);
-  InFlightDiagnostic diagnostic = severity == 0   ? op->emitError()
-                                  : severity == 1 ? op->emitWarning()
-                                                  : op->emitRemark();
+  DiagnosticEngine &engine = unwrap(location).getContext()->getDiagEngine();
+  InFlightDiagnostic diagnostic = !op                                   ? engine.emit(unwrap(location), kind)
+                                  : kind == DiagnosticSeverity::Error   ? op->emitError()
+                                  : kind == DiagnosticSeverity::Warning ? op->emitWarning()
+                                                                        : op->emitRemark();
   diagnostic << unwrap(message);
-  attach(diagnostic, nNotes, locations, notes);
-}
-
-namespace {
-/// A pattern over any operation, since the C API knows patterns with one root.
-class AnyPattern : public RewritePattern {
-public:
-  using Run = MlirLogicalResult (*)(MlirOperation, MlirRewriterBase, void *);
-  AnyPattern(unsigned benefit, MLIRContext *context, Run run, void (*destroy)(void *), void *user)
-      : RewritePattern(MatchAnyOpTypeTag(), benefit, context), run(run), destroy(destroy), user(user) {}
-  ~AnyPattern() override { destroy(user); }
-  LogicalResult matchAndRewrite(Operation *op, PatternRewriter &rewriter) const override {
-    return success(run(wrap(op), wrap(static_cast<RewriterBase *>(&rewriter)), user).value != 0);
-  }
-
-private:
-  Run run;
-  void (*destroy)(void *);
-  void *user;
-};
-} // namespace
-
-extern "C" void thunderPatternAddAny(MlirRewritePatternSet patterns, unsigned benefit, AnyPattern::Run run,
-                                     void (*destroy)(void *), void *user) {
-  RewritePatternSet &set = *unwrap(patterns);
-  set.add(std::make_unique<AnyPattern>(benefit, set.getContext(), run, destroy, user));
+  for (intptr_t i = 0; i < nNotes; ++i) diagnostic.attachNote(unwrap(locations[i])) << unwrap(notes[i]);
 }

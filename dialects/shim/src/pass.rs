@@ -1,10 +1,7 @@
 //! Passes and pipelines in MLIR's registry, and diagnostics of every severity.
 #![allow(missing_docs, reason = "shim.h documents the tables, field by field")]
 
-use mlir_sys::{
-    MlirContext, MlirLocation, MlirLogicalResult, MlirOpPassManager, MlirOperation, MlirRewritePatternSet,
-    MlirRewriterBase, MlirStringRef,
-};
+use mlir_sys::{MlirContext, MlirLocation, MlirLogicalResult, MlirOpPassManager, MlirOperation, MlirStringRef};
 use std::ffi::c_void;
 
 pub const OPTION_BOOL: i32 = 0;
@@ -47,22 +44,8 @@ unsafe extern "C" {
         pipeline: MlirOpPassManager,
         op: MlirOperation,
     ) -> MlirLogicalResult;
-    pub fn thunderPatternAddAny(
-        set: MlirRewritePatternSet,
-        benefit: u32,
-        run: unsafe extern "C" fn(MlirOperation, MlirRewriterBase, *mut c_void) -> MlirLogicalResult,
-        destroy: unsafe extern "C" fn(*mut c_void),
-        user: *mut c_void,
-    );
     pub fn thunderEmit(
         location: MlirLocation,
-        severity: i32,
-        message: MlirStringRef,
-        n_notes: isize,
-        locations: *const MlirLocation,
-        notes: *const MlirStringRef,
-    );
-    pub fn thunderOperationEmit(
         op: MlirOperation,
         severity: i32,
         message: MlirStringRef,

@@ -33,7 +33,6 @@ struct ThunderFoldResult {
 };
 enum { ThunderFoldNone, ThunderFoldInPlace, ThunderFoldReplaced };
 enum { ThunderEffectRead, ThunderEffectWrite, ThunderEffectAllocate, ThunderEffectFree };
-enum { ThunderNotSpeculatable, ThunderSpeculatable, ThunderRecursivelySpeculatable };
 
 /// One operation of a Rust dialect; null callbacks mean MLIR's default.
 struct ThunderOp {
@@ -46,7 +45,7 @@ struct ThunderOp {
   bool knowsEffects; // without `effects`: it has none
   bool isSymbol;
   bool isGraphRegion;
-  int speculatable;
+  int speculatable; // an `mlir::Speculation::Speculatability`
   MlirLogicalResult (*parse)(const void *data, ThunderAsmParser *parser);
   void (*print)(const void *data, MlirOperation op, ThunderAsmPrinter *printer);
   MlirLogicalResult (*structure)(const void *data, MlirOperation op);
@@ -86,14 +85,8 @@ struct ThunderDialect {
   MlirOperation (*materialize)(const void *data, MlirAttribute value, MlirType type, MlirLocation loc);
 };
 
-enum {
-  ThunderOptionBool,
-  ThunderOptionInt,
-  ThunderOptionUnsigned,
-  ThunderOptionFloat,
-  ThunderOptionText,
-  ThunderOptionList
-};
+enum ThunderOptionKind { ThunderOptionBool, ThunderOptionInt, ThunderOptionUnsigned, ThunderOptionFloat,
+                         ThunderOptionText, ThunderOptionList };
 struct ThunderOption {
   MlirStringRef name;
   MlirStringRef description;

@@ -167,8 +167,12 @@ impl<'c> Parser<'c> {
 
     /// Expects a type.
     pub fn ty(&self) -> Parsed<Type<'c>> {
-        // SAFETY: the parser is alive; null after an error.
-        unsafe { Type::from_nullable(thunderParserType(self.raw)).ok_or(ParseFailure) }
+        let mut raw = MlirType { ptr: std::ptr::null() };
+        // SAFETY: the parser is alive; the type is not null on success.
+        unsafe {
+            let outcome = thunderParserType(self.raw, false, &mut raw);
+            optional(outcome, || Type::from_raw(raw))?.ok_or(ParseFailure)
+        }
     }
 
     /// Takes a type if one is next.
@@ -176,7 +180,7 @@ impl<'c> Parser<'c> {
         let mut raw = MlirType { ptr: std::ptr::null() };
         // SAFETY: the parser is alive; the type is not null on success.
         unsafe {
-            let outcome = thunderParserOptionalType(self.raw, &mut raw);
+            let outcome = thunderParserType(self.raw, true, &mut raw);
             optional(outcome, || Type::from_raw(raw))
         }
     }
@@ -220,13 +224,13 @@ impl<'c> Parser<'c> {
     /// Takes a dictionary of further attributes if one is next.
     pub fn attributes(&self) -> Parsed {
         // SAFETY: parses an operation.
-        done(unsafe { thunderParserAttrDict(self.op()) }.value != 0)
+        done(unsafe { thunderParserAttrDict(self.op(), false) }.value != 0)
     }
 
     /// Takes `attributes {...}` if it is next.
     pub fn attributes_with_keyword(&self) -> Parsed {
         // SAFETY: parses an operation.
-        done(unsafe { thunderParserAttrDictWithKeyword(self.op()) }.value != 0)
+        done(unsafe { thunderParserAttrDict(self.op(), true) }.value != 0)
     }
 
     /// Expects an operand.

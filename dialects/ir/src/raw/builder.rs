@@ -2,9 +2,8 @@
 
 use super::attribute::Attribute;
 use super::context::{Context, ContextRef, Location};
-use super::diagnostic::capture;
 use super::operation::{Block, Operation, Region, Value};
-use super::scope::Scope;
+use super::scope::{Editing, Scope};
 use super::text;
 use super::types::Type;
 use crate::diagnostic::Error;
@@ -12,12 +11,16 @@ use mlir_sys::*;
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ops::Deref;
-use thunder_mlir_shim::dialect::thunderModuleParse;
+use thunder_mlir_shim::conversion::{thunderConversionReplace, thunderConversionReplaced};
+use thunder_mlir_shim::rewrite::{thunderRewriterFollow, thunderRewriterMoveBlocks};
 
 /// Inserts operations at a point.
 pub struct Builder<'c> {
     raw: MlirRewriterBase,
     owned: bool,
+    /// Within a dialect conversion, which deletes only at its end, the address of the operation under conversion.
+    converting: Option<usize>,
+    modified: Cell<bool>,
     scope: &'c Scope,
     location: Cell<MlirLocation>,
     lifetime: PhantomData<&'c Context>,
@@ -35,6 +38,8 @@ pub struct Blueprint<'c> {
     pub operands: Vec<Value<'c>>,
     /// The types of the results.
     pub results: Vec<Type<'c>>,
+    /// Whether the operation shall infer the types of its results, of which none are given then.
+    pub infers: bool,
     /// The attributes by name.
     pub attributes: Vec<(String, Attribute<'c>)>,
     /// How many empty regions it starts with.
@@ -50,6 +55,7 @@ impl<'c> Blueprint<'c> {
             name: name.to_owned(),
             operands: Vec::new(),
             results: Vec::new(),
+            infers: false,
             attributes: Vec::new(),
             regions: 0,
             successors: Vec::new(),
@@ -65,6 +71,12 @@ impl<'c> Blueprint<'c> {
     /// Adds results.
     pub fn results(mut self, results: impl IntoIterator<Item = Type<'c>>) -> Self {
         self.results.extend(results);
+        self
+    }
+
+    /// Leaves the types of results to the operation, which must know how to infer them.
+    pub fn infer(mut self) -> Self {
+        self.infers = true;
         self
     }
 
@@ -90,17 +102,48 @@ impl<'c> Blueprint<'c> {
 impl Drop for Builder<'_> {
     fn drop(&mut self) {
         if self.owned {
-            // SAFETY: created by `detached` below and not shared.
+            // SAFETY: created by `detached` or `copied` below and not shared.
             unsafe { mlirIRRewriterDestroy(self.raw) }
         }
     }
 }
 
 impl<'c> Builder<'c> {
+    #[track_caller]
     fn detached(cx: ContextRef<'c>, scope: &'c Scope, location: Location<'c>) -> Self {
-        // SAFETY: the context is alive.
-        let raw = unsafe { mlirIRRewriterCreate(cx.to_raw()) };
-        Self { raw, owned: true, scope, location: Cell::new(location.to_raw()), lifetime: PhantomData }
+        // SAFETY: the context is alive, and so is the driver's rewriter while handles of its callback are.
+        let raw = unsafe {
+            match scope.editing() {
+                Editing::Free => mlirIRRewriterCreate(cx.to_raw()),
+                Editing::Followed(driver) => thunderRewriterFollow(driver),
+                Editing::Refused(reason) => panic!("{reason}"),
+            }
+        };
+        Self {
+            raw,
+            owned: true,
+            converting: None,
+            modified: Cell::new(false),
+            scope,
+            location: Cell::new(location.to_raw()),
+            lifetime: PhantomData,
+        }
+    }
+
+    /// # Safety
+    /// `raw` is a live rewriter that outlives the value, and erasures by others reach `scope`.
+    pub(crate) unsafe fn from_raw(raw: MlirRewriterBase, scope: &'c Scope, location: Location<'c>) -> Self {
+        let (modified, location) = (Cell::new(false), Cell::new(location.to_raw()));
+        Self { raw, owned: false, converting: None, modified, scope, location, lifetime: PhantomData }
+    }
+
+    /// The rewriter behind it.
+    pub(crate) fn to_raw(&self) -> MlirRewriterBase {
+        self.raw
+    }
+
+    pub(crate) fn scope(&self) -> &'c Scope {
+        self.scope
     }
 
     /// The owning context.
@@ -125,7 +168,8 @@ impl<'c> Builder<'c> {
     /// Inserts before `op` from now on.
     #[track_caller]
     pub fn before(&self, op: Operation<'c>) -> &Self {
-        // SAFETY: alive.
+        attached(op.block());
+        // SAFETY: alive and in a block.
         unsafe { mlirRewriterBaseSetInsertionPointBefore(self.raw, op.to_raw()) }
         self
     }
@@ -133,7 +177,8 @@ impl<'c> Builder<'c> {
     /// Inserts after `op` from now on.
     #[track_caller]
     pub fn after(&self, op: Operation<'c>) -> &Self {
-        // SAFETY: alive.
+        attached(op.block());
+        // SAFETY: alive and in a block.
         unsafe { mlirRewriterBaseSetInsertionPointAfter(self.raw, op.to_raw()) }
         self
     }
@@ -141,6 +186,7 @@ impl<'c> Builder<'c> {
     /// Inserts at the start of `block` from now on.
     #[track_caller]
     pub fn at_start(&self, block: Block<'c>) -> &Self {
+        attached(Some(block));
         // SAFETY: alive.
         unsafe { mlirRewriterBaseSetInsertionPointToStart(self.raw, block.to_raw()) }
         self
@@ -149,6 +195,7 @@ impl<'c> Builder<'c> {
     /// Inserts at the end of `block` from now on.
     #[track_caller]
     pub fn at_end(&self, block: Block<'c>) -> &Self {
+        attached(Some(block));
         // SAFETY: alive.
         unsafe { mlirRewriterBaseSetInsertionPointToEnd(self.raw, block.to_raw()) }
         self
@@ -193,8 +240,11 @@ impl<'c> Builder<'c> {
         if !cx.knows_op(&blueprint.name) {
             return Err(Error::at(self.location(), format!("no operation '{}' is registered", blueprint.name)));
         }
-        if self.insertion_block().is_none() {
+        let Some(block) = self.insertion_block() else {
             return Err(Error::at(self.location(), "the builder has no insertion point"));
+        };
+        if let Some(parent) = block.parent().filter(|parent| self.has_replaced(*parent)) {
+            return Err(parent.error("was replaced already: nothing can be inserted into it"));
         }
         let operands: Vec<_> = blueprint.operands.iter().map(|v| v.to_raw()).collect();
         let results: Vec<_> = blueprint.results.iter().map(|t| t.to_raw()).collect();
@@ -217,16 +267,35 @@ impl<'c> Builder<'c> {
             mlirOperationStateAddAttributes(&mut state, attributes.len() as isize, attributes.as_ptr());
             mlirOperationStateAddOwnedRegions(&mut state, regions.len() as isize, regions.as_ptr());
             mlirOperationStateAddSuccessors(&mut state, successors.len() as isize, successors.as_ptr());
+            if blueprint.infers {
+                mlirOperationStateEnableResultTypeInference(&mut state);
+            }
             let raw = mlirOperationCreate(&mut state);
             if raw.ptr.is_null() {
                 return Err(Error::at(
                     self.location(),
-                    format!("'{}' could not be made from its attributes", blueprint.name),
+                    format!("'{}' could not be made from its operands and attributes", blueprint.name),
                 ));
             }
             let raw = mlirRewriterBaseInsert(self.raw, raw);
             Ok(Operation::from_raw(raw, self.scope))
         }
+    }
+
+    /// Takes an operation back that this builder has made and that nothing uses yet.
+    #[track_caller]
+    pub(crate) fn take_back(&self, op: Operation<'c>) {
+        let addresses = op.addresses();
+        // SAFETY: alive and unused.
+        unsafe { mlirRewriterBaseEraseOp(self.raw, op.to_raw()) }
+        self.scope.erase(addresses, std::panic::Location::caller());
+    }
+
+    /// Whether the running conversion has replaced or erased `op`.
+    #[track_caller]
+    pub(crate) fn has_replaced(&self, op: Operation<'c>) -> bool {
+        // SAFETY: alive, and the rewriter is a conversion's.
+        self.converting.is_some() && unsafe { thunderConversionReplaced(self.raw, op.to_raw()) }
     }
 
     /// Copies `op` and all below it to the insertion point.
@@ -246,9 +315,18 @@ impl<'c> Deref for Rewriter<'c> {
 
 impl<'c> Rewriter<'c> {
     /// # Safety
-    /// `raw` is a live rewriter that outlives the value, and erasures by others reach `scope`.
-    pub(crate) unsafe fn from_raw(raw: MlirRewriterBase, scope: &'c Scope, location: Location<'c>) -> Self {
-        Self(Builder { raw, owned: false, scope, location: Cell::new(location.to_raw()), lifetime: PhantomData })
+    /// `raw` is a live rewriter that outlives the value, and erasures by others reach `scope`. If and only if it is
+    /// a dialect conversion's, `converting` is the operation under conversion.
+    pub(crate) unsafe fn from_raw(
+        raw: MlirRewriterBase,
+        scope: &'c Scope,
+        location: Location<'c>,
+        converting: Option<Operation<'c>>,
+    ) -> Self {
+        // SAFETY: the caller promises it.
+        let mut builder = unsafe { Builder::from_raw(raw, scope, location) };
+        builder.converting = converting.map(|op| op.to_raw().ptr as usize);
+        Self(builder)
     }
 
     /// A rewriter that inserts before `op`, outside of any pattern.
@@ -269,10 +347,44 @@ impl<'c> Rewriter<'c> {
         rewriter
     }
 
-    /// Replaces all results of `op` and erases it; attributes that its dialect does not declare
-    /// move to the operation that defines the first new value, unless that has them already.
+    /// Whether it has replaced, erased or modified the operation under conversion.
+    pub(crate) fn has_changed(&self, op: MlirOperation) -> bool {
+        // SAFETY: a conversion deletes nothing before its end.
+        self.0.modified.get() || unsafe { thunderConversionReplaced(self.0.raw, op) }
+    }
+
+    /// Replaces all results of `op` and erases it.
+    ///
+    /// Discardable attributes, those that the definition of `op` does not declare, are kept where one operation
+    /// plainly takes its place: all values are results of one operation, which stands before `op` in the same block
+    /// and which nothing uses yet. It gets each attribute that it neither has nor declares.
+    /// [`replace_discarding`](Self::replace_discarding) leaves them out.
     #[track_caller]
     pub fn replace(&self, op: Operation<'c>, values: &[Value<'c>]) -> Result<(), Error> {
+        let successor = values.first().and_then(|value| value.defining_op());
+        let heir = successor.filter(|heir| {
+            *heir != op && heir.is_fresh_before(op) && values.iter().all(|value| value.defining_op() == Some(*heir))
+        });
+        let kept = op.discardable_attributes();
+        self.replace_discarding(op, values)?;
+        heir.into_iter().for_each(|heir| heir.inherit(&kept));
+        Ok(())
+    }
+
+    /// Replaces `op` by `by`, result by result, and erases it; `by` gets its discardable attributes as in
+    /// [`replace`](Self::replace), wherever it stands. For operations without results, too.
+    #[track_caller]
+    pub fn replace_op(&self, op: Operation<'c>, by: Operation<'c>) -> Result<(), Error> {
+        let values: Vec<_> = by.results().collect();
+        let kept = op.discardable_attributes();
+        self.replace_discarding(op, &values)?;
+        by.inherit(&kept);
+        Ok(())
+    }
+
+    /// [`replace`](Self::replace), but discardable attributes go with `op`.
+    #[track_caller]
+    pub fn replace_discarding(&self, op: Operation<'c>, values: &[Value<'c>]) -> Result<(), Error> {
         if values.len() != op.result_count() {
             return Err(op.error(format!(
                 "has {} results and cannot be replaced by {} values",
@@ -280,22 +392,8 @@ impl<'c> Rewriter<'c> {
                 values.len()
             )));
         }
-        if let Some(successor) = values.first().and_then(|v| v.defining_op())
-            && successor != op
-            && successor.is_fresh_before(op)
-        {
-            for (name, value) in op.discardable_attributes() {
-                if successor.attribute(name).is_none() {
-                    successor.set_attribute(name, value);
-                }
-            }
-        }
-        if let Some(value) = values.iter().find(|v| v.defining_op() == Some(op)) {
-            return Err(op.error(format!("cannot be replaced by its own result of {}", value.ty())));
-        }
         let raw: Vec<_> = values.iter().map(|v| v.to_raw()).collect();
-        let addresses = op.addresses();
-        self.leave(op);
+        let addresses = self.leave(op, values)?;
         // SAFETY: alive, with as many values as results.
         unsafe {
             mlirRewriterBaseReplaceOpWithValues(self.0.raw, op.to_raw(), raw.len() as isize, raw.as_ptr());
@@ -304,23 +402,67 @@ impl<'c> Rewriter<'c> {
         Ok(())
     }
 
-    /// Erases `op`, which nothing may use any more.
+    /// Replaces each result of `op` by any number of values; only a conversion can.
+    #[track_caller]
+    pub(crate) fn replace_each(&self, op: Operation<'c>, values: &[Vec<Value<'c>>]) -> Result<(), Error> {
+        if values.len() != op.result_count() {
+            return Err(op.error(format!(
+                "has {} results and cannot be replaced by {} groups of values",
+                op.result_count(),
+                values.len()
+            )));
+        }
+        assert!(self.0.converting.is_some(), "only the rewriter of a conversion replaces one value by many");
+        let flat = values.concat();
+        let raw: Vec<_> = flat.iter().map(|v| v.to_raw()).collect();
+        let sizes: Vec<_> = values.iter().map(|group| group.len() as isize).collect();
+        let addresses = self.leave(op, &flat)?;
+        // SAFETY: alive, with one size per result and as many values as they say.
+        unsafe { thunderConversionReplace(self.0.raw, op.to_raw(), sizes.as_ptr(), raw.as_ptr()) }
+        self.0.scope.erase(addresses, std::panic::Location::caller());
+        Ok(())
+    }
+
+    /// Erases `op`, which nothing may use any more; in a conversion, by its end.
     #[track_caller]
     pub fn erase(&self, op: Operation<'c>) -> Result<(), Error> {
-        if let Some(value) = op.results().find(|v| !v.is_unused()) {
+        if self.0.converting.is_none()
+            && let Some(value) = op.results().find(|v| !v.is_unused())
+        {
             let (user, _) = value.uses()[0];
             return Err(op.error(format!("is still used by '{}' and cannot be erased", user.name())));
         }
-        let addresses = op.addresses();
-        self.leave(op);
-        // SAFETY: alive and unused.
+        let addresses = self.leave(op, &[])?;
+        // SAFETY: alive and unused, or a conversion gives its users a value or fails.
         unsafe { mlirRewriterBaseEraseOp(self.0.raw, op.to_raw()) }
         self.0.scope.erase(addresses, std::panic::Location::caller());
         Ok(())
     }
 
+    /// Checks that `op` can go and `values` take its place, keeps the insertion point out of it, and tells which
+    /// addresses go with it.
+    #[track_caller]
+    fn leave(&self, op: Operation<'c>, values: &[Value<'c>]) -> Result<Vec<usize>, Error> {
+        let addresses = op.addresses();
+        if let Some(value) = values.iter().find(|v| addresses.contains(&v.owner())) {
+            return Err(op.error(format!("cannot be replaced by its own value of {}", value.ty())));
+        }
+        if self.0.scope.needs(&addresses) {
+            return Err(op.error("holds what the pass or pattern driver runs on and cannot be erased"));
+        }
+        if self.has_replaced(op) {
+            return Err(op.error("was replaced or erased by another pattern already"));
+        }
+        let root = self.0.converting.unwrap_or(op.to_raw().ptr as usize);
+        if op.name() == "builtin.unrealized_conversion_cast" && op.to_raw().ptr as usize != root {
+            return Err(op.error("was made by the conversion, which alone may remove it"));
+        }
+        self.step_out(op);
+        Ok(addresses)
+    }
+
     /// Keeps the insertion point out of an operation that is about to go.
-    fn leave(&self, op: Operation<'c>) {
+    fn step_out(&self, op: Operation<'c>) {
         if self.next_operation() == Some(op) {
             self.after(op);
             return;
@@ -335,16 +477,19 @@ impl<'c> Rewriter<'c> {
         }
     }
 
-    /// Replaces every use of `from`.
+    /// Replaces every use of `from`; in a conversion, at most once for each value.
     #[track_caller]
     pub fn replace_uses(&self, from: Value<'c>, to: Value<'c>) {
-        // SAFETY: both alive.
+        assert!(from != to, "a value cannot replace itself");
+        // SAFETY: both alive and different.
         unsafe { mlirRewriterBaseReplaceAllUsesWith(self.0.raw, from.to_raw(), to.to_raw()) }
     }
 
     /// Changes `op` in place; drivers hear of it.
     #[track_caller]
     pub fn modify<T>(&self, op: Operation<'c>, change: impl FnOnce(Operation<'c>) -> T) -> T {
+        assert!(!self.has_replaced(op), "'{}' was replaced or erased by another pattern already", op.name());
+        self.0.modified.set(true);
         // SAFETY: alive; the two calls bracket the change.
         unsafe {
             mlirRewriterBaseStartOpModification(self.0.raw, op.to_raw());
@@ -357,7 +502,10 @@ impl<'c> Rewriter<'c> {
     /// Moves `op` before `other`.
     #[track_caller]
     pub fn move_before(&self, op: Operation<'c>, other: Operation<'c>) {
-        // SAFETY: both alive.
+        attached(op.block());
+        attached(other.block());
+        assert!(!other.is_within(op), "an operation cannot move into itself");
+        // SAFETY: both alive and in blocks, neither within the other.
         unsafe { mlirRewriterBaseMoveOpBefore(self.0.raw, op.to_raw(), other.to_raw()) }
     }
 
@@ -365,6 +513,10 @@ impl<'c> Rewriter<'c> {
     #[track_caller]
     pub fn inline_block(&self, block: Block<'c>, op: Operation<'c>, arguments: &[Value<'c>]) {
         assert_eq!(block.argument_count(), arguments.len(), "one value per block argument");
+        assert_eq!(block.predecessor_count(), 0, "a block that others branch to cannot be inlined");
+        attached(op.block());
+        let outer = std::iter::successors(op.block(), |inner| inner.parent().and_then(Operation::block));
+        assert!(!outer.into_iter().any(|outer| outer == block), "a block cannot be inlined into itself");
         let raw: Vec<_> = arguments.iter().map(|v| v.to_raw()).collect();
         let address = block.to_raw().ptr as usize;
         // SAFETY: all alive, with as many values as arguments.
@@ -383,8 +535,9 @@ impl<'c> Rewriter<'c> {
     /// Moves the blocks of `from` to the end of `to`.
     #[track_caller]
     pub fn take_region(&self, from: Region<'c>, to: Region<'c>) {
-        // SAFETY: both owners are alive.
-        unsafe { mlirRegionTakeBody(to.to_raw(), from.to_raw()) }
+        assert!(!to.owner().is_within(from.owner()), "a region cannot move into itself");
+        // SAFETY: both owners are alive, and `to` is not below `from`.
+        unsafe { thunderRewriterMoveBlocks(self.0.raw, from.to_raw(), to.to_raw()) }
     }
 }
 
@@ -396,82 +549,19 @@ impl<'c> Operation<'c> {
             && self.is_before(other)
             && self.results().all(|v| v.is_unused())
     }
-}
 
-/// An owned module.
-pub struct Module<'x> {
-    raw: MlirModule,
-    scope: Box<Scope>,
-    context: &'x Context,
-}
-
-impl Drop for Module<'_> {
-    fn drop(&mut self) {
-        // SAFETY: owned; no handle outlives the borrow of `self`.
-        unsafe { mlirModuleDestroy(self.raw) }
-    }
-}
-
-impl<'x> Module<'x> {
-    /// An empty module.
-    pub fn new(context: &'x Context, location: Location<'x>) -> Self {
-        // SAFETY: the location's context is alive.
-        let raw = unsafe { mlirModuleCreateEmpty(location.to_raw()) };
-        Self { raw, scope: Box::default(), context }
-    }
-
-    /// Parses and verifies text or bytecode.
-    pub fn parse(context: &'x Context, name: &str, source: &[u8]) -> Result<Self, Error> {
-        let mut buffer = source.to_vec();
-        buffer.push(0);
-        let name = std::ffi::CString::new(name.replace('\0', "?")).expect("a name without zero bytes");
-        let cx = context.as_ref();
-        let (raw, diagnostics) = capture(cx, || {
-            let source = MlirStringRef { data: buffer.as_ptr().cast(), length: source.len() };
-            let name = MlirStringRef { data: name.as_ptr(), length: name.as_bytes().len() };
-            // SAFETY: the buffer is zero-terminated beyond its length, as MLIR's lexer wants.
-            let module = unsafe { thunderModuleParse(cx.to_raw(), source, name) };
-            (!module.ptr.is_null()).then_some(module)
-        });
-        match raw {
-            Some(raw) => Ok(Self { raw, scope: Box::default(), context }),
-            None => Err(Error::from_diagnostics(diagnostics, "the source is not one module")),
+    /// Takes over attributes of an operation that it replaces, but for those that it has or declares itself.
+    fn inherit(self, attributes: &[(&str, Attribute<'c>)]) {
+        for (name, value) in attributes {
+            if !self.declares_attribute(name) && self.attribute(name).is_none() {
+                self.set_attribute(name, *value);
+            }
         }
     }
-
-    /// The `builtin.module` operation.
-    pub fn operation(&self) -> Operation<'_> {
-        // SAFETY: owned and alive; erasures below it go through handles of this scope.
-        unsafe { Operation::from_raw(mlirModuleGetOperation(self.raw), &self.scope) }
-    }
-
-    /// The block of the module.
-    pub fn body(&self) -> Block<'_> {
-        // SAFETY: owned and alive.
-        unsafe { Block::from_raw(mlirModuleGetBody(self.raw), &self.scope) }
-    }
-
-    /// The owning context.
-    pub fn context(&self) -> &'x Context {
-        self.context
-    }
-
-    /// A deep copy.
-    pub fn duplicate(&self) -> Self {
-        // SAFETY: the clone is a detached module operation, owned by the new value.
-        let raw = unsafe { mlirModuleFromOperation(mlirOperationClone(mlirModuleGetOperation(self.raw))) };
-        Self { raw, scope: Box::default(), context: self.context }
-    }
-
-    /// Verifies it; the diagnostics come back as the error.
-    pub fn verify(&self) -> Result<(), Error> {
-        let (ok, diagnostics) = capture(self.context.as_ref(), || self.operation().verify());
-        if ok { Ok(()) } else { Err(Error::from_diagnostics(diagnostics, "the module is invalid")) }
-    }
 }
 
-impl std::fmt::Display for Module<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(&self.operation(), f)
-    }
+/// Panics where the block of an insertion point is none, or was taken out of its region by a conversion.
+#[track_caller]
+fn attached(block: Option<Block<'_>>) {
+    assert!(block.is_some_and(Block::is_attached), "an insertion point is in a block of a region");
 }

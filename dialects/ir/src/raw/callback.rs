@@ -5,7 +5,7 @@ use super::attribute::Attribute;
 use super::context::Location;
 use super::diagnostic::{emit, guard};
 use super::operation::{Operation, Value};
-use super::scope::Scope;
+use super::scope::{Editing, Scope};
 use super::types::Type;
 use super::{outcome, read, text};
 use crate::diagnostic::{Error, Severity};
@@ -126,7 +126,7 @@ unsafe fn over<T>(
     op: MlirOperation,
     body: impl for<'c> FnOnce(&'static OpDef, &View<'c>) -> Result<T, Error>,
 ) -> Option<T> {
-    let scope = Scope::default();
+    let scope = Scope::new(Editing::Refused("a hook of an operation inserts and erases nothing"), None);
     // SAFETY: the caller promises both.
     let (def, op) = unsafe { (definition(data), Operation::from_raw(op, &scope)) };
     let view = View::live(op, def);
@@ -256,11 +256,11 @@ unsafe extern "C" fn patterns(data: *const c_void, set: MlirRewritePatternSet, c
             if let Some(canonicalize) = def.hooks.canonicalize {
                 canonicalize(&mut patterns);
             }
-            super::rewrite::add_all(set, cx, patterns);
+            super::rewrite::add_all(set, cx, patterns).map_err(|error| error.message())
         });
-        if let Err(panic) = added {
+        if let Err(problem) = added.and_then(|added| added) {
             let location = Location::from_raw(mlirLocationUnknownGet(cx));
-            emit(location, Severity::Error, &format!("patterns of '{}': {panic}", def.name));
+            emit(location, Severity::Error, &format!("patterns of '{}': {problem}", def.name));
         }
     }
 }

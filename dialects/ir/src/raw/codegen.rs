@@ -1,6 +1,6 @@
 //! Machine code from modules of the LLVM dialect.
 
-use super::builder::Module;
+use super::module::Module;
 use super::{collect, read, text};
 use crate::diagnostic::Error;
 use mlir_sys::MlirStringRef;

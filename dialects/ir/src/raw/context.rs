@@ -126,6 +126,15 @@ impl<'c> ContextRef<'c> {
         unsafe { mlirContextIsRegisteredOperation(self.raw, text(name)) }
     }
 
+    /// Whether an operation of this name infers the types of its results, as MLIR sees it.
+    pub fn infers_types(self, name: &str) -> bool {
+        // SAFETY: the context is alive; both calls only look things up.
+        unsafe {
+            mlirContextIsRegisteredOperation(self.raw, text(name))
+                && mlirOperationImplementsInterfaceStatic(text(name), self.raw, mlirInferTypeOpInterfaceTypeID())
+        }
+    }
+
     /// Turns MLIR's worker threads on or off.
     pub fn set_threading(self, enabled: bool) {
         // SAFETY: the context is alive.

@@ -6,17 +6,30 @@ use crate::diagnostic::{Diagnostic, Severity};
 use mlir_sys::*;
 use std::ffi::c_void;
 use std::sync::Mutex;
+use std::thread::ThreadId;
 use thunder_mlir_shim::pass::thunderEmit;
 
 /// Runs `body` and returns the diagnostics that the context emitted meanwhile, on any thread.
 ///
 /// Handlers that were attached before do not see them.
 pub fn capture<T>(cx: ContextRef<'_>, body: impl FnOnce() -> T) -> (T, Vec<Diagnostic>) {
-    type Sink = Mutex<Vec<Diagnostic>>;
+    capture_of(cx, None, body)
+}
+
+/// Like [`capture`], but what other threads emit meanwhile goes where it went before.
+pub(crate) fn capture_here<T>(cx: ContextRef<'_>, body: impl FnOnce() -> T) -> (T, Vec<Diagnostic>) {
+    capture_of(cx, Some(std::thread::current().id()), body)
+}
+
+fn capture_of<T>(cx: ContextRef<'_>, thread: Option<ThreadId>, body: impl FnOnce() -> T) -> (T, Vec<Diagnostic>) {
+    type Sink = (Option<ThreadId>, Mutex<Vec<Diagnostic>>);
 
     unsafe extern "C" fn handle(raw: MlirDiagnostic, user: *mut c_void) -> MlirLogicalResult {
         // SAFETY: `user` is the sink below, alive until the handler is detached.
-        let sink = unsafe { &*user.cast::<Sink>() };
+        let (thread, sink) = unsafe { &*user.cast::<Sink>() };
+        if thread.is_some_and(|thread| thread != std::thread::current().id()) {
+            return super::outcome(false);
+        }
         // SAFETY: the diagnostic is alive during this call.
         let diagnostic = unsafe { convert(raw) };
         sink.lock().unwrap_or_else(|e| e.into_inner()).push(diagnostic);
@@ -34,7 +47,7 @@ pub fn capture<T>(cx: ContextRef<'_>, body: impl FnOnce() -> T) -> (T, Vec<Diagn
         }
     }
 
-    let sink: Box<Sink> = Box::default();
+    let sink: Box<Sink> = Box::new((thread, Mutex::default()));
     // SAFETY: the sink outlives the handler, which the guard detaches even when `body` panics.
     let guard = unsafe {
         let user = (&raw const *sink).cast_mut().cast();
@@ -43,7 +56,7 @@ pub fn capture<T>(cx: ContextRef<'_>, body: impl FnOnce() -> T) -> (T, Vec<Diagn
     };
     let value = body();
     drop(guard);
-    let diagnostics = sink.into_inner().unwrap_or_else(|e| e.into_inner());
+    let diagnostics = sink.1.into_inner().unwrap_or_else(|e| e.into_inner());
     (value, diagnostics)
 }
 
@@ -68,11 +81,24 @@ unsafe fn convert(raw: MlirDiagnostic) -> Diagnostic {
     }
 }
 
+impl Severity {
+    /// As MLIR counts them.
+    pub(crate) fn to_raw(self) -> i32 {
+        match self {
+            Self::Note => 0,
+            Self::Warning => 1,
+            Self::Error => 2,
+            Self::Remark => 3,
+        }
+    }
+}
+
 /// Emits a diagnostic at a location.
 pub fn emit(location: Location<'_>, severity: Severity, message: &str) {
     // SAFETY: all pointers are valid during the call.
     unsafe {
-        thunderEmit(location.to_raw(), severity as i32, text(message), 0, std::ptr::null(), std::ptr::null());
+        let (op, kind) = (MlirOperation { ptr: std::ptr::null_mut() }, severity.to_raw());
+        thunderEmit(location.to_raw(), op, kind, text(message), 0, std::ptr::null(), std::ptr::null());
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::attribute::Attribute;
 use super::context::{ContextRef, Location};
-use super::scope::Scope;
+use super::scope::{Editing, Scope};
 use super::types::Type;
 use super::{collect, read, text};
 use crate::diagnostic::{Error, Severity};
@@ -11,7 +11,7 @@ use mlir_sys::*;
 use std::ffi::c_void;
 use std::fmt;
 use thunder_mlir_shim::dialect::{thunderOperationData, thunderOperationHasTrait, thunderOperationIsPure};
-use thunder_mlir_shim::pass::thunderOperationEmit;
+use thunder_mlir_shim::pass::thunderEmit;
 
 /// A live operation, or a panic that says where it was erased.
 #[derive(Clone, Copy)]
@@ -74,6 +74,15 @@ impl<'c> Operation<'c> {
 
     pub(crate) fn scope(self) -> &'c Scope {
         self.scope
+    }
+
+    /// Refuses to run a driver where another one is at work.
+    #[track_caller]
+    pub(crate) fn check_free(self) -> Result<(), Error> {
+        match self.scope.editing() {
+            Editing::Free => Ok(()),
+            _ => Err(self.error("is under a pattern driver already: another cannot run")),
+        }
     }
 
     /// Whether it has not been erased.
@@ -252,12 +261,25 @@ impl<'c> Operation<'c> {
     /// The attributes that its definition does not declare, to be kept when it is replaced.
     #[track_caller]
     pub fn discardable_attributes(self) -> Vec<(&'c str, Attribute<'c>)> {
-        let declared = self.definition();
-        self.attributes()
-            .into_iter()
-            .filter(|(name, _)| declared.is_none_or(|d| !d.declares_attribute(name)))
-            .filter(|(name, _)| declared.is_some() || name.contains('.'))
-            .collect()
+        let raw = self.to_raw();
+        // SAFETY: alive and in range; names belong to the context.
+        let all: Vec<_> = unsafe {
+            (0..mlirOperationGetNumDiscardableAttributes(raw))
+                .map(|i| {
+                    let entry = mlirOperationGetDiscardableAttribute(raw, i);
+                    (read(mlirIdentifierStr(entry.name)), Attribute::from_raw(entry.attribute))
+                })
+                .collect()
+        };
+        all.into_iter().filter(|(name, _)| !self.declares_attribute(name)).collect()
+    }
+
+    /// Whether an attribute of this name is part of the operation, not an annotation on it.
+    #[track_caller]
+    pub fn declares_attribute(self, name: &str) -> bool {
+        // SAFETY: alive.
+        let is_inherent = unsafe { mlirOperationHasInherentAttributeByName(self.to_raw(), text(name)) };
+        is_inherent || self.definition().is_some_and(|definition| definition.declares_attribute(name))
     }
 
     /// The operation around it.
@@ -265,6 +287,12 @@ impl<'c> Operation<'c> {
     pub fn parent(self) -> Option<Operation<'c>> {
         // SAFETY: alive; null at the top.
         unsafe { Self::from_nullable(mlirOperationGetParentOperation(self.to_raw()), self.scope) }
+    }
+
+    /// Whether it is `outer` or below that.
+    #[track_caller]
+    pub fn is_within(self, outer: Operation<'c>) -> bool {
+        std::iter::successors(Some(self), |op| op.parent()).any(|op| op == outer)
     }
 
     /// The block that holds it.
@@ -337,9 +365,10 @@ impl<'c> Operation<'c> {
         let texts: Vec<_> = notes.iter().map(|(_, note)| text(note)).collect();
         // SAFETY: alive; all pointers are valid during the call.
         unsafe {
-            thunderOperationEmit(
+            thunderEmit(
+                self.location().to_raw(),
                 self.to_raw(),
-                severity as i32,
+                severity.to_raw(),
                 text(message),
                 texts.len() as isize,
                 locations.as_ptr(),
@@ -498,6 +527,20 @@ impl<'c> Block<'c> {
         unsafe { Operation::from_nullable(mlirBlockGetParentOperation(self.to_raw()), self.scope) }
     }
 
+    /// How many blocks may pass control to it, counted once per way.
+    #[track_caller]
+    pub(crate) fn predecessor_count(self) -> usize {
+        // SAFETY: alive.
+        unsafe { mlirBlockGetNumPredecessors(self.to_raw()) as usize }
+    }
+
+    /// Whether it is in a region still.
+    #[track_caller]
+    pub(crate) fn is_attached(self) -> bool {
+        // SAFETY: alive; null for a detached block.
+        unsafe { !mlirBlockGetParentRegion(self.to_raw()).ptr.is_null() }
+    }
+
     pub(crate) fn scope(self) -> &'c Scope {
         self.scope
     }
@@ -581,6 +624,11 @@ impl<'c> Value<'c> {
             }
         };
         Self { raw, owner, born: scope.now(), scope }
+    }
+
+    /// The address of the operation or block that it belongs to.
+    pub(crate) fn owner(self) -> usize {
+        self.owner
     }
 
     #[track_caller]

@@ -4,11 +4,11 @@ use super::callback::{argument_text, report_at};
 use super::context::{ContextRef, Location};
 use super::diagnostic::{capture, emit, guard};
 use super::operation::Operation;
-use super::scope::Scope;
+use super::scope::{Editing, Scope};
 use super::{collect, outcome, text};
 use crate::diagnostic::{Diagnostic, Error, Result, Severity};
 use crate::pass::{Describe, Pass, PassDef};
-use crate::raw::builder::Module;
+use crate::raw::module::Module;
 use mlir_sys::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
@@ -181,7 +181,7 @@ unsafe extern "C" fn drop_instance(instance: *mut c_void) {
 }
 
 unsafe extern "C" fn run(instance: *mut c_void, op: MlirOperation, pass: *mut c_void) -> MlirLogicalResult {
-    let scope = Scope::default();
+    let scope = Scope::new(Editing::Free, Some(op.ptr as usize));
     // SAFETY: MLIR passes a live instance, operation and pass; within this call all erasures go
     // through our API, which tells the scope.
     unsafe {

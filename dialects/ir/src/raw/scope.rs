@@ -1,5 +1,6 @@
 //! Which operations and blocks have been erased since a handle was made.
 
+use mlir_sys::MlirRewriterBase;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::panic::Location;
@@ -11,12 +12,39 @@ use std::panic::Location;
 /// allocator puts at the same address is not.
 #[derive(Default)]
 pub struct Scope {
+    editing: Editing,
+    anchor: Option<usize>,
     clock: Cell<u32>,
     floor: Cell<(u32, Option<&'static Location<'static>>)>,
     erased: RefCell<HashMap<usize, (u32, &'static Location<'static>)>>,
 }
 
+/// Who may change IR through the handles of a scope, besides the rewriter that a callback is given.
+#[derive(Clone, Copy, Default)]
+pub(crate) enum Editing {
+    /// Anyone: nobody else looks at it meanwhile.
+    #[default]
+    Free,
+    /// Anyone, so that the driver behind this rewriter hears of it.
+    Followed(MlirRewriterBase),
+    /// No one, for this reason.
+    Refused(&'static str),
+}
+
 impl Scope {
+    pub(crate) fn new(editing: Editing, anchor: Option<usize>) -> Self {
+        Self { editing, anchor, ..Self::default() }
+    }
+
+    pub(crate) fn editing(&self) -> Editing {
+        self.editing
+    }
+
+    /// Whether whoever made the scope needs one of the operations at these addresses afterwards.
+    pub(crate) fn needs(&self, addresses: &[usize]) -> bool {
+        self.anchor.is_some_and(|anchor| addresses.contains(&anchor))
+    }
+
     pub(crate) fn now(&self) -> u32 {
         self.clock.get()
     }

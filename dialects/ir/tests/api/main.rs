@@ -1,0 +1,7 @@
+//! What a dialect's author can do, in safe Rust on real MLIR: one binary, since each links all of MLIR.
+
+mod conversion;
+mod dialect;
+mod pdl;
+mod rewrite;
+mod toy;
