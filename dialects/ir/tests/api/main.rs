@@ -4,4 +4,5 @@ mod conversion;
 mod dialect;
 mod pdl;
 mod rewrite;
+mod threads;
 mod toy;
