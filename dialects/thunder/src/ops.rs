@@ -29,6 +29,7 @@ thunder_interface::ops! {
     scan: Cumsum;
     gather: Take, TakeAlongAxis, Embedding;
     softmax: Softmax, LogSoftmax;
+    logsumexp: Logsumexp;
     normalize: LayerNorm, RmsNorm, GroupNorm, BatchNorm;
     convolution: Convolution;
     pool: MaxPool, AvgPool;
