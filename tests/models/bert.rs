@@ -30,6 +30,7 @@ pub fn trials() -> Vec<Trial> {
     vec![
         trial("bert::agrees_with_the_reference_for_every_batch", agrees_with_the_reference),
         trial("bert::padding_changes_nothing", padding_changes_nothing),
+        trial("bert::inputs_that_disagree_are_named", inputs_that_disagree_are_named),
         trial("bert::equal_layers_share_their_kernels", equal_layers_share_their_kernels),
     ]
 }
@@ -98,5 +99,20 @@ fn equal_layers_share_their_kernels() -> Result<()> {
     let (two, six) = (kernels(2)?, kernels(6)?);
     ensure!(two == six, "two layers need {two:?}, six need {six:?}");
     ensure!(!six.is_empty(), "there are no kernels to share");
+    Ok(())
+}
+
+/// A symbol is one size: the guard names it, and where its value came from.
+fn inputs_that_disagree_are_named() -> Result<()> {
+    let context = thunder_lowering::context();
+    let compiled = compiled(&minilm::trace(&context, &SMALL)?)?;
+    let session = compiled.session(&weights(&compiled)?, Options::with_threads(1))?;
+    let tensor = |shape: [usize; 2]| Tensor::zeros(DType::I64, shape);
+    let said = |inputs: &[Tensor]| session.run(inputs).err().map(|error| error.to_string()).unwrap_or_default();
+    let why = "the program needs 3 (tokens is dimension 1 of input 'ids')";
+    let actual = said(&[tensor([2, 3]), tensor([2, 4])]);
+    ensure!(actual == format!("input 'mask': dimension 1 is 4, {why}"), "{actual}");
+    let actual = said(&[tensor([2, 3]), Tensor::zeros(DType::F32, [2, 3])]);
+    ensure!(actual == "input 'mask' is of f32, the program needs i64", "{actual}");
     Ok(())
 }

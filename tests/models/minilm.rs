@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
 use serde_json::Value;
-use thunder_models::minilm::MiniLm;
+use thunder_models::minilm::{Batch, MiniLm};
 use thunder_runtime::session::Options;
 
 use crate::trial;
@@ -55,6 +55,9 @@ fn agrees_with_pytorch() -> Result<()> {
         let ids = model.tokenize(&[&sentence.text])?.ids.to_vec::<i64>();
         ensure!(ids == sentence.ids, "'{}' became the tokens {ids:?}", sentence.text);
     }
+    ensure!(model.embed(&[])?.is_empty(), "no texts have vectors");
+    let error = model.run(Batch::full(1, 513)).err().context("513 positions were found in a table of 512")?;
+    ensure!(error.to_string() == "a sequence has 513 tokens, but the model has positions for 512", "{error}");
     for batch in (1..=golden.len()).chain([33]) {
         for start in 0..golden.len() {
             let sentences: Vec<&Golden> = golden.iter().cycle().skip(start).take(batch).collect();

@@ -25,7 +25,7 @@ pub use spec::{Device, Spec};
 pub use tensor::Tensor;
 pub use thunder_ir_macros::Tree;
 pub use thunder_tensor::{DType, Tensor as HostTensor};
-pub use tracer::{Entered, Tracer};
+pub use tracer::Tracer;
 pub use tree::{Path, Tree, leaves};
 
 use thunder_ir::{Context, Registry};

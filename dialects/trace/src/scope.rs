@@ -16,17 +16,28 @@ use crate::{Dims, Scalar, Spec, Tensor};
 pub struct Scope<'t> {
     site: Site<'t>,
     path: u32,
+    dtype: DType,
 }
 
 impl<'t> Scope<'t> {
     pub(crate) fn root(site: Site<'t>) -> Self {
-        Self { site, path: 0 }
+        Self { site, path: 0, dtype: DType::F32 }
     }
 
     /// The place `name` below this one: `cx.at("encoder").at(0)`.
     pub fn at(self, name: impl fmt::Display) -> Self {
         let path = self.site.add_path(&self.name(name));
-        Self { site: self.site, path }
+        Self { path, ..self }
+    }
+
+    /// The same place, where layers have weights of another dtype than `f32`.
+    pub fn with_dtype(self, dtype: DType) -> Self {
+        Self { dtype, ..self }
+    }
+
+    /// The dtype of the weights of layers.
+    pub fn dtype(self) -> DType {
+        self.dtype
     }
 
     /// The path from the root, dots between names.
@@ -39,30 +50,30 @@ impl<'t> Scope<'t> {
         if path.is_empty() { name.to_string() } else { format!("{path}.{name}") }
     }
 
-    /// Begins this layer: until the result is dropped, ops stand under its path and, beside their own
-    /// line, at the line that called the layer.
+    /// Carries out this layer: ops that `layer` makes stand under its path and, beside their own line, at
+    /// the line that called the function around, which is `#[track_caller]`.
     ///
     /// ```
     /// # use thunder_trace::{Scope, Tensor};
-    /// # use std::panic::Location;
     /// struct Doubled<'t>(Scope<'t>);
     ///
     /// impl<'t> Doubled<'t> {
     ///     #[track_caller]
     ///     fn forward(&self, x: Tensor<'t>) -> Tensor<'t> {
-    ///         let _layer = self.0.enter(Location::caller());
-    ///         x + x
+    ///         self.0.enter(|| x + x)
     ///     }
     /// }
     /// ```
-    pub fn enter(self, caller: &'static Location<'static>) -> Entered<'t> {
-        self.site.enter(self.path, caller)
+    #[track_caller]
+    pub fn enter<T>(self, layer: impl FnOnce() -> T) -> T {
+        let _layer = self.site.enter(self.path, Location::caller());
+        layer()
     }
 
     /// Begins a layer of this crate, whose ops stand at the line that calls it.
     pub(crate) fn layer(self, caller: &'static Location<'static>) -> (At<'t>, Entered<'t>) {
         let at = self.site.at(caller);
-        (at, self.enter(caller))
+        (at, self.site.enter(self.path, caller))
     }
 
     /// A weight, named by its path: whoever runs the program provides it.

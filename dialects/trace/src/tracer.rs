@@ -117,14 +117,11 @@ impl<'x> Tracer<'x> {
             outputs
         }));
         self.state.home.set(None);
-        let outcome = match outcome {
-            Ok(outputs) => self.complete(function, block, &outputs),
-            Err(payload) => Err(mistake(payload)),
-        };
-        if outcome.is_err() {
+        let outcome = outcome.map(|outputs| self.complete(function, block, &outputs));
+        if !matches!(outcome, Ok(Ok(()))) {
             Rewriter::at(function).erase(function)?;
         }
-        outcome
+        outcome.unwrap_or_else(|payload| Err(mistake(payload)))
     }
 
     /// The module with all functions.
@@ -193,6 +190,12 @@ fn mistake(payload: Box<dyn Any + Send>) -> TraceError {
     }
 }
 
+/// Ends the tracing with a mistake that no tensor is part of.
+pub(crate) fn fail_at(location: &'static Line<'static>, message: &str) -> ! {
+    let (scope, callers) = (String::new(), Vec::new());
+    resume_unwind(Box::new(Abort(ModelError { location, scope, callers, message: message.to_owned() })))
+}
+
 impl State {
     fn start(&self, home: &'static Line<'static>) {
         self.home.set(Some(home));
@@ -252,8 +255,7 @@ impl Drop for At<'_> {
 }
 
 /// Until it is dropped, ops are those of a layer: they are under its path.
-#[must_use = "the layer ends where this is dropped"]
-pub struct Entered<'t>(&'t RefCell<Vec<Frame>>);
+pub(crate) struct Entered<'t>(&'t RefCell<Vec<Frame>>);
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
@@ -478,7 +480,12 @@ impl<'t> Site<'t> {
             DimExpr::FloorDiv(x, y) => ("arith.divsi", [x, y]),
             DimExpr::Max(x, y) => ("arith.maxsi", [x, y]),
         };
-        let operands = [self.size(b, operands[0])?, self.size(b, operands[1])?];
+        let mut operands = [self.size(b, operands[0])?, self.size(b, operands[1])?];
+        if name == "arith.divsi" {
+            // A size that nothing divides is that of no elements.
+            let least = [operands[1], self.size(b, &Size::Known(1))?];
+            operands[1] = b.insert(&Blueprint::new("arith.maxsi").operands(least).results([index]))?.result(0);
+        }
         Ok(b.insert(&Blueprint::new(name).operands(operands).results([index]))?.result(0))
     }
 

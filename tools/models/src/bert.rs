@@ -1,7 +1,5 @@
 //! BERT's encoder, with the names of its parameters in published checkpoints.
 
-use std::panic::Location;
-
 use thunder_trace::nn::{Embedding, LayerNorm, Linear};
 use thunder_trace::{Approximation, Attention, DType, Scope, Tensor};
 
@@ -79,11 +77,12 @@ impl<'t> Bert<'t> {
     /// `[batch, tokens]` is not zero for tokens that count.
     #[track_caller]
     pub fn forward(&self, ids: Tensor<'t>, mask: Tensor<'t>) -> Tensor<'t> {
-        let _layer = self.scope.enter(Location::caller());
-        // What is added to the scores of each column: nothing, or so much that its weight is zero.
-        let mask = mask.ne(0).where_(0.0, f64::NEG_INFINITY).unsqueeze(1).unsqueeze(1);
-        let embedded = self.embeddings.forward(ids);
-        self.layers.iter().fold(embedded, |x, layer| layer.forward(x, mask))
+        self.scope.enter(|| {
+            // What is added to the scores of each column: nothing, or so much that its weight is zero.
+            let mask = mask.ne(0).where_(0.0, f64::NEG_INFINITY).unsqueeze(1).unsqueeze(1);
+            let embedded = self.embeddings.forward(ids);
+            self.layers.iter().fold(embedded, |x, layer| layer.forward(x, mask))
+        })
     }
 }
 
@@ -100,11 +99,12 @@ impl<'t> Embeddings<'t> {
 
     #[track_caller]
     fn forward(&self, ids: Tensor<'t>) -> Tensor<'t> {
-        let _layer = self.scope.enter(Location::caller());
-        let positions = self.scope.arange(ids.size(1), DType::I64);
-        // All tokens are of the first segment.
-        let segment = self.segment.weight.select(0, 0);
-        self.norm.forward(self.word.forward(ids) + segment + self.position.forward(positions))
+        self.scope.enter(|| {
+            let positions = self.scope.arange(ids.size(1), DType::I64);
+            // All tokens are of the first segment.
+            let segment = self.segment.weight.select(0, 0);
+            self.norm.forward(self.word.forward(ids) + segment + self.position.forward(positions))
+        })
     }
 }
 
@@ -121,9 +121,10 @@ impl<'t> Layer<'t> {
 
     #[track_caller]
     fn forward(&self, x: Tensor<'t>, mask: Tensor<'t>) -> Tensor<'t> {
-        let _layer = self.scope.enter(Location::caller());
-        let x = self.attention.forward(x, mask);
-        self.output.forward(self.intermediate.forward(x).gelu(Approximation::None), x)
+        self.scope.enter(|| {
+            let x = self.attention.forward(x, mask);
+            self.output.forward(self.intermediate.forward(x).gelu(Approximation::None), x)
+        })
     }
 }
 
@@ -142,11 +143,12 @@ impl<'t> SelfAttention<'t> {
 
     #[track_caller]
     fn forward(&self, x: Tensor<'t>, mask: Tensor<'t>) -> Tensor<'t> {
-        let _layer = self.scope.enter(Location::caller());
-        let heads = |part: &Linear<'t>| part.forward(x).unflatten(-1, [self.heads, -1]).transpose(1, 2);
-        let (query, key, value) = (heads(&self.query), heads(&self.key), heads(&self.value));
-        let mixed = query.sdpa(key, value, Attention { mask: Some(mask), ..Attention::default() });
-        self.output.forward(mixed.transpose(1, 2).flatten(-2, -1), x)
+        self.scope.enter(|| {
+            let heads = |part: &Linear<'t>| part.forward(x).unflatten(-1, [self.heads, -1]).transpose(1, 2);
+            let (query, key, value) = (heads(&self.query), heads(&self.key), heads(&self.value));
+            let mixed = query.sdpa(key, value, Attention { mask: Some(mask), ..Attention::default() });
+            self.output.forward(mixed.transpose(1, 2).flatten(-2, -1), x)
+        })
     }
 }
 
@@ -161,7 +163,6 @@ impl<'t> Residual<'t> {
 
     #[track_caller]
     fn forward(&self, x: Tensor<'t>, residual: Tensor<'t>) -> Tensor<'t> {
-        let _layer = self.scope.enter(Location::caller());
-        self.norm.forward(self.dense.forward(x) + residual)
+        self.scope.enter(|| self.norm.forward(self.dense.forward(x) + residual))
     }
 }

@@ -83,6 +83,14 @@ pub enum MiniLmError {
         /// What is wrong.
         reason: String,
     },
+    /// A sequence has more tokens than the model has positions. The caller's to shorten.
+    #[error("a sequence has {tokens} tokens, but the model has positions for {limit}")]
+    TooLong {
+        /// The length of the sequence.
+        tokens: usize,
+        /// The longest that there may be.
+        limit: i64,
+    },
     /// The model breaks a rule. Always a bug in the model.
     #[error(transparent)]
     Trace(#[from] TraceError),
@@ -153,6 +161,10 @@ impl MiniLm {
 
     /// The vectors of a batch: `[batch, width]`.
     pub fn run(&self, batch: Batch<HostTensor>) -> Result<HostTensor, MiniLmError> {
+        let limit = CONFIG.positions;
+        if let Some(tokens) = batch.ids.shape().get(1).copied().filter(|tokens| *tokens as i64 > limit) {
+            return Err(MiniLmError::TooLong { tokens, limit });
+        }
         let inputs: Vec<HostTensor> = leaves(batch).into_iter().map(|(_, tensor)| tensor).collect();
         let outputs = self.session.run(&inputs)?;
         Ok(outputs.into_iter().next().expect("the model has one output"))

@@ -2,8 +2,6 @@
 
 use std::panic::Location;
 
-use thunder_tensor::DType;
-
 use crate::{Scope, Tensor};
 
 /// A vector for each index.
@@ -19,7 +17,7 @@ impl<'t> Embedding<'t> {
     #[track_caller]
     pub fn new(scope: Scope<'t>, count: i64, width: i64) -> Self {
         let _layer = scope.layer(Location::caller());
-        Self { scope, weight: scope.parameter("weight", DType::F32, [count, width]) }
+        Self { scope, weight: scope.parameter("weight", scope.dtype(), [count, width]) }
     }
 
     /// The vectors of these indices.

@@ -2,8 +2,6 @@
 
 use std::panic::Location;
 
-use thunder_tensor::DType;
-
 use crate::{Scope, Tensor};
 
 /// `x * transpose(weight) + bias` over the last dimension.
@@ -21,7 +19,7 @@ impl<'t> Linear<'t> {
     #[track_caller]
     pub fn new(scope: Scope<'t>, inputs: i64, outputs: i64) -> Self {
         let _layer = scope.layer(Location::caller());
-        let bias = Some(scope.parameter("bias", DType::F32, [outputs]));
+        let bias = Some(scope.parameter("bias", scope.dtype(), [outputs]));
         Self { bias, ..Self::without_bias(scope, inputs, outputs) }
     }
 
@@ -29,7 +27,7 @@ impl<'t> Linear<'t> {
     #[track_caller]
     pub fn without_bias(scope: Scope<'t>, inputs: i64, outputs: i64) -> Self {
         let _layer = scope.layer(Location::caller());
-        Self { scope, weight: scope.parameter("weight", DType::F32, [outputs, inputs]), bias: None }
+        Self { scope, weight: scope.parameter("weight", scope.dtype(), [outputs, inputs]), bias: None }
     }
 
     /// The layer's value.

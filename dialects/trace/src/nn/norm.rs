@@ -2,8 +2,6 @@
 
 use std::panic::Location;
 
-use thunder_tensor::DType;
-
 use crate::{Scope, Tensor};
 
 /// Layer normalization over the last dimension.
@@ -22,8 +20,8 @@ impl<'t> LayerNorm<'t> {
     #[track_caller]
     pub fn new(scope: Scope<'t>, width: i64, eps: f64) -> Self {
         let _layer = scope.layer(Location::caller());
-        let weight = scope.parameter("weight", DType::F32, [width]);
-        Self { scope, weight, bias: scope.parameter("bias", DType::F32, [width]), eps }
+        let weight = scope.parameter("weight", scope.dtype(), [width]);
+        Self { scope, weight, bias: scope.parameter("bias", scope.dtype(), [width]), eps }
     }
 
     /// The layer's value.
@@ -48,7 +46,7 @@ impl<'t> RmsNorm<'t> {
     #[track_caller]
     pub fn new(scope: Scope<'t>, width: i64, eps: f64) -> Self {
         let _layer = scope.layer(Location::caller());
-        Self { scope, weight: scope.parameter("weight", DType::F32, [width]), eps }
+        Self { scope, weight: scope.parameter("weight", scope.dtype(), [width]), eps }
     }
 
     /// The layer's value.

@@ -7,6 +7,7 @@ use thunder_dialect::build::*;
 use thunder_dialect::ops::slice::END;
 use thunder_interface::Dim as Size;
 
+use crate::tracer::fail_at;
 use crate::{Operand, Scalar, Tensor};
 
 impl<'t> Tensor<'t> {
@@ -138,7 +139,7 @@ impl<'t> Tensor<'t> {
 /// Tensors one after the other along a dimension that they have.
 #[track_caller]
 pub fn cat<'t>(parts: &[Tensor<'t>], axis: i64) -> Tensor<'t> {
-    let first = parts.first().expect("there is a tensor to concatenate");
+    let first = first(parts);
     let site = first.site;
     let _at = site.at(Location::caller());
     let dtype = site.common_dtype(&parts.iter().map(|part| Operand::Tensor(*part)).collect::<Vec<_>>());
@@ -151,8 +152,16 @@ pub fn cat<'t>(parts: &[Tensor<'t>], axis: i64) -> Tensor<'t> {
 /// Tensors one after the other along a new dimension.
 #[track_caller]
 pub fn stack<'t>(parts: &[Tensor<'t>], axis: i64) -> Tensor<'t> {
-    let first = parts.first().expect("there is a tensor to stack");
+    let first = first(parts);
     let _at = first.site.at(Location::caller());
     let axis = first.axis_below(axis, first.rank() + 1) as i64;
     cat(&parts.iter().map(|part| part.unsqueeze(axis)).collect::<Vec<_>>(), axis)
+}
+
+#[track_caller]
+fn first<'t>(parts: &[Tensor<'t>]) -> Tensor<'t> {
+    match parts {
+        [first, ..] => *first,
+        [] => fail_at(Location::caller(), "there is nothing to concatenate"),
+    }
 }

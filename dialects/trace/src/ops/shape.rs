@@ -28,11 +28,9 @@ impl<'t> Tensor<'t> {
             _ => self.site.fail(format!("more than one size of {dims:?} is -1")),
         }
         let sizes = self.site.resolve(&dims);
-        let (before, after) = shared(&own, &sizes);
-        if let (Some(before), Some(after)) = (Size::product(&before).known(), Size::product(&after).known())
-            && before != after
-        {
-            self.site.fail(format!("shape {:?} has not the elements of {:?}", dims, self.shape()));
+        let (before, after) = reduced(&own, &sizes);
+        if before != after && before.known().is_some() && after.known().is_some() {
+            self.site.fail(format!("a tensor {self} cannot have the shape {dims:?}"));
         }
         self.reshaped(sizes)
     }
@@ -150,36 +148,52 @@ impl<'t> Tensor<'t> {
 
     /// The size that makes the elements of `to` as many as those of `from`.
     fn left_over(self, from: &[Size], to: &[Size]) -> Size {
-        let (before, after) = shared(from, to);
-        let (before, after) = (Size::product(&before), Size::product(&after));
+        let (before, after) = reduced(from, to);
         match (before.known(), after.known()) {
-            (Some(_), Some(0)) => self.site.fail("a size of -1 has no value beside a size of 0"),
-            (Some(a), Some(b)) if a % b != 0 => {
-                self.site.fail(format!("{} elements of {self} do not divide by {b}", before.known().unwrap_or(a)))
+            (_, Some(0)) => self.site.fail("a size of -1 beside a size of 0 could be any"),
+            (Some(_), Some(after)) if after != 1 => {
+                let elements = Size::product(from).known().unwrap_or_default();
+                let rest = Size::product(to).known().unwrap_or_default();
+                self.site.fail(format!("{self} has {elements} elements, which {rest} does not divide"))
             }
             _ => before.floor_div(&after),
         }
     }
 }
 
-/// What is left of two products without the factors that both have.
-fn shared(a: &[Size], b: &[Size]) -> (Vec<Size>, Vec<Size>) {
-    let (mut a, mut b) = (factors(a), factors(b));
-    a.retain(|factor| {
-        let twin = b.iter().position(|other| factor.known().is_none() && other == factor);
-        twin.map(|twin| b.remove(twin)).is_none()
-    });
-    (a, b)
+/// Two products without the factors that both have.
+fn reduced(a: &[Size], b: &[Size]) -> (Size, Size) {
+    let ((mut a_known, a_open), (mut b_known, mut b_open)) = (factors(a), factors(b));
+    let shared = gcd(a_known, b_known).max(1);
+    (a_known, b_known) = (a_known / shared, b_known / shared);
+    let mut left = Vec::new();
+    for factor in a_open {
+        match b_open.iter().position(|other| *other == factor) {
+            Some(twin) => drop(b_open.remove(twin)),
+            None => left.push(factor),
+        }
+    }
+    let product = |known: i64, open: &[Size]| Size::product(open).mul(&Size::Known(known));
+    (product(a_known, &left), product(b_known, &b_open))
 }
 
-/// The factors of a product of sizes, those of products inside included.
-fn factors(sizes: &[Size]) -> Vec<Size> {
-    let inner = |size: &Size| match size {
-        Size::Expr(expr) => match &**expr {
-            DimExpr::Mul(a, b) => factors(&[a.clone(), b.clone()]),
-            _ => vec![size.clone()],
-        },
-        _ => vec![size.clone()],
-    };
-    sizes.iter().flat_map(inner).collect()
+/// The number in a product of sizes and its other factors, those of products inside included.
+fn factors(sizes: &[Size]) -> (i64, Vec<Size>) {
+    let (mut known, mut open) = (1i64, Vec::new());
+    for size in sizes {
+        match size {
+            Size::Known(size) => known = known.saturating_mul(*size),
+            Size::Expr(expr) if let DimExpr::Mul(a, b) = &**expr => {
+                let (inner, rest) = factors(&[a.clone(), b.clone()]);
+                known = known.saturating_mul(inner);
+                open.extend(rest);
+            }
+            other => open.push(other.clone()),
+        }
+    }
+    (known, open)
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -1,0 +1,100 @@
+//! Every op of the dialect has a method.
+
+use std::collections::BTreeSet;
+
+use thunder_trace::{Approximation, Attention, DType, HostTensor, Scope, Spec, Tensor, Tracer, Window, cat, context};
+
+use crate::ops;
+
+fn elementwise<'t>(x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) -> Vec<Tensor<'t>> {
+    let unary: [fn(Tensor<'t>) -> Tensor<'t>; 42] = [
+        |x| -x,
+        |x| x.abs(),
+        |x| x.sign(),
+        |x| x.ceil(),
+        |x| x.floor(),
+        |x| x.round(),
+        |x| x.trunc(),
+        |x| x.sqrt(),
+        |x| x.rsqrt(),
+        |x| x.reciprocal(),
+        |x| x.exp(),
+        |x| x.exp2(),
+        |x| x.expm1(),
+        |x| x.log(),
+        |x| x.log2(),
+        |x| x.log10(),
+        |x| x.log1p(),
+        |x| x.sin(),
+        |x| x.cos(),
+        |x| x.tan(),
+        |x| x.asin(),
+        |x| x.acos(),
+        |x| x.atan(),
+        |x| x.sinh(),
+        |x| x.cosh(),
+        |x| x.tanh(),
+        |x| x.asinh(),
+        |x| x.acosh(),
+        |x| x.atanh(),
+        |x| x.erf(),
+        |x| x.erfc(),
+        |x| x.relu(),
+        |x| x.sigmoid(),
+        |x| x.silu(),
+        |x| x.softplus(),
+        |x| x.mish(),
+        |x| x.hard_sigmoid(),
+        |x| x.hard_swish(),
+        |x| x.gelu(Approximation::Tanh),
+        |x| x.leaky_relu(0.1),
+        |x| x.elu(1.0),
+        |x| x.clamp(Some(0.0), Some(1.0)),
+    ];
+    let binary = [x + 1, x - 1, x * 2, x / 2, x % 2, x.fmod(2), x.pow(2), x.maximum(0), x.minimum(0), x.atan2(1)];
+    let bits = [!p, p & true, p | true, p ^ true, i << 1, i >> 1];
+    let answers = [x.eq(x), x.ne(x), x.lt(x), x.le(x), x.gt(x), x.ge(x), x.isnan(), x.isinf(), x.isfinite()];
+    let chosen = [p.where_(x, 0), x.lerp(x, 0.5), x.to(DType::F64)];
+    unary.into_iter().map(|f| f(x)).chain(binary).chain(bits).chain(answers).chain(chosen).collect()
+}
+
+fn structured<'t>(cx: Scope<'t>, x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) -> Vec<Tensor<'t>> {
+    let w = cx.parameter("w", DType::F32, [4]);
+    let image = x.reshape((-1, 1, 2, 2));
+    let moved = [x.t(), x.flip(0), x.slice(0, 1..), cat(&[x, x], 0), x.pad(&[(1, 1)], 0)];
+    let reduced = [x.sum(0), x.prod(0), x.amax(0), x.amin(0), x.mean(0), p.any(0), p.all(0), x.var(0, 1.0)];
+    let found = [x.argmax(1), x.argmin(1), x.cumsum(0), x.var_mean(0, 1.0).0];
+    let indexed = [x.index_select(1, i), x.gather(0, i.unsqueeze(0)), i.embedding(x)];
+    let products = [x.matmul(x.t()), x.linear(x, None), image.sdpa(image, image, Attention::default())];
+    let normal = [x.softmax(0), x.log_softmax(0), x.layer_norm(1, w, w, 0.1), x.rms_norm(1, w, 0.1)];
+    let channels = [x.group_norm(2, w, w, 0.1), x.batch_norm(w, w, w, w, 0.1)];
+    let windows = Window::default();
+    let kernel = cx.ones([1, 1, 2, 2], DType::F32);
+    let windowed = [
+        image.convolution(kernel, None, &windows, 1),
+        image.max_pool(&[2, 2], &windows),
+        image.avg_pool(&[2, 2], &windows),
+    ];
+    let made = [cx.constant(&HostTensor::scalar(1.0f32)), cx.arange(4, DType::I64), x + w];
+    [&moved[..], &reduced, &found, &indexed, &products, &normal, &channels, &windowed, &made].concat()
+}
+
+#[test]
+fn every_op_has_a_method() {
+    let context = context();
+    let tracer = Tracer::new(&context);
+    let inputs = (
+        Spec::new(DType::F32, (thunder_trace::Dim::new("n"), 4)),
+        Spec::new(DType::I64, [4]),
+        Spec::new(DType::Bool, [4]),
+    );
+    tracer
+        .function("main", inputs, |cx, (x, i, p)| [elementwise(x, i, p), structured(cx, x, i, p)].concat())
+        .expect("every method takes its operands");
+    let module = tracer.finish();
+    let made: BTreeSet<&str> =
+        ops(&module).iter().map(|op| op.name()).filter(|name| name.starts_with("thunder.")).collect();
+    let all: BTreeSet<&str> = thunder_dialect::all_samples().iter().map(|(def, _)| def.name).collect();
+    let missing: Vec<_> = all.difference(&made).collect();
+    assert!(missing.is_empty(), "no method makes {missing:?}");
+}
