@@ -10,6 +10,7 @@ mod process;
 mod setup;
 mod test;
 mod tidy;
+mod valgrind;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ usage: cargo xtask COMMAND [ARGUMENTS]
   ci                 everything that a change must pass: format, lints, tidy, docs, test
   tidy               check the project's invariants; also a test of this crate
   docs [--check]     write the generated documents, or fail where one is stale
+  valgrind [TESTS]   set up, then run the tests of dialects/ir under valgrind: no use of freed memory
   bench [ARGUMENTS]  set up, then run the benchmarks; ARGUMENTS go to cargo bench
 ";
 
@@ -58,6 +60,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "tidy" => tidy::run(&root),
         "docs" => docs::run(arguments),
         "bench" => bench::run(arguments),
+        "valgrind" => valgrind::run(arguments),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(())

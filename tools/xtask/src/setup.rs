@@ -29,6 +29,12 @@ const PROGRAMS: [(&str, Package); 4] = [
     ("bash", Package { name: "bash", why: "runs the RUN lines of lit tests" }),
 ];
 
+/// Programs that only `cargo xtask valgrind` needs.
+const VALGRIND: [(&str, Package); 2] = [
+    ("valgrind", Package { name: "valgrind", why: "finds uses of freed memory in Rust and C++ alike" }),
+    ("strip", Package { name: "binutils", why: "takes away debug information that valgrind cannot read" }),
+];
+
 /// Everything: for builds, for tests, for the demo.
 pub(crate) fn everything() -> anyhow::Result<()> {
     for_builds()?;
@@ -49,6 +55,13 @@ pub(crate) fn for_builds() -> anyhow::Result<()> {
         None => wanted.extend(BUILD),
     }
     apt::install(&wanted)
+}
+
+/// What running tests under valgrind needs.
+pub(crate) fn for_valgrind() -> anyhow::Result<()> {
+    for_builds()?;
+    let absent = VALGRIND.iter().filter(|(program, _)| process::which(program).is_none());
+    apt::install(&absent.map(|(_, package)| *package).collect::<Vec<_>>())
 }
 
 /// What the demo and its tests need besides: the model's weights and tokenizer.
