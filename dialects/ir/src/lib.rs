@@ -3,6 +3,8 @@
 //! A dialect is a list of structs with `#[op]`; MLIR's own parser, verifier, folder, CSE and
 //! canonicalizer treat its operations as they treat those written in C++. Handles are sound: what
 //! was erased panics with the place of the erasure, it never corrupts memory.
+//!
+//! [`tutorial`] is a whole dialect: a type, three ops, a rewrite, a pass and a lowering.
 
 // The macros write `thunder_ir::...`, also inside this crate's tests.
 extern crate self as thunder_ir;
@@ -21,6 +23,8 @@ pub mod pdl;
 mod raw;
 pub mod rewrite;
 pub mod tools;
+#[doc = concat!("```ignore\n", include_str!("../examples/tutorial.rs"), "```")]
+pub mod tutorial {}
 
 pub use diagnostic::{Diagnostic, Error, Result, Severity};
 pub use dialect::Dialect;
