@@ -4,9 +4,9 @@
 //! op-name operands attributes dictionary? `:` operand-types `->` result-types regions
 //! ```
 //! Operands are comma-separated in field order; a variadic field stands in brackets unless it is
-//! the only field, an optional one as `name(%x)`. Attributes are `name = value`, a unit is its `name`, and defaults are
+//! the only field and not empty at an op's end, an optional one as `name(%x)`. Attributes are `name = value`, a unit is its `name`, and defaults are
 //! left out.
-//! One operand type stands bare, several in parentheses. With the `same_type` trait one type says
+//! With regions, the dictionary is `attributes {...}`. One operand type stands bare, several in parentheses. With the `same_type` trait one type says
 //! all, unless they differ in dynamic sizes. Result types may be left out where the op infers them.
 
 use crate::attr::Spelling;
@@ -38,7 +38,11 @@ pub(crate) fn print(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {
             spec.print_named(value, p);
         }
     }
-    p.attributes(op, &elided);
+    if def.regions.is_empty() {
+        p.attributes(op, &elided);
+    } else {
+        p.attributes_with_keyword(op, &elided);
+    }
     print_types(def, view, p);
     for region in op.regions() {
         p.text(" ").region(region, true, !def.has_trait("no_terminator"));
@@ -65,6 +69,8 @@ fn print_operands(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {
             Arity::Variadic if def.operands.len() == 1 => {
                 if !values.is_empty() {
                     p.text(" ").separated(values, |p, v| _ = p.operand(v));
+                } else if ends_at_operands(def, view) {
+                    p.text(" []");
                 }
             }
             Arity::Variadic => {
@@ -78,6 +84,12 @@ fn print_operands(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {
             }
         }
     }
+}
+
+/// Whether nothing need follow the operands, so that the name of the next op's result would be taken for one.
+fn ends_at_operands(def: &OpDef, view: &View<'_>) -> bool {
+    let op = view.operation();
+    op.result_count() == 0 && op.region_count() == 0 && op.successors().is_empty() && !def.has_trait("terminator")
 }
 
 fn print_types(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {
@@ -114,16 +126,19 @@ fn print_type_list(types: &[Type<'_>], p: &Printer<'_>) {
 pub(crate) fn parse(def: &'static OpDef, p: &Parser<'_>) -> Parsed {
     let groups = parse_operands(def, p)?;
     if !def.successors.is_empty() {
-        while p.try_successor()? {
-            p.try_token(",");
-        }
+        parse_successors(p)?;
     }
     while let Some(spec) =
         def.attributes.iter().find(|spec| p.attribute_set(spec.name).is_none() && p.try_keyword(spec.name))
     {
         p.set_attribute(spec.name, spec.parse_named(p, "attribute")?);
     }
-    p.attributes()?;
+    // Of two braces, the first would be ambiguous.
+    if def.regions.is_empty() {
+        p.attributes()?
+    } else {
+        p.attributes_with_keyword()?
+    }
     if def.needs_segments() {
         let sizes: Vec<i64> = groups.iter().map(|g| g.len() as i64).collect();
         p.set_attribute(OPERAND_SEGMENTS, Attribute::i64_array(p.context(), &sizes));
@@ -133,11 +148,25 @@ pub(crate) fn parse(def: &'static OpDef, p: &Parser<'_>) -> Parsed {
     parse_regions(def, p)
 }
 
+fn parse_successors(p: &Parser<'_>) -> Parsed {
+    // Without a comma, the next block's own label would be taken for one more.
+    if p.try_successor()? {
+        while p.try_token(",") {
+            p.successor()?;
+        }
+    }
+    Ok(())
+}
+
 fn parse_operands(def: &OpDef, p: &Parser<'_>) -> Parsed<Vec<Vec<Unresolved>>> {
     let mut groups = Vec::new();
     let mut first = true;
     for spec in &def.operands {
         let group = match spec.arity {
+            Arity::Variadic if def.operands.len() == 1 && p.try_token("[") => {
+                p.token("]")?;
+                Vec::new()
+            }
             Arity::Variadic if def.operands.len() == 1 => {
                 let mut group = Vec::new();
                 while let Some(operand) = if group.is_empty() { p.try_operand()? } else { Some(p.operand()?) } {
@@ -210,7 +239,8 @@ fn parse_types(def: &'static OpDef, p: &Parser<'_>, operands: &[Unresolved]) -> 
         return Ok(());
     }
     if def.hooks.infer.is_none() {
-        return p.token("->");
+        let may_be_none = def.results.iter().all(|r| r.arity != Arity::One);
+        return if may_be_none { Ok(()) } else { p.token("->") };
     }
     add_inferred(def, p, values)
 }

@@ -140,6 +140,7 @@ pub fn expand(arguments: &Arguments, item: &ItemStruct) -> Result<TokenStream> {
             }
         }
 
+        #[allow(dead_code, reason = "not every field of an op is read")]
         impl<'c> #name<'c> {
             #(#accessors)*
         }
@@ -488,7 +489,7 @@ fn builder(arguments: &Arguments, name: &Ident, visibility: &syn::Visibility, pa
         impl<'c> #name<'c> {
             #[doc = #build_doc]
             #[track_caller]
-            #[allow(clippy::too_many_arguments, unused_mut, clippy::vec_init_then_push, reason = "generated")]
+            #[allow(dead_code, clippy::too_many_arguments, unused_mut, clippy::vec_init_then_push, reason = "generated")]
             pub fn build(
                 b: &::thunder_ir::Builder<'c>,
                 #(#parameters),*
@@ -511,6 +512,7 @@ fn builder(arguments: &Arguments, name: &Ident, visibility: &syn::Visibility, pa
         }
 
         #[doc = #trait_doc]
+        #[allow(dead_code, reason = "not every op is built")]
         #visibility trait #extension<'c> {
             #[doc = #build_doc]
             #[track_caller]

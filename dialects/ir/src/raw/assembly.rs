@@ -441,10 +441,19 @@ impl<'c> Printer<'c> {
 
     /// Writes the attributes of `op` that are not in `elided`, in braces, if any.
     pub fn attributes(&self, op: Operation<'_>, elided: &[&str]) -> &Self {
+        self.attribute_dictionary(op, elided, false)
+    }
+
+    /// Writes `attributes {...}` with those that are not in `elided`, if any.
+    pub fn attributes_with_keyword(&self, op: Operation<'_>, elided: &[&str]) -> &Self {
+        self.attribute_dictionary(op, elided, true)
+    }
+
+    fn attribute_dictionary(&self, op: Operation<'_>, elided: &[&str], keyword: bool) -> &Self {
         let raw: Vec<_> = elided.iter().map(|name| text(name)).collect();
         // SAFETY: prints an operation, which is alive.
         unsafe {
-            thunderPrinterAttrDict(self.op(), op.to_raw(), raw.len() as isize, raw.as_ptr(), false);
+            thunderPrinterAttrDict(self.op(), op.to_raw(), raw.len() as isize, raw.as_ptr(), keyword);
         }
         self
     }

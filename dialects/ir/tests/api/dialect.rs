@@ -10,7 +10,7 @@ fn ops_round_trip() {
   func.func @f(%arg0: i32, %arg1: i1) -> i32 {
     %0 = toy.constant value = 3 : i32 : i32
     %1 = toy.add %arg0, %0 : i32
-    %2:2 = toy.everything %0, [%1, %1] mask(%arg1) mode = nearest_even axes = [0, -1] {note = \"x\"} : (i32, i32, i32, i1) -> (i32, i64) {
+    %2:2 = toy.everything %0, [%1, %1] mask(%arg1) mode = nearest_even axes = [0, -1] attributes {note = \"x\"} : (i32, i32, i32, i1) -> (i32, i64) {
     }
     return %2#0 : i32
   }
