@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use thunder_conformance::executor::{Executor, Reference};
-use thunder_conformance::sample;
+use thunder_conformance::{numeric, sample};
 use thunder_ir::Module;
 use thunder_ir::pass::Pipeline;
+use thunder_passes::Plan;
 use thunder_tensor::{Tolerance, compare};
 use thunder_tests::program::{Program, programs};
 
@@ -79,6 +80,39 @@ fn programs_are_long_and_varied() {
 fn canonicalize_and_cse_keep_meaning() {
     let pipeline = Pipeline::new().then("canonicalize").then("cse").then("canonicalize");
     for_programs(|program| keeps_meaning(&pipeline, program));
+}
+
+/// Exact rules change no bit, and what they leave is never estimated to take longer.
+#[test]
+fn plans_keep_every_bit_and_never_cost_more() {
+    let rewritten = Cell::new(0);
+    for_programs(|program| {
+        let context = sample::context(&[]);
+        let mut module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
+        Pipeline::new().then("canonicalize").then("cse").run(&mut module)?;
+        let before = Reference.run(&module, "main", &program.inputs)?;
+        let (text, was) = (module.to_string(), cost(&module)?);
+        let plan = Pipeline::new().pass(&Plan::default());
+        plan.run(&mut module)?;
+        let after = Reference.run(&module, "main", &program.inputs).with_context(|| format!("after:\n{module}"))?;
+        for (after, before) in after.iter().zip(&before) {
+            numeric::same_bits(after, before).with_context(|| format!("after:\n{module}"))?;
+        }
+        let is = cost(&module)?;
+        ensure!(is <= was * (1.0 + 1e-9), "costs {is} instead of {was}:\n{module}");
+        ensure!((module.to_string() == text) == (is == was), "rewritten for nothing:\n{text}\n{module}");
+        let (mut again, planned) = (Module::parse(&context, "program.mlir", text.as_bytes())?, module.to_string());
+        plan.run(&mut again)?;
+        ensure!(again.to_string() == planned, "another plan for the same program:\n{again}\n{planned}");
+        rewritten.set(rewritten.get() + usize::from(planned != text));
+        Ok(())
+    });
+    assert!(rewritten.get() >= CASES as usize / 20, "only {} programs were rewritten", rewritten.get());
+}
+
+fn cost(module: &Module<'_>) -> Result<f64> {
+    let reports = Plan::default().report(module.operation())?;
+    Ok(reports.iter().map(|report| report.cost().0).sum())
 }
 
 /// A property that nothing breaks proves nothing: a program that was changed is seen to be.

@@ -4,15 +4,19 @@
 
 mod decompose;
 mod kernels;
+pub mod plan;
 pub mod shapes;
 
 pub use decompose::Decompose;
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, layout};
+pub use plan::{ExplainPlan, Plan};
 
 thunder_ir::passes! {
     /// Registers every pass of this crate with MLIR.
     pub fn register_all;
     Decompose,
     Kernels,
+    Plan,
+    ExplainPlan,
 }

@@ -17,6 +17,7 @@ mod precision;
 mod quantize;
 mod recompute;
 mod reference;
+mod rules;
 mod samples;
 mod scalar;
 mod shape;
@@ -25,6 +26,7 @@ mod size;
 mod strided;
 mod table;
 mod types;
+mod uniform;
 
 pub use cost::{Cost, Work};
 pub use decompose::Decompose;
@@ -39,6 +41,9 @@ pub use precision::{Precision, PrecisionClass};
 pub use quantize::Quantize;
 pub use recompute::{Recompute, RecomputeClass};
 pub use reference::{EvalError, Reference};
+pub use rules::{
+    AttributeTerm, Condition, Facts, Head, Match, Names, Numerics, OpTerm, OperandTerm, Rule, Rules, Term,
+};
 pub use samples::{Dtypes, Sample, SampleSet, Samples};
 pub use scalar::Scalar;
 pub use shape::{ShapeInputs, ShapeRule};
@@ -46,6 +51,7 @@ pub use shard::{Factor, Shard, ShardRule};
 pub use size::SizeRule;
 pub use strided::{Strided, StridedView};
 pub use types::{attribute_to_tensor, dtype_of, tensor_to_attribute, tensor_type, type_of};
+pub use uniform::Uniform;
 
 /// Makes a trait an interface: `<dyn Trait>::of(op)` finds the implementation of an operation.
 ///

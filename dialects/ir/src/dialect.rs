@@ -5,6 +5,7 @@ use crate::parametric::{AttrDef, ParametricDef, TypeDef};
 use crate::raw::attribute::Attribute;
 use crate::raw::callback::Table;
 use crate::raw::types::Type;
+use std::any::Any;
 use std::sync::OnceLock;
 
 /// Chooses the operation that holds a constant, given its value and type.
@@ -26,6 +27,7 @@ pub struct Dialect {
     pub dependent: Vec<&'static str>,
     /// The operation, with an attribute `value`, that folding turns constants into.
     pub materialize: Option<Materialize>,
+    extensions: Vec<Box<dyn Any + Send + Sync>>,
     pub(crate) table: OnceLock<Table>,
 }
 
@@ -40,6 +42,7 @@ impl Dialect {
             attributes: Vec::new(),
             dependent: Vec::new(),
             materialize: None,
+            extensions: Vec::new(),
             table: OnceLock::new(),
         }
     }
@@ -73,6 +76,17 @@ impl Dialect {
     pub fn depends_on(mut self, dialect: &'static str) -> Self {
         self.dependent.push(dialect);
         self
+    }
+
+    /// Adds something that passes above this crate look for, by its type.
+    pub fn extend<T: Any + Send + Sync>(mut self, extension: T) -> Self {
+        self.extensions.push(Box::new(extension));
+        self
+    }
+
+    /// What was added with this type, in that order.
+    pub fn extensions<T: Any>(&self) -> impl Iterator<Item = &T> {
+        self.extensions.iter().filter_map(|extension| extension.downcast_ref())
     }
 
     /// Says which operation holds constants.

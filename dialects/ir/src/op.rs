@@ -6,6 +6,7 @@
 use crate::attr::{AttrKind, AttributeSpec};
 use crate::constraint::{Constraint, compatible};
 use crate::diagnostic::{Error, Result};
+use crate::dialect::Dialect;
 use crate::raw::assembly::{Parsed, Parser, Printer};
 use crate::raw::attribute::Attribute;
 use crate::raw::builder::{Blueprint, Builder};
@@ -16,6 +17,7 @@ use crate::rewrite::Patterns;
 use std::any::Any;
 use std::ops::Range;
 use std::rc::Rc;
+use std::sync::OnceLock;
 
 /// How many values one operand or result field stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -153,6 +155,7 @@ pub struct OpDef {
     pub hooks: Hooks,
     /// Implementations of interfaces, with the interfaces' names.
     pub interfaces: Vec<(&'static str, Box<dyn Any + Send + Sync>)>,
+    pub(crate) home: OnceLock<&'static Dialect>,
 }
 
 /// The attribute that holds the sizes of operand fields where their number is not plain.
@@ -175,12 +178,18 @@ impl OpDef {
             effects: EffectSpec::Unknown,
             hooks: Hooks::default(),
             interfaces: Vec::new(),
+            home: OnceLock::new(),
         }
     }
 
     /// The name without its dialect.
     pub fn mnemonic(&self) -> &'static str {
         self.name.split_once('.').map_or(self.name, |(_, mnemonic)| mnemonic)
+    }
+
+    /// Its dialect, once that is registered.
+    pub fn home(&self) -> Option<&'static Dialect> {
+        self.home.get().copied()
     }
 
     /// The name of its dialect.
@@ -605,16 +614,39 @@ pub fn build<'c>(
         let sizes: Vec<i64> = operands.iter().map(|group| group.len() as i64).collect();
         attributes.push((OPERAND_SEGMENTS, Attribute::i64_array(cx, &sizes)));
     }
-    let flat: Vec<_> = operands.concat();
+    assemble(b, def, operands.concat(), attributes, successors, results)
+}
+
+/// Like [`build`], from operands in one list and a dictionary of attributes, sizes of operand fields included.
+#[track_caller]
+pub fn build_flat<'c>(
+    b: &Builder<'c>,
+    def: &'static OpDef,
+    operands: Vec<Value<'c>>,
+    attributes: Attribute<'c>,
+    results: Option<Vec<Type<'c>>>,
+) -> Result<View<'c>> {
+    assemble(b, def, operands, attributes.as_dictionary().unwrap_or_default(), Vec::new(), results)
+}
+
+#[track_caller]
+fn assemble<'c>(
+    b: &Builder<'c>,
+    def: &'static OpDef,
+    operands: Vec<Value<'c>>,
+    attributes: Vec<(&'c str, Attribute<'c>)>,
+    successors: Vec<Block<'c>>,
+    results: Option<Vec<Type<'c>>>,
+) -> Result<View<'c>> {
     let results = match results {
         Some(results) => results,
         None => {
-            let dictionary = Attribute::dictionary(cx, &attributes);
-            let plan = View::planned(def, b.location(), flat.clone(), dictionary);
+            let dictionary = Attribute::dictionary(b.context(), &attributes);
+            let plan = View::planned(def, b.location(), operands.clone(), dictionary);
             infer_types(def, &plan)?
         }
     };
-    let mut blueprint = Blueprint::new(def.name).operands(flat).results(results);
+    let mut blueprint = Blueprint::new(def.name).operands(operands).results(results);
     blueprint.regions = def.regions.iter().filter(|r| !r.variadic).count();
     blueprint.successors = successors;
     blueprint.attributes = attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();

@@ -10,6 +10,7 @@ mod fold;
 mod infer;
 mod literal;
 pub mod ops;
+mod rules;
 mod window;
 
 pub use fold::{fold_constants, fold_moved_splat, fold_to, producer, replaced};

@@ -1,6 +1,7 @@
 //! The table of the dialect's ops.
 
 use std::sync::LazyLock;
+use thunder_interface::Rules;
 use thunder_ir::op::{Op as _, OpDef};
 use thunder_ir::{Dialect, Type};
 
@@ -46,7 +47,8 @@ static THUNDER: LazyLock<Dialect> = LazyLock::new(|| {
          composites, which decompose into them.",
     )
     .depends_on("arith")
-    .depends_on("func");
+    .depends_on("func")
+    .extend(Rules::new(crate::rules::table));
     register(dialect).constants(|value, ty| {
         if value.is_dense() {
             return (value.ty() == Some(ty)).then(constant::Constant::definition);

@@ -26,6 +26,8 @@ pub mod constraint;
 pub mod documentation;
 pub mod example;
 pub mod executor;
+pub mod numeric;
+pub mod rules;
 pub mod sample;
 
 use std::path::PathBuf;

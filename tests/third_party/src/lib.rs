@@ -5,6 +5,7 @@
 
 use std::sync::LazyLock;
 
+use thunder_interface::{Dtypes, Numerics, Rule, Rules};
 use thunder_ir::Dialect;
 use thunder_ir::op::Op as _;
 
@@ -14,7 +15,9 @@ thunder_interface::ops! {
 }
 
 static ACME: LazyLock<Dialect> = LazyLock::new(|| {
-    let dialect = Dialect::new("acme", "What Acme's models need beside the usual.").depends_on("thunder");
+    let dialect = Dialect::new("acme", "What Acme's models need beside the usual.")
+        .depends_on("thunder")
+        .extend(Rules::new(algebra));
     register(dialect)
         .constants(|value, ty| (value.ty() == Some(ty)).then(thunder_dialect::ops::constant::Constant::definition))
 });
@@ -22,4 +25,25 @@ static ACME: LazyLock<Dialect> = LazyLock::new(|| {
 /// The dialect.
 pub fn dialect() -> &'static Dialect {
     &ACME
+}
+
+fn algebra() -> Vec<Rule> {
+    vec![
+        // soft_clip(-x) == -soft_clip(x)
+        Rule::new(
+            "acme",
+            "soft_clip_of_neg",
+            Numerics::Exact,
+            "soft_clip[limit = l](thunder.neg(x))",
+            "thunder.neg(soft_clip[limit = l](x))",
+        )
+        .sample(
+            Dtypes::FLOATS,
+            "(%x: tensor<61x$T>) -> tensor<61x$T>",
+            "%a = thunder.neg %x : tensor<61x$T>
+             %r = acme.soft_clip %a limit = 1.5 : tensor<61x$T>
+             return %r : tensor<61x$T>",
+            &[&[61]],
+        ),
+    ]
 }

@@ -43,6 +43,9 @@ fn texts(items: impl IntoIterator<Item = &'static str>) -> (isize, *const MlirSt
 }
 
 fn build_table(dialect: &'static Dialect) -> &'static shim::Dialect {
+    for def in &dialect.ops {
+        def.home.get_or_init(|| dialect);
+    }
     let (n_ops, ops) = leak(dialect.ops.iter().map(|def| op_table(def)).collect());
     let parametric = |defs: &[&'static ParametricDef]| leak(defs.iter().map(|def| parametric_table(def)).collect());
     let (n_types, types) = parametric(&dialect.types);

@@ -195,6 +195,16 @@ impl<'c> Location<'c> {
         unsafe { Self::from_raw(mlirLocationNameGet(cx.raw, text(name), child.raw)) }
     }
 
+    /// All of `parts`, which something was made from; repeated ones count once, and one alone is itself.
+    pub fn fused(cx: ContextRef<'c>, parts: &[Location<'c>]) -> Self {
+        let raw: Vec<_> = parts.iter().map(|part| part.raw).collect();
+        // SAFETY: the context is alive, the locations are of it; null stands for no metadata.
+        unsafe {
+            let metadata = MlirAttribute { ptr: std::ptr::null() };
+            Self::from_raw(mlirLocationFusedGet(cx.raw, raw.len() as isize, raw.as_ptr(), metadata))
+        }
+    }
+
     /// `callee` as reached from `caller`.
     pub fn call_site(callee: Location<'c>, caller: Location<'c>) -> Self {
         // SAFETY: both locations are of one live context.

@@ -68,7 +68,7 @@ impl<'c> Fold<'c> for Convert<'c> {
 }
 
 /// Whether converting `from` to `to` by way of `via` is the same as doing so at once.
-fn is_passage(from: DType, via: DType, to: DType) -> bool {
+pub(crate) fn is_passage(from: DType, via: DType, to: DType) -> bool {
     // Integers wrap into narrower integers, but floats saturate.
     let saturates = from.is_integer() && via.is_float() && to.is_integer() && !is_lossless(from, to);
     is_lossless(from, via) && !saturates

@@ -2,7 +2,7 @@
 
 use crate::literal::{Literal, literal_tensor};
 use crate::{check_sizes, checked_axis, replaced, stated_dims, stated_shape};
-use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, dtype_of,
+use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Uniform, dtype_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -15,7 +15,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// ```mlir
 /// %c = thunder.full %n value = 1.0 : f32 : index -> tensor<?x4xf32>
 /// ```
-#[op("thunder.full", pure, verify, fold, interfaces(Reference, ShapeRule, Shard, Cost))]
+#[op("thunder.full", pure, verify, fold, interfaces(Reference, ShapeRule, Shard, Cost, Uniform))]
 pub struct Full {
     sizes: Variadic<Index>,
     /// The element.
@@ -36,6 +36,12 @@ impl Verify for Full<'_> {
 impl ShapeRule for Full<'_> {
     fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
         Ok(vec![stated_dims(self.out().ty(), &self.sizes(), inputs)])
+    }
+}
+
+impl Uniform for Full<'_> {
+    fn element<'b>(&'b self) -> Attribute<'b> {
+        self.value()
     }
 }
 

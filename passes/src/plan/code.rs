@@ -1,0 +1,187 @@
+//! Pure straight-line code of a function as chunks, and chunks rewritten by recipes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use thunder_interface::Facts;
+use thunder_ir::{Block, Blueprint, Location, Operation, Region, Result, Rewriter, Value};
+
+use super::chunk::{Chunk, Op, Source, ranges};
+use super::recipe::{Made, Recipe, Step};
+use super::vocabulary::{Vocabulary, uniform};
+
+/// A chunk with the operations and values that it numbers.
+pub struct Piece<'c> {
+    /// The chunk.
+    pub chunk: Chunk<'c>,
+    /// Its operations.
+    pub ops: Vec<Operation<'c>>,
+    /// The values that its leaves are.
+    pub leaves: Vec<Value<'c>>,
+}
+
+/// The runs of pure operations in the blocks of `function`. No value that a run uses is made by what
+/// is not pure within it, so that its operations may take any order that their operands allow.
+pub fn runs<'c>(function: Operation<'c>) -> Vec<Vec<Operation<'c>>> {
+    let mut blocks: Vec<Block<'c>> = Vec::new();
+    function.walk(|op| blocks.extend(op.regions().flat_map(Region::blocks)));
+    let mut runs = Vec::new();
+    for block in blocks {
+        let mut run = Vec::new();
+        for op in block.operations() {
+            if is_planned(op) {
+                run.push(op);
+            } else if op.result_count() > 0 && !op.has_trait("constant_like") {
+                runs.push(std::mem::take(&mut run));
+            }
+        }
+        runs.push(run);
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+/// Constants are known wherever they are used, and stay where they are.
+fn is_planned(op: Operation<'_>) -> bool {
+    op.is_pure()
+        && op.result_count() > 0
+        && op.region_count() == 0
+        && !op.has_trait("terminator")
+        && !op.has_trait("constant_like")
+        && op.successors().is_empty()
+}
+
+/// Where to cut a run into pieces.
+pub fn cuts(run: &[Operation<'_>]) -> Vec<std::ops::Range<usize>> {
+    let position: HashMap<Operation<'_>, usize> = run.iter().enumerate().map(|(at, op)| (*op, at)).collect();
+    // How many more values cross the border before each op than the one before it.
+    let mut change = vec![0i64; run.len() + 1];
+    for (at, op) in run.iter().enumerate() {
+        for value in op.results() {
+            let users = value.uses().into_iter().map(|(user, _)| position.get(&user).copied());
+            let last = users.map(|user| user.unwrap_or(run.len())).max();
+            if let Some(last) = last.filter(|last| *last > at) {
+                change[at + 1] += 1;
+                if last < run.len() {
+                    change[last + 1] -= 1;
+                }
+            }
+        }
+    }
+    let widths: Vec<i64> = change
+        .iter()
+        .scan(0, |width, change| {
+            *width += change;
+            Some(*width)
+        })
+        .collect();
+    let width = |border: usize| usize::try_from(widths[border]).unwrap_or_default();
+    ranges(run.len(), width)
+}
+
+/// A part of a run as a chunk. Pieces are made one after the other: rewriting one changes the next.
+pub fn piece<'c>(ops: &[Operation<'c>], vocabulary: &mut Vocabulary<'c>) -> Piece<'c> {
+    let inside: HashMap<Operation<'c>, usize> = ops.iter().enumerate().map(|(at, op)| (*op, at)).collect();
+    let (mut leaves, mut numbers): (Vec<Value<'c>>, HashMap<Value<'c>, usize>) = (Vec::new(), HashMap::new());
+    let mut chunk = Chunk::default();
+    for op in ops {
+        let mut source = |value: Value<'c>| {
+            if let Some((definer, result)) = value.definer()
+                && let Some(at) = inside.get(&definer)
+            {
+                return Source::Result(*at, result);
+            }
+            let number = *numbers.entry(value).or_insert_with(|| {
+                leaves.push(value);
+                chunk.leaves.push(facts(value));
+                leaves.len() - 1
+            });
+            Source::Leaf(number)
+        };
+        let operands = op.operands().map(&mut source).collect();
+        let is_output = |value: Value<'c>| value.uses().iter().any(|(user, _)| !inside.contains_key(user));
+        let outputs = (0..op.result_count()).filter(|result| is_output(op.result(*result))).collect();
+        chunk.ops.push(Op { symbol: vocabulary.of(*op), operands, outputs });
+    }
+    Piece { chunk, ops: ops.to_vec(), leaves }
+}
+
+fn facts(value: Value<'_>) -> Facts<'_> {
+    let uniform = value.defining_op().filter(|op| op.result_count() == 1).and_then(uniform);
+    Facts { ty: value.ty(), constant: value.as_constant(), uniform }
+}
+
+/// Rewrites a piece. Operations that stay keep their place where that is possible, their location and
+/// their attributes; new ones have the locations of what they stand for.
+pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'c>) -> Result {
+    let (Some(first), Some(last)) = (piece.ops.first(), piece.ops.last()) else { return Ok(()) };
+    let end = last.next().ok_or_else(|| last.error("ends its block without being its terminator"))?;
+    let rewriter = Rewriter::at(*first);
+    // Operations that something was already put before, or that have moved.
+    let mut passed = vec![false; piece.ops.len()];
+    let mut kept = BTreeSet::new();
+    let mut new: Vec<Value<'c>> = Vec::new();
+    let value = |made: &Made, new: &[Value<'c>]| match made {
+        Made::Leaf(leaf) => piece.leaves[*leaf],
+        Made::Kept(op, result) => piece.ops[*op].result(*result),
+        Made::New(number) => new[*number],
+    };
+    for (at, step) in &recipe.steps {
+        let next = (*at..piece.ops.len()).find(|op| !passed[*op]).map_or(end, |op| piece.ops[op]);
+        match step {
+            Step::Keep(number, operands) => {
+                let op = piece.ops[*number];
+                if op != next {
+                    rewriter.move_before(op, next);
+                }
+                passed[*number] = true;
+                kept.insert(*number);
+                for (index, made) in operands.iter().enumerate() {
+                    let operand = value(made, &new);
+                    if op.operand(index) != operand {
+                        op.set_operand(index, operand);
+                    }
+                }
+            }
+            Step::Make(number) => {
+                let planned = &recipe.new[*number];
+                let symbol = vocabulary.symbol(planned.symbol);
+                let origins: Vec<Location<'c>> = planned.ops.iter().map(|op| piece.ops[*op].location()).collect();
+                rewriter.before(next);
+                rewriter.set_location(match origins[..] {
+                    [] => next.location(),
+                    _ => Location::fused(next.context(), &origins),
+                });
+                let mut blueprint = Blueprint::new(symbol.name)
+                    .operands(planned.operands.iter().map(|made| value(made, &new)))
+                    .results(symbol.results.iter().copied());
+                for (name, attribute) in symbol.attributes.as_dictionary().unwrap_or_default() {
+                    blueprint = blueprint.attribute(name, attribute);
+                }
+                new.push(rewriter.insert(&blueprint)?.result(0));
+            }
+        }
+    }
+    for (number, op) in piece.ops.iter().enumerate() {
+        for (result, made) in op.results().zip(&recipe.results[number]) {
+            let Some(made) = made else { continue };
+            let replacement = value(made, &new);
+            if replacement == result {
+                continue;
+            }
+            if let (Made::New(_), Some(successor)) = (made, replacement.defining_op()) {
+                for (name, attribute) in op.discardable_attributes() {
+                    if successor.attribute(name).is_none() {
+                        successor.set_attribute(name, attribute);
+                    }
+                }
+            }
+            rewriter.replace_uses(result, replacement);
+        }
+    }
+    for (number, op) in piece.ops.iter().enumerate().rev() {
+        if !kept.contains(&number) {
+            rewriter.erase(*op)?;
+        }
+    }
+    Ok(())
+}

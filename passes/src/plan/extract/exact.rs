@@ -1,0 +1,211 @@
+//! Branch and bound over the parts of a graph where something is left to choose.
+
+use super::bound::{bound, require};
+use super::{Choice, Graph};
+
+/// Parts with more classes than this are left as they are: their bound takes too long.
+const PART_LIMIT: usize = 400;
+
+/// The choice with every part improved for which `branches` partial choices, over all parts, suffice.
+pub fn solve(graph: &Graph, choice: Choice, branches: usize) -> Choice {
+    let Some(cost) = graph.cost(&choice) else { return choice };
+    let reduced = reduce(graph);
+    let mut paid = vec![false; graph.classes.len()];
+    let mut fixed: Choice = vec![None; graph.classes.len()];
+    let open = settle(&reduced, &mut paid, &mut fixed);
+    let mut solved = choice.clone();
+    let mut left = branches;
+    for part in parts(&reduced, &paid, &open) {
+        if part.scope.len() > PART_LIMIT {
+            continue;
+        }
+        let mut search = Search {
+            graph: &reduced,
+            scope: &part.scope,
+            paid: paid.clone(),
+            chosen: fixed.clone(),
+            best: None,
+            limit: cost_of(&reduced, &part, &solved, &paid),
+            left,
+        };
+        search.branch(part.needed.clone(), 0.0);
+        left = search.left;
+        if let Some(best) = search.best {
+            let mut changed = solved.clone();
+            for class in &part.scope {
+                changed[*class] = best[*class].or(changed[*class]);
+            }
+            // Parts that are solved on their own may form a cycle together.
+            if graph.cost(&changed).is_some_and(|changed| changed <= cost) {
+                solved = changed;
+            }
+        }
+    }
+    match graph.cost(&solved) {
+        Some(changed) if changed < cost * (1.0 - 1e-12) => solved,
+        _ => choice,
+    }
+}
+
+/// The graph without nodes that no best choice needs: those that need their own class, and those that
+/// need and cost at least what another of their class does. Nodes keep their numbers.
+fn reduce(graph: &Graph) -> Graph {
+    let mut reduced = graph.clone();
+    for (class, nodes) in reduced.classes.iter_mut().enumerate() {
+        let all = nodes.clone();
+        nodes.retain(|number| {
+            let node = &graph.nodes[*number];
+            if node.children.contains(&class) {
+                return false;
+            }
+            !all.iter().any(|other| {
+                let rival = &graph.nodes[*other];
+                let is_subset = rival.children.iter().all(|child| node.children.binary_search(child).is_ok());
+                let is_less = rival.cost < node.cost || rival.children.len() < node.children.len() || other < number;
+                other != number && is_subset && rival.cost <= node.cost && is_less && !rival.children.contains(&class)
+            })
+        });
+    }
+    reduced
+}
+
+/// Decides the needed classes that have one node; returns those that have several.
+fn settle(graph: &Graph, paid: &mut [bool], fixed: &mut Choice) -> Vec<usize> {
+    let mut needed = vec![false; graph.classes.len()];
+    graph.roots.iter().for_each(|root| needed[*root] = true);
+    require(graph, &mut needed);
+    let mut open = Vec::new();
+    for class in (0..needed.len()).filter(|class| needed[*class]) {
+        match graph.classes[class][..] {
+            [only] => {
+                paid[class] = true;
+                fixed[class] = Some(only);
+            }
+            _ => open.push(class),
+        }
+    }
+    open
+}
+
+/// Classes that depend on each other's choices.
+struct Part {
+    needed: Vec<usize>,
+    scope: Vec<usize>,
+}
+
+/// Splits what is open by the undecided classes that it may need.
+fn parts(graph: &Graph, paid: &[bool], open: &[usize]) -> Vec<Part> {
+    let mut part_of = vec![usize::MAX; graph.classes.len()];
+    let mut joined: Vec<usize> = (0..open.len()).collect();
+    fn find(joined: &[usize], mut part: usize) -> usize {
+        while joined[part] != part {
+            part = joined[part];
+        }
+        part
+    }
+    for (number, root) in open.iter().enumerate() {
+        let mut stack = vec![*root];
+        while let Some(class) = stack.pop() {
+            if part_of[class] != usize::MAX {
+                let (a, b) = (find(&joined, part_of[class]), find(&joined, number));
+                joined[a.max(b)] = a.min(b);
+                continue;
+            }
+            part_of[class] = number;
+            let children = graph.classes[class].iter().flat_map(|node| &graph.nodes[*node].children);
+            stack.extend(children.filter(|child| !paid[**child]));
+        }
+    }
+    let mut parts: Vec<Part> = open.iter().map(|_| Part { needed: Vec::new(), scope: Vec::new() }).collect();
+    for class in (0..graph.classes.len()).filter(|class| part_of[*class] != usize::MAX) {
+        parts[find(&joined, part_of[class])].scope.push(class);
+    }
+    for root in open {
+        parts[find(&joined, part_of[*root])].needed.push(*root);
+    }
+    parts.retain(|part| !part.scope.is_empty());
+    parts
+}
+
+/// What a part costs under a choice.
+fn cost_of(graph: &Graph, part: &Part, choice: &[Option<usize>], paid: &[bool]) -> f64 {
+    let (mut seen, mut stack, mut cost) = (paid.to_vec(), part.needed.clone(), 0.0);
+    while let Some(class) = stack.pop() {
+        if std::mem::replace(&mut seen[class], true) {
+            continue;
+        }
+        let Some(node) = choice[class] else { return f64::INFINITY };
+        cost += graph.nodes[node].cost;
+        stack.extend(graph.nodes[node].children.iter().filter(|child| !seen[**child]));
+    }
+    cost
+}
+
+struct Search<'a> {
+    graph: &'a Graph,
+    scope: &'a [usize],
+    paid: Vec<bool>,
+    chosen: Choice,
+    best: Option<Choice>,
+    limit: f64,
+    left: usize,
+}
+
+impl Search<'_> {
+    /// Tries all nodes of one of the classes that are needed and not decided.
+    fn branch(&mut self, mut needed: Vec<usize>, cost: f64) {
+        let Some(class) = needed.pop() else {
+            if cost < self.limit * (1.0 - 1e-12) {
+                self.limit = cost;
+                self.best = Some(self.chosen.clone());
+            }
+            return;
+        };
+        let mut nodes = self.graph.classes[class].clone();
+        nodes.sort_by(|a, b| self.graph.nodes[*a].cost.total_cmp(&self.graph.nodes[*b].cost).then(a.cmp(b)));
+        for number in nodes {
+            if self.left == 0 {
+                return;
+            }
+            self.left -= 1;
+            let node = &self.graph.nodes[number];
+            let total = cost + node.cost;
+            if total >= self.limit || node.children.iter().any(|child| self.reaches(*child, class)) {
+                continue;
+            }
+            let mut next = needed.clone();
+            next.extend(node.children.iter().filter(|child| !self.paid[**child] && !needed.contains(child)));
+            self.paid[class] = true;
+            self.chosen[class] = Some(number);
+            if total + self.rest(&next) < self.limit * (1.0 - 1e-12) {
+                self.branch(next, total);
+            }
+            self.paid[class] = false;
+            self.chosen[class] = None;
+        }
+    }
+
+    /// A bound on what is still to be paid.
+    fn rest(&self, open: &[usize]) -> f64 {
+        let mut needed = vec![false; self.paid.len()];
+        open.iter().for_each(|class| needed[*class] = true);
+        bound(self.graph, self.scope, &self.paid, &needed)
+    }
+
+    /// Whether `from` needs `to` by what is chosen.
+    fn reaches(&self, from: usize, to: usize) -> bool {
+        let (mut seen, mut stack) = (vec![false; self.paid.len()], vec![from]);
+        while let Some(class) = stack.pop() {
+            if class == to {
+                return true;
+            }
+            if std::mem::replace(&mut seen[class], true) {
+                continue;
+            }
+            if let Some(node) = self.chosen[class] {
+                stack.extend(&self.graph.nodes[node].children);
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,120 @@
+// RUN: thunder-opt %s --thunder-plan | FileCheck %s
+// RUN: thunder-opt %s --thunder-plan=numerics=fast | FileCheck %s --check-prefix=FAST
+// RUN: thunder-opt %s --thunder-plan=rules=-transpose_of_transpose | FileCheck %s --check-prefix=WITHOUT
+// RUN: not thunder-opt %s --thunder-plan=numerics=some 2>&1 | FileCheck %s --check-prefix=NUMERICS
+// RUN: not thunder-opt %s --thunder-plan=rules=+nothing 2>&1 | FileCheck %s --check-prefix=RULE
+
+// NUMERICS: numerics must be exact, fast or none, not 'some'
+// RULE: no rule is called 'nothing'
+
+// Transposes meet through what stands between them.
+// CHECK-LABEL: func.func @transposes
+// CHECK-NEXT: %[[E:.*]] = thunder.exp %arg0
+// CHECK-NEXT: return %[[E]]
+// WITHOUT-LABEL: func.func @transposes
+// WITHOUT: thunder.transpose
+// WITHOUT: thunder.transpose
+func.func @transposes(%x: tensor<64x128xf32>) -> tensor<64x128xf32> {
+  %a = thunder.transpose %x permutation = [1, 0] : tensor<64x128xf32> -> tensor<128x64xf32>
+  %b = thunder.exp %a : tensor<128x64xf32>
+  %c = thunder.transpose %b permutation = [1, 0] : tensor<128x64xf32> -> tensor<64x128xf32>
+  return %c : tensor<64x128xf32>
+}
+
+// A repeated value is computed once; the size of the repetition stays an operand.
+// CHECK-LABEL: func.func @broadcast
+// CHECK: %[[N:.*]] = thunder.dim %arg1
+// CHECK: %[[E:.*]] = thunder.exp %arg0 : tensor<64xf32>
+// CHECK: thunder.broadcast_in_dim %[[E]], [%[[N]]] dims = [1]
+func.func @broadcast(%x: tensor<64xf32>, %y: tensor<?x64xf32>) -> tensor<?x64xf32> {
+  %n = thunder.dim %y axis = 0 : tensor<?x64xf32> -> index
+  %a = thunder.broadcast_in_dim %x, [%n] dims = [1] : (tensor<64xf32>, index) -> tensor<?x64xf32>
+  %b = thunder.exp %a : tensor<?x64xf32>
+  return %b : tensor<?x64xf32>
+}
+
+// What is read transposed need not be transposed.
+// CHECK-LABEL: func.func @linear
+// CHECK-NEXT: %[[R:.*]] = thunder.linear %arg0, %arg1
+// CHECK-NEXT: return %[[R]]
+func.func @linear(%x: tensor<8x64xf32>, %w: tensor<32x64xf32>) -> tensor<8x32xf32> {
+  %t = thunder.transpose %w permutation = [1, 0] : tensor<32x64xf32> -> tensor<64x32xf32>
+  %r = thunder.matmul %x, %t : (tensor<8x64xf32>, tensor<64x32xf32>) -> tensor<8x32xf32>
+  return %r : tensor<8x32xf32>
+}
+
+// Narrowing loses bits, also if widening follows; widening first loses none.
+// CHECK-LABEL: func.func @narrow_then_wide
+// CHECK: thunder.convert %arg0 : tensor<4xf32> -> tensor<4xf16>
+// CHECK: thunder.convert {{.*}} -> tensor<4xf32>
+// FAST-LABEL: func.func @narrow_then_wide
+// FAST: thunder.convert
+// FAST: thunder.convert
+func.func @narrow_then_wide(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %a = thunder.convert %x : tensor<4xf32> -> tensor<4xf16>
+  %b = thunder.convert %a : tensor<4xf16> -> tensor<4xf32>
+  return %b : tensor<4xf32>
+}
+
+// CHECK-LABEL: func.func @wide_then_narrow
+// CHECK-NEXT: return %arg0
+func.func @wide_then_narrow(%x: tensor<4xf16>) -> tensor<4xf16> {
+  %a = thunder.convert %x : tensor<4xf16> -> tensor<4xf32>
+  %b = thunder.convert %a : tensor<4xf32> -> tensor<4xf16>
+  return %b : tensor<4xf16>
+}
+
+// x + 0 is not x where x is -0, but x * 1 is; a rule's own constants are folded.
+// CHECK-LABEL: func.func @zero
+// CHECK: thunder.add
+func.func @zero(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %c = thunder.constant value = dense<0.0> : tensor<4xf32> : tensor<4xf32>
+  %a = thunder.add %x, %c : tensor<4xf32>
+  return %a : tensor<4xf32>
+}
+
+// The order of products is a matter of roundings.
+// CHECK-LABEL: func.func @chain
+// CHECK: thunder.matmul {{.*}} -> tensor<512x512xf32>
+// FAST-LABEL: func.func @chain
+// FAST: thunder.matmul %arg1, %arg2 {{.*}} -> tensor<512x4xf32>
+func.func @chain(%x: tensor<512x512xf32>, %y: tensor<512x512xf32>, %z: tensor<512x4xf32>) -> tensor<512x4xf32> {
+  %a = thunder.matmul %x, %y : (tensor<512x512xf32>, tensor<512x512xf32>) -> tensor<512x512xf32>
+  %b = thunder.matmul %a, %z : (tensor<512x512xf32>, tensor<512x4xf32>) -> tensor<512x4xf32>
+  return %b : tensor<512x4xf32>
+}
+
+// FAST-LABEL: func.func @softmax
+// FAST-NEXT: %[[S:.*]] = thunder.softmax %arg0 axis = 1
+// FAST-NEXT: return %[[S]]
+func.func @softmax(%x: tensor<64x128xf32>) -> tensor<64x128xf32> {
+  %m = thunder.amax %x axes = [1] keep_dims = true : tensor<64x128xf32> -> tensor<64x1xf32>
+  %b = thunder.broadcast_in_dim %m, [] dims = [0, 1] : tensor<64x1xf32> -> tensor<64x128xf32>
+  %d = thunder.sub %x, %b : tensor<64x128xf32>
+  %e = thunder.exp %d : tensor<64x128xf32>
+  %s = thunder.sum %e axes = [1] : tensor<64x128xf32> -> tensor<64xf32>
+  %t = thunder.broadcast_in_dim %s, [] dims = [0] : tensor<64xf32> -> tensor<64x128xf32>
+  %r = thunder.div %e, %t : tensor<64x128xf32>
+  return %r : tensor<64x128xf32>
+}
+
+// What cannot get cheaper stays as it is: names, order and operands.
+// CHECK-LABEL: func.func @unchanged
+// CHECK-NEXT: %[[A:.*]] = thunder.exp %arg1
+// CHECK-NEXT: %[[B:.*]] = thunder.exp %arg0
+// CHECK-NEXT: thunder.add %[[A]], %[[B]]
+func.func @unchanged(%x: tensor<4xf32>, %y: tensor<4xf32>) -> tensor<4xf32> {
+  %a = thunder.exp %y : tensor<4xf32>
+  %b = thunder.exp %x : tensor<4xf32>
+  %c = thunder.add %a, %b : tensor<4xf32>
+  return %c : tensor<4xf32>
+}
+
+// Annotations move to what replaces an op.
+// CHECK-LABEL: func.func @annotated
+// CHECK: thunder.sub %arg0, %arg1 {note.kept = "here"}
+func.func @annotated(%x: tensor<64xf32>, %y: tensor<64xf32>) -> tensor<64xf32> {
+  %a = thunder.neg %y : tensor<64xf32>
+  %b = thunder.add %x, %a {note.kept = "here"} : tensor<64xf32>
+  return %b : tensor<64xf32>
+}
