@@ -110,6 +110,73 @@ fn plans_keep_every_bit_and_never_cost_more() {
     assert!(rewritten.get() >= CASES as usize / 20, "only {} programs were rewritten", rewritten.get());
 }
 
+/// Two heads of attention as importers write it, and a gate.
+const ATTENTION: &str = r#"
+func.func @main(%x: tensor<7x8xf32>, %wq: tensor<8x8xf32>, %wk: tensor<8x8xf32>, %wv: tensor<8x8xf32>,
+    %wo: tensor<8x8xf32>) -> tensor<7x8xf32> {
+  %c = thunder.constant value = dense<0.5> : tensor<2x7x7xf32> : tensor<2x7x7xf32>
+  %wqt = thunder.transpose %wq permutation = [1, 0] : tensor<8x8xf32> -> tensor<8x8xf32>
+  %q = thunder.matmul %x, %wqt : (tensor<7x8xf32>, tensor<8x8xf32>) -> tensor<7x8xf32>
+  %k = thunder.linear %x, %wk : (tensor<7x8xf32>, tensor<8x8xf32>) -> tensor<7x8xf32>
+  %v = thunder.linear %x, %wv : (tensor<7x8xf32>, tensor<8x8xf32>) -> tensor<7x8xf32>
+  %qs = thunder.reshape %q, [] : tensor<7x8xf32> -> tensor<7x2x4xf32>
+  %ks = thunder.reshape %k, [] : tensor<7x8xf32> -> tensor<7x2x4xf32>
+  %vs = thunder.reshape %v, [] : tensor<7x8xf32> -> tensor<7x2x4xf32>
+  %qh = thunder.transpose %qs permutation = [1, 0, 2] : tensor<7x2x4xf32> -> tensor<2x7x4xf32>
+  %kh = thunder.transpose %ks permutation = [1, 2, 0] : tensor<7x2x4xf32> -> tensor<2x4x7xf32>
+  %vh = thunder.transpose %vs permutation = [1, 0, 2] : tensor<7x2x4xf32> -> tensor<2x7x4xf32>
+  %s = thunder.matmul %qh, %kh : (tensor<2x7x4xf32>, tensor<2x4x7xf32>) -> tensor<2x7x7xf32>
+  %sc = thunder.mul %s, %c : tensor<2x7x7xf32>
+  %e = thunder.exp %sc : tensor<2x7x7xf32>
+  %t = thunder.sum %e axes = [2] : tensor<2x7x7xf32> -> tensor<2x7xf32>
+  %tb = thunder.broadcast_in_dim %t, [] dims = [0, 1] : tensor<2x7xf32> -> tensor<2x7x7xf32>
+  %p = thunder.div %e, %tb : tensor<2x7x7xf32>
+  %a = thunder.matmul %p, %vh : (tensor<2x7x7xf32>, tensor<2x7x4xf32>) -> tensor<2x7x4xf32>
+  %at = thunder.transpose %a permutation = [1, 0, 2] : tensor<2x7x4xf32> -> tensor<7x2x4xf32>
+  %ar = thunder.reshape %at, [] : tensor<7x2x4xf32> -> tensor<7x8xf32>
+  %o = thunder.linear %ar, %wo : (tensor<7x8xf32>, tensor<8x8xf32>) -> tensor<7x8xf32>
+  %g = thunder.sigmoid %o : tensor<7x8xf32>
+  %r = thunder.mul %o, %g : tensor<7x8xf32>
+  return %r : tensor<7x8xf32>
+}
+"#;
+
+/// What rules do to roundings stays in their size.
+#[test]
+fn fast_plans_stay_close() -> Result<()> {
+    let context = sample::context(&[]);
+    let mut module = Module::parse(&context, "attention.mlir", ATTENTION.as_bytes())?;
+    let mut random = thunder_tensor::Random::new(7);
+    let shapes: [&[usize]; 5] = [&[7, 8], &[8, 8], &[8, 8], &[8, 8], &[8, 8]];
+    let inputs = shapes.map(|shape| random.uniform(thunder_tensor::DType::F32, shape, -1.0..1.0));
+    let before = Reference.run(&module, "main", &inputs)?;
+    Pipeline::new().pass(&Plan::fast()).run(&mut module)?;
+    let text = module.to_string();
+    ensure!(text.contains("thunder.softmax") && text.contains("thunder.silu"), "composites are not found:\n{text}");
+    let after = Reference.run(&module, "main", &inputs)?;
+    compare(&after[0], &before[0], Tolerance::new(1e-5, 1e-6)).map_err(|e| anyhow::anyhow!("{e}\nafter:\n{module}"))
+}
+
+/// The same program has the same plan in every run, with and without threads, beside others.
+#[test]
+fn plans_are_the_same_in_every_run() -> Result<()> {
+    let plan = |threading: bool| -> Result<String> {
+        let context = thunder_ir::Context::with_threading(&thunder_lowering::registry(), threading);
+        let mut module = Module::parse(&context, "attention.mlir", ATTENTION.as_bytes())?;
+        Pipeline::new().pass(&Plan::fast()).run(&mut module)?;
+        Ok(module.operation().to_text(false, true))
+    };
+    let first = plan(false)?;
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..10).map(|run| scope.spawn(move || plan(run % 2 == 0))).collect();
+        for run in runs {
+            let text = run.join().map_err(|_| anyhow::anyhow!("a run panicked"))??;
+            ensure!(text == first, "another plan:\n{text}\nnot\n{first}");
+        }
+        Ok(())
+    })
+}
+
 fn cost(module: &Module<'_>) -> Result<f64> {
     let reports = Plan::default().report(module.operation())?;
     Ok(reports.iter().map(|report| report.cost().0).sum())

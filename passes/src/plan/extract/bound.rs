@@ -1,6 +1,7 @@
 //! Lower bounds on the cost of any choice.
 
 use super::Graph;
+use super::greedy::settled;
 
 /// How often the bounds of classes are propagated; they are valid after any number of times.
 const SWEEPS: usize = 12;
@@ -10,8 +11,7 @@ pub fn lower_bound(graph: &Graph) -> f64 {
     let mut needed = vec![false; graph.classes.len()];
     graph.roots.iter().for_each(|root| needed[*root] = true);
     require(graph, &mut needed);
-    let all: Vec<usize> = (0..graph.classes.len()).collect();
-    bound(graph, &all, &vec![false; needed.len()], &needed)
+    bound(graph, &settled(graph), &vec![false; needed.len()], &needed)
 }
 
 /// Marks what every choice for the needed classes needs: the children that all nodes of a class share.
@@ -30,7 +30,7 @@ pub fn require(graph: &Graph, needed: &mut [bool]) {
     }
 }
 
-/// A bound on what the needed classes among `scope` cost, and what they need, when the classes `paid`
+/// A bound on what the needed classes among `scope`, best in the order of [`settled`], cost, and what they need, when the classes `paid`
 /// cost nothing any more.
 ///
 /// Each class passes its bound on to the classes that may need it, in equal shares: in any choice at

@@ -1,44 +1,44 @@
 //! Branch and bound over the parts of a graph where something is left to choose.
 
 use super::bound::{bound, require};
-use super::{Choice, Graph};
+use super::{Choice, Graph, greedy};
 
 /// Parts with more classes than this are left as they are: their bound takes too long.
 const PART_LIMIT: usize = 400;
 
+/// Classes with more nodes than this keep all of them: comparing each with each takes too long.
+const NODE_LIMIT: usize = 64;
+
 /// The choice with every part improved for which `branches` partial choices, over all parts, suffice.
 pub fn solve(graph: &Graph, choice: Choice, branches: usize) -> Choice {
+    if branches == 0 {
+        return choice;
+    }
     let Some(cost) = graph.cost(&choice) else { return choice };
     let reduced = reduce(graph);
     let mut paid = vec![false; graph.classes.len()];
     let mut fixed: Choice = vec![None; graph.classes.len()];
     let open = settle(&reduced, &mut paid, &mut fixed);
-    let mut solved = choice.clone();
+    let mut solved: Choice = choice.iter().zip(&fixed).map(|(choice, fixed)| fixed.or(*choice)).collect();
     let mut left = branches;
     for part in parts(&reduced, &paid, &open) {
-        if part.scope.len() > PART_LIMIT {
+        if part.scope.len() > PART_LIMIT || left == 0 {
             continue;
         }
-        let mut search = Search {
-            graph: &reduced,
-            scope: &part.scope,
-            paid: paid.clone(),
-            chosen: fixed.clone(),
-            best: None,
-            limit: cost_of(&reduced, &part, &solved, &paid),
-            left,
-        };
-        search.branch(part.needed.clone(), 0.0);
+        let (local, numbers) = part.graph(&reduced, &paid);
+        let mut search = Search::new(&local, left);
+        // Only what is cheaper than the choice so far is of use.
+        search.limit = part.cost(&reduced, &solved, &paid);
+        search.branch(local.roots.clone(), 0.0);
         left = search.left;
-        if let Some(best) = search.best {
-            let mut changed = solved.clone();
-            for class in &part.scope {
-                changed[*class] = best[*class].or(changed[*class]);
-            }
-            // Parts that are solved on their own may form a cycle together.
-            if graph.cost(&changed).is_some_and(|changed| changed <= cost) {
-                solved = changed;
-            }
+        let Some(best) = search.best else { continue };
+        let mut changed = solved.clone();
+        for (class, node) in part.scope.iter().zip(best) {
+            changed[*class] = node.map(|node| numbers[node]).or(changed[*class]);
+        }
+        // Parts that are solved on their own may form a cycle together.
+        if graph.cost(&changed).is_some() {
+            solved = changed;
         }
     }
     match graph.cost(&solved) {
@@ -52,17 +52,18 @@ pub fn solve(graph: &Graph, choice: Choice, branches: usize) -> Choice {
 fn reduce(graph: &Graph) -> Graph {
     let mut reduced = graph.clone();
     for (class, nodes) in reduced.classes.iter_mut().enumerate() {
+        nodes.retain(|number| !graph.nodes[*number].children.contains(&class));
+        if nodes.len() > NODE_LIMIT {
+            continue;
+        }
         let all = nodes.clone();
         nodes.retain(|number| {
             let node = &graph.nodes[*number];
-            if node.children.contains(&class) {
-                return false;
-            }
             !all.iter().any(|other| {
                 let rival = &graph.nodes[*other];
                 let is_subset = rival.children.iter().all(|child| node.children.binary_search(child).is_ok());
                 let is_less = rival.cost < node.cost || rival.children.len() < node.children.len() || other < number;
-                other != number && is_subset && rival.cost <= node.cost && is_less && !rival.children.contains(&class)
+                other != number && is_subset && rival.cost <= node.cost && is_less
             })
         });
     }
@@ -87,7 +88,7 @@ fn settle(graph: &Graph, paid: &mut [bool], fixed: &mut Choice) -> Vec<usize> {
     open
 }
 
-/// Classes that depend on each other's choices.
+/// Classes that depend on each other's choices: those needed for sure, and all that may be.
 struct Part {
     needed: Vec<usize>,
     scope: Vec<usize>,
@@ -95,14 +96,14 @@ struct Part {
 
 /// Splits what is open by the undecided classes that it may need.
 fn parts(graph: &Graph, paid: &[bool], open: &[usize]) -> Vec<Part> {
-    let mut part_of = vec![usize::MAX; graph.classes.len()];
-    let mut joined: Vec<usize> = (0..open.len()).collect();
     fn find(joined: &[usize], mut part: usize) -> usize {
         while joined[part] != part {
             part = joined[part];
         }
         part
     }
+    let mut part_of = vec![usize::MAX; graph.classes.len()];
+    let mut joined: Vec<usize> = (0..open.len()).collect();
     for (number, root) in open.iter().enumerate() {
         let mut stack = vec![*root];
         while let Some(class) = stack.pop() {
@@ -127,31 +128,65 @@ fn parts(graph: &Graph, paid: &[bool], open: &[usize]) -> Vec<Part> {
     parts
 }
 
-/// What a part costs under a choice.
-fn cost_of(graph: &Graph, part: &Part, choice: &[Option<usize>], paid: &[bool]) -> f64 {
-    let (mut seen, mut stack, mut cost) = (paid.to_vec(), part.needed.clone(), 0.0);
-    while let Some(class) = stack.pop() {
-        if std::mem::replace(&mut seen[class], true) {
-            continue;
+impl Part {
+    /// The part as a graph of its own, where what is paid is not seen, and the numbers that its nodes
+    /// have in the whole.
+    fn graph(&self, graph: &Graph, paid: &[bool]) -> (Graph, Vec<usize>) {
+        let local = |class: &usize| self.scope.binary_search(class).ok();
+        let mut part = Graph { classes: vec![Vec::new(); self.scope.len()], ..Graph::default() };
+        let mut numbers = Vec::new();
+        for (number, class) in self.scope.iter().enumerate() {
+            for node in &graph.classes[*class] {
+                let children = graph.nodes[*node].children.iter().filter(|child| !paid[**child]);
+                let children: Vec<usize> = children.filter_map(local).collect();
+                part.add(number, children, graph.nodes[*node].cost);
+                numbers.push(*node);
+            }
         }
-        let Some(node) = choice[class] else { return f64::INFINITY };
-        cost += graph.nodes[node].cost;
-        stack.extend(graph.nodes[node].children.iter().filter(|child| !seen[**child]));
+        part.roots = self.needed.iter().filter_map(local).collect();
+        (part, numbers)
     }
-    cost
+
+    /// What the part costs under a choice.
+    fn cost(&self, graph: &Graph, choice: &[Option<usize>], paid: &[bool]) -> f64 {
+        let (mut seen, mut stack, mut cost) = (vec![false; self.scope.len()], self.needed.clone(), 0.0);
+        while let Some(class) = stack.pop() {
+            let Ok(local) = self.scope.binary_search(&class) else { continue };
+            if std::mem::replace(&mut seen[local], true) {
+                continue;
+            }
+            let Some(node) = choice[class] else { return f64::INFINITY };
+            cost += graph.nodes[node].cost;
+            stack.extend(graph.nodes[node].children.iter().filter(|child| !paid[**child]));
+        }
+        cost
+    }
 }
 
 struct Search<'a> {
     graph: &'a Graph,
-    scope: &'a [usize],
-    paid: Vec<bool>,
+    order: Vec<usize>,
+    decided: Vec<bool>,
     chosen: Choice,
     best: Option<Choice>,
     limit: f64,
     left: usize,
 }
 
-impl Search<'_> {
+impl<'a> Search<'a> {
+    fn new(graph: &'a Graph, left: usize) -> Self {
+        let count = graph.classes.len();
+        Self {
+            graph,
+            order: greedy::settled(graph),
+            decided: vec![false; count],
+            chosen: vec![None; count],
+            best: None,
+            limit: f64::INFINITY,
+            left,
+        }
+    }
+
     /// Tries all nodes of one of the classes that are needed and not decided.
     fn branch(&mut self, mut needed: Vec<usize>, cost: f64) {
         let Some(class) = needed.pop() else {
@@ -161,40 +196,41 @@ impl Search<'_> {
             }
             return;
         };
-        let mut nodes = self.graph.classes[class].clone();
-        nodes.sort_by(|a, b| self.graph.nodes[*a].cost.total_cmp(&self.graph.nodes[*b].cost).then(a.cmp(b)));
+        let graph = self.graph;
+        let mut nodes = graph.classes[class].clone();
+        nodes.sort_by(|a, b| graph.nodes[*a].cost.total_cmp(&graph.nodes[*b].cost).then(a.cmp(b)));
         for number in nodes {
             if self.left == 0 {
                 return;
             }
             self.left -= 1;
-            let node = &self.graph.nodes[number];
+            let node = &graph.nodes[number];
             let total = cost + node.cost;
             if total >= self.limit || node.children.iter().any(|child| self.reaches(*child, class)) {
                 continue;
             }
-            let mut next = needed.clone();
-            next.extend(node.children.iter().filter(|child| !self.paid[**child] && !needed.contains(child)));
-            self.paid[class] = true;
+            self.decided[class] = true;
             self.chosen[class] = Some(number);
+            let mut next = needed.clone();
+            next.extend(node.children.iter().filter(|child| !self.decided[**child] && !needed.contains(child)));
             if total + self.rest(&next) < self.limit * (1.0 - 1e-12) {
                 self.branch(next, total);
             }
-            self.paid[class] = false;
+            self.decided[class] = false;
             self.chosen[class] = None;
         }
     }
 
     /// A bound on what is still to be paid.
     fn rest(&self, open: &[usize]) -> f64 {
-        let mut needed = vec![false; self.paid.len()];
+        let mut needed = vec![false; self.decided.len()];
         open.iter().for_each(|class| needed[*class] = true);
-        bound(self.graph, self.scope, &self.paid, &needed)
+        bound(self.graph, &self.order, &self.decided, &needed)
     }
 
     /// Whether `from` needs `to` by what is chosen.
     fn reaches(&self, from: usize, to: usize) -> bool {
-        let (mut seen, mut stack) = (vec![false; self.paid.len()], vec![from]);
+        let (mut seen, mut stack) = (vec![false; self.decided.len()], vec![from]);
         while let Some(class) = stack.pop() {
             if class == to {
                 return true;

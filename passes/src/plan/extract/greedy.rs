@@ -27,10 +27,20 @@ impl Ord for Cost {
 /// Knuth's generalization of Dijkstra's algorithm: a class is settled after what it needs, so the
 /// choice is acyclic also where nodes cost nothing.
 pub fn bottom_up(graph: &Graph) -> Choice {
+    settle(graph).0
+}
+
+/// The classes that have a finite term, each after what its cheapest tree needs.
+pub fn settled(graph: &Graph) -> Vec<usize> {
+    settle(graph).1
+}
+
+fn settle(graph: &Graph) -> (Choice, Vec<usize>) {
     let parents = graph.parents();
     let mut missing: Vec<usize> = graph.nodes.iter().map(|node| node.children.len()).collect();
     let mut choice: Choice = vec![None; graph.classes.len()];
     let mut costs = vec![0.0; graph.classes.len()];
+    let mut order = Vec::new();
     let mut open = BinaryHeap::new();
     for (number, node) in graph.nodes.iter().enumerate().filter(|(_, node)| node.children.is_empty()) {
         open.push(Reverse((Cost(node.cost), number)));
@@ -41,6 +51,7 @@ pub fn bottom_up(graph: &Graph) -> Choice {
             continue;
         }
         choice[class] = Some(number);
+        order.push(class);
         costs[class] = cost.0;
         for parent in &parents[class] {
             missing[*parent] -= 1;
@@ -51,7 +62,7 @@ pub fn bottom_up(graph: &Graph) -> Choice {
             }
         }
     }
-    choice
+    (choice, order)
 }
 
 /// Beyond this many classes the sets below take too much memory.
