@@ -87,8 +87,8 @@ fn decoder(layers: usize) -> String {
         line("%h$ = thunder.rms_norm %x$ eps = 0.00001 : ROWS -> ROWS");
         for name in ["q", "k", "v"] {
             for step in [
-                "%@t$ = thunder.transpose %@$ permutation = [1, 0] : WEIGHT -> WEIGHT",
-                "%@p$ = thunder.matmul %h$, %@t$ : (ROWS, WEIGHT) -> ROWS",
+                "%@w$ = thunder.transpose %@$ permutation = [1, 0] : WEIGHT -> WEIGHT",
+                "%@p$ = thunder.matmul %h$, %@w$ : (ROWS, WEIGHT) -> ROWS",
                 "%@s$ = thunder.reshape %@p$, [] : ROWS -> tensor<128x8x32xf32>",
                 "%@h$ = thunder.transpose %@s$ permutation = [1, 0, 2] : tensor<128x8x32xf32> -> tensor<8x128x32xf32>",
             ] {
@@ -100,8 +100,8 @@ fn decoder(layers: usize) -> String {
             "%kt$ = thunder.transpose %kh$ permutation = [0, 2, 1] : tensor<8x128x32xf32> -> tensor<8x32x128xf32>",
             "%s$ = thunder.matmul %qh$, %kt$ : (tensor<8x128x32xf32>, tensor<8x32x128xf32>) -> tensor<8x128x128xf32>",
             "%sc$ = thunder.mul %s$, %c$ : tensor<8x128x128xf32>",
-            "%w$ = thunder.softmax %sc$ axis = 2 : tensor<8x128x128xf32>",
-            "%a$ = thunder.matmul %w$, %vh$ : (tensor<8x128x128xf32>, tensor<8x128x32xf32>) -> tensor<8x128x32xf32>",
+            "%pr$ = thunder.softmax %sc$ axis = 2 : tensor<8x128x128xf32>",
+            "%a$ = thunder.matmul %pr$, %vh$ : (tensor<8x128x128xf32>, tensor<8x128x32xf32>) -> tensor<8x128x32xf32>",
             "%at$ = thunder.transpose %a$ permutation = [1, 0, 2] : tensor<8x128x32xf32> -> tensor<128x8x32xf32>",
             "%ar$ = thunder.reshape %at$, [] : tensor<128x8x32xf32> -> ROWS",
             "%ao$ = thunder.linear %ar$, %o$ : (ROWS, WEIGHT) -> ROWS",

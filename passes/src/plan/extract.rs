@@ -159,10 +159,10 @@ pub fn extract(graph: &Graph, known: Option<&[Option<usize>]>, effort: Effort) -
     }
     let (_, choice) = best?;
     let choice = improve::improve(graph, choice, &fallback, effort.visits);
-    let choice = exact::solve(graph, choice, effort.branches);
+    let (choice, is_best) = exact::solve(graph, choice, effort.branches);
     let choice = graph.needed(&choice)?;
     let cost = graph.cost(&choice)?;
-    let bound = bound::lower_bound(graph).min(cost);
+    let bound = if is_best { cost } else { bound::lower_bound(graph).min(cost) };
     Some(Extraction { choice, cost, bound })
 }
 

@@ -131,7 +131,7 @@ impl<'c> Saturation<'_, '_, 'c> {
         }
         let rules = self.rules_of(&found.choice, &known, &nodes, &classes);
         let writer = Writer { saturation: self, chunk, choice: &found.choice, nodes: &nodes, number: &number };
-        let recipe = writer.write(&classes);
+        let recipe = writer.write();
         Outcome { recipe: Some(recipe), before, after, bound, rules, nodes: count }
     }
 
@@ -254,22 +254,17 @@ struct Written {
 }
 
 impl Writer<'_, '_, '_, '_> {
-    fn write(&self, classes: &[Id]) -> Recipe {
+    fn write(&self) -> Recipe {
         let mut written = Written { recipe: Recipe::default(), values: BTreeMap::new(), kept: BTreeSet::new() };
         // The first op of the chunk that is each node.
         let mut first: BTreeMap<Node, usize> = BTreeMap::new();
         for op in (0..self.chunk.ops.len()).rev() {
             first.insert(self.saturation.node_of(self.chunk, op), op);
         }
-        let order = {
-            let mut needed = vec![false; classes.len()];
-            self.choice.iter().enumerate().for_each(|(class, node)| needed[class] = node.is_some());
-            needed
-        };
         for op in 0..self.chunk.ops.len() {
             for id in std::iter::once(&self.saturation.classes[op]).chain(&self.saturation.results[op]) {
                 let class = (self.number)(*id);
-                if order[class] {
+                if self.choice[class].is_some() {
                     self.emit(class, op, &first, &mut written);
                 }
             }

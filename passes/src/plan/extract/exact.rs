@@ -9,20 +9,20 @@ const PART_LIMIT: usize = 400;
 /// Classes with more nodes than this keep all of them: comparing each with each takes too long.
 const NODE_LIMIT: usize = 64;
 
-/// The choice with every part improved for which `branches` partial choices, over all parts, suffice.
-pub fn solve(graph: &Graph, choice: Choice, branches: usize) -> Choice {
-    if branches == 0 {
-        return choice;
-    }
-    let Some(cost) = graph.cost(&choice) else { return choice };
+/// The choice with every part improved that `branches` partial choices, over all parts, reach; and
+/// whether nothing was left to try, so that no choice costs less.
+pub fn solve(graph: &Graph, choice: Choice, branches: usize) -> (Choice, bool) {
+    let Some(cost) = graph.cost(&choice).filter(|_| branches > 0) else { return (choice, false) };
     let reduced = reduce(graph);
     let mut paid = vec![false; graph.classes.len()];
     let mut fixed: Choice = vec![None; graph.classes.len()];
     let open = settle(&reduced, &mut paid, &mut fixed);
     let mut solved: Choice = choice.iter().zip(&fixed).map(|(choice, fixed)| fixed.or(*choice)).collect();
     let mut left = branches;
+    let mut is_complete = true;
     for part in parts(&reduced, &paid, &open) {
         if part.scope.len() > PART_LIMIT || left == 0 {
+            is_complete = false;
             continue;
         }
         let (local, numbers) = part.graph(&reduced, &paid);
@@ -31,19 +31,23 @@ pub fn solve(graph: &Graph, choice: Choice, branches: usize) -> Choice {
         search.limit = part.cost(&reduced, &solved, &paid);
         search.branch(local.roots.clone(), 0.0);
         left = search.left;
+        is_complete &= left > 0;
         let Some(best) = search.best else { continue };
         let mut changed = solved.clone();
         for (class, node) in part.scope.iter().zip(best) {
             changed[*class] = node.map(|node| numbers[node]).or(changed[*class]);
         }
         // Parts that are solved on their own may form a cycle together.
-        if graph.cost(&changed).is_some() {
-            solved = changed;
+        match graph.cost(&changed) {
+            Some(_) => solved = changed,
+            None => is_complete = false,
         }
     }
     match graph.cost(&solved) {
-        Some(changed) if changed < cost * (1.0 - 1e-12) => solved,
-        _ => choice,
+        Some(changed) if changed < cost * (1.0 - 1e-12) => (solved, is_complete),
+        // Cyclic with what had no alternative: nothing is proved of the choice from before.
+        None => (choice, false),
+        Some(_) => (choice, is_complete),
     }
 }
 
