@@ -22,7 +22,7 @@ pub use operand::{Operand, Scalar};
 pub use ops::{Approximation, Attention, Axes, Window, cat, stack};
 pub use scope::Scope;
 pub use spec::{Device, Spec};
-pub use tensor::Tensor;
+pub use tensor::{Tensor, apply};
 pub use thunder_ir_macros::Tree;
 pub use thunder_tensor::{DType, Tensor as HostTensor};
 pub use tracer::Tracer;

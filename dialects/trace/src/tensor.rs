@@ -4,10 +4,10 @@ use std::fmt;
 use std::rc::Rc;
 
 use thunder_interface::{Dim as Size, dtype_of};
-use thunder_ir::Value;
+use thunder_ir::{Builder, Result, Value};
 use thunder_tensor::DType;
 
-use crate::tracer::Site;
+use crate::tracer::{Site, fail_at};
 use crate::{Device, Dim};
 
 /// A tensor that the traced program will have: one SSA value, with PyTorch's methods and operators.
@@ -73,6 +73,23 @@ impl<'t> Tensor<'t> {
             _ => self.site.fail(format!("dimension {axis} is out of range for a tensor of rank {rank}")),
         }
     }
+}
+
+/// Makes an op that has no method here, such as one of another dialect, from `operands`.
+///
+/// ```
+/// # use thunder_dialect::build::BuildErf as _;
+/// # use thunder_trace::{Tensor, apply};
+/// # fn model(x: Tensor<'_>) -> Tensor<'_> {
+/// apply(&[x], |b| b.erf(x.value()))
+/// # }
+/// ```
+#[track_caller]
+pub fn apply<'t>(operands: &[Tensor<'t>], build: impl FnOnce(&Builder<'t>) -> Result<Value<'t>>) -> Tensor<'t> {
+    let line = std::panic::Location::caller();
+    let [first, ..] = operands else { fail_at(line, "an op needs an operand to know its function") };
+    let _at = first.site.at(line);
+    first.site.op(operands, build)
 }
 
 impl fmt::Display for Tensor<'_> {

@@ -9,7 +9,10 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, Location as Line, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use thunder_interface::{DIM_NAMES, Dim as Size, NAME, PARAMETER, ShapeInputs, ShapeRule, type_of};
+use thunder_dialect::build::BuildDim as _;
+use thunder_dialect::ops::dim::Dim as DimOp;
+use thunder_interface::{DIM_NAMES, Dim as Size, DimExpr, NAME, PARAMETER, ShapeInputs, ShapeRule, type_of};
+use thunder_ir::op::Op as _;
 use thunder_ir::{Attribute, Block, Blueprint, Builder, Context, ContextRef, Location, Module, Operation, Rewriter};
 use thunder_ir::{Type, Value};
 use thunder_tensor::DType;
@@ -457,8 +460,6 @@ impl<'t> Site<'t> {
 
     /// A size as a value of the program.
     fn size(self, b: &Builder<'t>, size: &Size) -> thunder_ir::Result<Value<'t>> {
-        use thunder_dialect::build::BuildDim as _;
-        use thunder_interface::DimExpr;
         let index = Type::index(self.context());
         let expr = match size {
             Size::Known(size) => {
@@ -472,7 +473,11 @@ impl<'t> Site<'t> {
             DimExpr::Symbol(number) => {
                 let symbols = self.tracer.state.symbols.borrow();
                 let symbol = &symbols[*number as usize];
-                return b.dim(self.block.argument(symbol.argument), symbol.axis as i64);
+                let (argument, axis) = (self.block.argument(symbol.argument), symbol.axis as i64);
+                // Functions have one block: what exists comes before.
+                let known =
+                    argument.uses().into_iter().find(|(op, _)| DimOp::of(*op).is_some_and(|d| d.axis() == axis));
+                return known.map_or_else(|| b.dim(argument, axis), |(op, _)| Ok(op.result(0)));
             }
             DimExpr::Add(x, y) => ("arith.addi", [x, y]),
             DimExpr::Sub(x, y) => ("arith.subi", [x, y]),

@@ -85,6 +85,8 @@ reductions! {
     amax amax_keepdim amax unchanged;
     /// Smallest element over dimensions, NaN if any is.
     amin amin_keepdim amin unchanged;
+    /// Logarithm of the sum of exponentials over dimensions, which neither overflows nor vanishes.
+    logsumexp logsumexp_keepdim logsumexp unchanged;
     /// Whether any element over dimensions is true, or not zero.
     any any_keepdim any truth;
     /// Whether all elements over dimensions are true, or not zero.
@@ -161,15 +163,5 @@ impl<'t> Tensor<'t> {
     pub fn norm(self, axes: impl Into<Axes>) -> Self {
         let _at = self.site.at(Location::caller());
         (self * self).sum_keepdim(axes).sqrt()
-    }
-
-    /// Logarithm of the sum of exponentials over a dimension, which neither overflows nor vanishes.
-    #[track_caller]
-    pub fn logsumexp(self, axis: i64) -> Self {
-        let _at = self.site.at(Location::caller());
-        let largest = self.amax_keepdim(axis);
-        // Infinities are no distance to subtract.
-        let largest = largest.isfinite().where_(largest, 0.0);
-        (self - largest).exp().sum(axis).log() + largest.squeeze(axis)
     }
 }
