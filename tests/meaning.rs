@@ -177,6 +177,50 @@ fn plans_are_the_same_in_every_run() -> Result<()> {
     })
 }
 
+/// An op whose only rule is a mistake.
+mod mistaken {
+    use std::sync::LazyLock;
+    use thunder_interface::{Numerics, Rule, Rules};
+    use thunder_ir::prelude::*;
+
+    /// Anything.
+    ///
+    /// ```mlir
+    /// %y = mistaken.f %x : tensor<4xf32>
+    /// ```
+    #[op("mistaken.f", pure, same_type)]
+    pub struct F {
+        operand: Operand<Tensor>,
+        out: Produces<Tensor>,
+    }
+
+    pub static DIALECT: LazyLock<Dialect> = LazyLock::new(|| {
+        let rules = Rules::new(|| {
+            let rule = Rule::new("mistaken", "narrows", Numerics::Exact, "f(x)", "thunder.convert(x) : t");
+            vec![rule.when(|m| m.set_type("t", m.ty("x").as_tensor()?.with_element(Type::f64(m.context))))]
+        });
+        Dialect::new("mistaken", "An op whose only rule is a mistake.").extend(rules).op::<F>()
+    });
+}
+
+/// A rule that equates values of different types is told by its name, at an op that it matched.
+#[test]
+fn mistaken_rules_are_told() -> Result<()> {
+    let context = sample::context(&[&mistaken::DIALECT]);
+    let text = "func.func @main(%x: tensor<4xf32>) -> tensor<4xf32> {
+      %y = thunder.neg %x : tensor<4xf32>
+      %z = mistaken.f %y : tensor<4xf32>
+      return %z : tensor<4xf32>
+    }";
+    let mut module = Module::parse(&context, "program.mlir", text.as_bytes())?;
+    let error = Pipeline::new().pass(&Plan::default()).run(&mut module).expect_err("the rule is wrong");
+    let message = error.to_string();
+    let expected = "internal: rule 'narrows' says that 'tensor<4xf32>' is 'tensor<4xf64>'";
+    ensure!(message.contains(expected) && message.contains("program.mlir:3"), "{message}");
+    module.verify()?;
+    Ok(())
+}
+
 fn cost(module: &Module<'_>) -> Result<f64> {
     let reports = Plan::default().report(module.operation())?;
     Ok(reports.iter().map(|report| report.cost().0).sum())

@@ -4,6 +4,20 @@
 //! For each graph: its size, the cost and time of each algorithm, the least of these costs, and how
 //! far that can be from the best by the lower bound. Costs are of directed acyclic graphs: what is
 //! shared is paid once.
+//!
+//! On 296 graphs of extraction-gym (babble, diospyros, egg, eggcc, flexc, herbie, impress, maxsat, rover,
+//! tensat and others), on one core of a Zen 5:
+//!
+//! | algorithm | mean cost over the least | least in | seconds |
+//! |---|---|---|---|
+//! | bottom-up | 1.02018 | 235 | 0.18 |
+//! | greedy-dag | 1.02413 | 222 of 295 | 0.42 |
+//! | the planner's | 1.00038 | 288 | 2.79 |
+//! | with more effort | 1.00000 | 290 | 205 |
+//!
+//! Beside HiGHS with 40 s for each of the 42 graphs of egg, rover and tensat: the same cost in all but
+//! nine; in seven of these, where HiGHS ran out of time, the planner's is lower (tensat's BERT: 0.7177 in
+//! 16 ms, 0.7734 in 40 s); in two, rover's `mcm`, it is 11% above the optimum.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

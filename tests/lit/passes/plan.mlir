@@ -118,3 +118,80 @@ func.func @annotated(%x: tensor<64xf32>, %y: tensor<64xf32>) -> tensor<64xf32> {
   %b = thunder.add %x, %a {note.kept = "here"} : tensor<64xf32>
   return %b : tensor<64xf32>
 }
+
+// A part of parts that were put together is a part of one of them.
+// CHECK-LABEL: func.func @slice
+// CHECK-NEXT: %[[S:.*]] = thunder.slice %arg1 start = [0, 1] limit = [8, 3] stride = [1, 1]
+// CHECK-NEXT: return %[[S]]
+func.func @slice(%x: tensor<8x5xf32>, %y: tensor<8x4xf32>) -> tensor<8x2xf32> {
+  %c = thunder.concat %x, %y axis = 1 : (tensor<8x5xf32>, tensor<8x4xf32>) -> tensor<8x9xf32>
+  %s = thunder.slice %c start = [0, 6] limit = [8, 8] stride = [1, 1] : tensor<8x9xf32> -> tensor<8x2xf32>
+  return %s : tensor<8x2xf32>
+}
+
+// A part that reaches into both is not.
+// CHECK-LABEL: func.func @slice_across
+// CHECK: thunder.concat
+func.func @slice_across(%x: tensor<8x5xf32>, %y: tensor<8x4xf32>) -> tensor<8x3xf32> {
+  %c = thunder.concat %x, %y axis = 1 : (tensor<8x5xf32>, tensor<8x4xf32>) -> tensor<8x9xf32>
+  %s = thunder.slice %c start = [0, 4] limit = [8, 7] stride = [1, 1] : tensor<8x9xf32> -> tensor<8x3xf32>
+  return %s : tensor<8x3xf32>
+}
+
+// CHECK-LABEL: func.func @choice
+// CHECK-NEXT: %[[R:.*]] = thunder.where %arg0, %arg2, %arg1
+// CHECK-NEXT: return %[[R]]
+func.func @choice(%c: tensor<64xi1>, %x: tensor<64xf32>, %y: tensor<64xf32>) -> tensor<64xf32> {
+  %n = thunder.not %c : tensor<64xi1>
+  %r = thunder.where %n, %x, %y : (tensor<64xi1>, tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
+  return %r : tensor<64xf32>
+}
+
+// A sum in two steps rounds twice.
+// CHECK-LABEL: func.func @sums
+// CHECK: thunder.sum
+// CHECK: thunder.sum
+// FAST-LABEL: func.func @sums
+// FAST-NEXT: %[[S:.*]] = thunder.sum %arg0 axes = [0, 2]
+// FAST-NEXT: return %[[S]]
+func.func @sums(%x: tensor<8x16x32xf32>) -> tensor<16xf32> {
+  %a = thunder.sum %x axes = [2] : tensor<8x16x32xf32> -> tensor<8x16xf32>
+  %b = thunder.sum %a axes = [0] : tensor<8x16xf32> -> tensor<16xf32>
+  return %b : tensor<16xf32>
+}
+
+// A factor goes where fewest elements are.
+// FAST-LABEL: func.func @scale
+// FAST: thunder.matmul %arg0, %arg1
+// FAST: thunder.mul {{.*}} : tensor<4x512xf32>
+func.func @scale(%x: tensor<4x512xf32>, %w: tensor<512x512xf32>) -> tensor<4x512xf32> {
+  %c = thunder.constant value = dense<0.125> : tensor<512x512xf32> : tensor<512x512xf32>
+  %s = thunder.mul %w, %c : tensor<512x512xf32>
+  %r = thunder.matmul %x, %s : (tensor<4x512xf32>, tensor<512x512xf32>) -> tensor<4x512xf32>
+  return %r : tensor<4x512xf32>
+}
+
+// One product is less than two; also where sizes are dynamic.
+// FAST-LABEL: func.func @distribute
+// FAST-NEXT: %[[S:.*]] = thunder.add %arg0, %arg1
+// FAST-NEXT: %[[R:.*]] = thunder.linear %[[S]], %arg2
+// FAST-NEXT: return %[[R]]
+func.func @distribute(%x: tensor<?x512xf32>, %y: tensor<?x512xf32>, %w: tensor<512x512xf32>) -> tensor<?x512xf32> {
+  %a = thunder.linear %x, %w : (tensor<?x512xf32>, tensor<512x512xf32>) -> tensor<?x512xf32>
+  %b = thunder.linear %y, %w : (tensor<?x512xf32>, tensor<512x512xf32>) -> tensor<?x512xf32>
+  %r = thunder.add %a, %b : tensor<?x512xf32>
+  return %r : tensor<?x512xf32>
+}
+
+// What is not pure keeps its place, and what it makes is used after it.
+// CHECK-LABEL: func.func @calls
+// CHECK: %[[A:.*]] = call @choice
+// CHECK-NEXT: thunder.sub %[[A]], %arg1
+func.func @calls(%c: tensor<64xi1>, %x: tensor<64xf32>) -> tensor<64xf32> {
+  %n = thunder.neg %x : tensor<64xf32>
+  %a = func.call @choice(%c, %x, %x) : (tensor<64xi1>, tensor<64xf32>, tensor<64xf32>) -> tensor<64xf32>
+  %m = thunder.neg %x : tensor<64xf32>
+  %r = thunder.add %a, %m : tensor<64xf32>
+  %s = thunder.add %r, %n : tensor<64xf32>
+  return %s : tensor<64xf32>
+}
