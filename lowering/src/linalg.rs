@@ -22,6 +22,7 @@ mod reshape;
 mod rules;
 mod scalar;
 mod scan;
+mod scatter;
 mod sizes;
 mod structure;
 mod tensor;

@@ -2,11 +2,13 @@
 //!
 //! A pass never names an op: what it needs to know is an interface that the op implements.
 
+pub mod autodiff;
 mod decompose;
 mod kernels;
 pub mod plan;
 pub mod shapes;
 
+pub use autodiff::Autodiff;
 pub use decompose::Decompose;
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, layout};
@@ -15,6 +17,7 @@ pub use plan::{ExplainPlan, Plan};
 thunder_ir::passes! {
     /// Registers every pass of this crate with MLIR.
     pub fn register_all;
+    Autodiff,
     Decompose,
     Kernels,
     Plan,

@@ -4,6 +4,7 @@
 //! `#[op(..., interfaces(...))]`; a pass asks `<dyn Interface>::of(op)`. A missing implementation is
 //! never a panic: the pass has a default, or reports the op by its location.
 
+mod adjoint;
 mod cost;
 mod decompose;
 mod differentiate;
@@ -28,6 +29,7 @@ mod table;
 mod types;
 mod uniform;
 
+pub use adjoint::{adjoint, is_compound};
 pub use cost::{Cost, Work};
 pub use decompose::Decompose;
 pub use differentiate::Differentiate;
@@ -63,20 +65,28 @@ pub use uniform::Uniform;
 macro_rules! interface {
     ($name:ident) => {
         impl dyn $name {
-            /// The entry of an implementation in the table of an op; `#[op]` calls it.
-            pub fn entry(
-                cast: for<'c> fn(::thunder_ir::op::View<'c>) -> Box<dyn $name + 'c>,
-            ) -> Box<dyn ::std::any::Any + Send + Sync> {
-                Box::new(cast)
-            }
+            $crate::interface!(@lookup $name, dyn $name + 'c);
+        }
+    };
+    ($name:ident<'c>) => {
+        impl dyn $name<'_> {
+            $crate::interface!(@lookup $name, dyn $name<'c> + 'c);
+        }
+    };
+    (@lookup $name:ident, $object:ty) => {
+        /// The entry of an implementation in the table of an op; `#[op]` calls it.
+        pub fn entry(
+            cast: for<'c> fn(::thunder_ir::op::View<'c>) -> Box<$object>,
+        ) -> Box<dyn ::std::any::Any + Send + Sync> {
+            Box::new(cast)
+        }
 
-            /// The implementation of `op`, if its dialect has one.
-            pub fn of<'c>(op: ::thunder_ir::Operation<'c>) -> Option<Box<dyn $name + 'c>> {
-                type Cast = for<'c> fn(::thunder_ir::op::View<'c>) -> Box<dyn $name + 'c>;
-                let definition = op.definition()?;
-                let cast = definition.interface::<Cast>()?;
-                Some(cast(::thunder_ir::op::View::of(op, definition)?))
-            }
+        /// The implementation of `op`, if its dialect has one.
+        pub fn of<'c>(op: ::thunder_ir::Operation<'c>) -> Option<Box<$object>> {
+            type Cast = for<'c> fn(::thunder_ir::op::View<'c>) -> Box<$object>;
+            let definition = op.definition()?;
+            let cast = definition.interface::<Cast>()?;
+            Some(cast(::thunder_ir::op::View::of(op, definition)?))
         }
     };
 }

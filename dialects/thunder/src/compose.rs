@@ -58,6 +58,36 @@ impl<'c> Extent<'c> {
         }
     }
 
+    /// The sum of two sizes.
+    pub fn add(self, b: &Builder<'c>, other: Self) -> Result<Self> {
+        match (self, other) {
+            (Self::Known(0), x) | (x, Self::Known(0)) => Ok(x),
+            _ => self.combine(b, other, i64::checked_add, "arith.addi"),
+        }
+    }
+
+    /// The difference of two sizes.
+    pub fn sub(self, b: &Builder<'c>, other: Self) -> Result<Self> {
+        match other {
+            Self::Known(0) => Ok(self),
+            _ => self.combine(b, other, i64::checked_sub, "arith.subi"),
+        }
+    }
+
+    /// The larger of two sizes.
+    pub fn max(self, b: &Builder<'c>, other: Self) -> Result<Self> {
+        self.combine(b, other, |x, y| Some(x.max(y)), "arith.maxsi")
+    }
+
+    /// The smaller of two sizes.
+    pub fn min(self, b: &Builder<'c>, other: Self) -> Result<Self> {
+        match (self, other) {
+            (Self::Known(0), _) | (_, Self::Known(0)) => Ok(Self::Known(0)),
+            // min(x, y) == x - max(x - y, 0)
+            _ => self.sub(b, self.sub(b, other)?.max(b, Self::Known(0))?),
+        }
+    }
+
     /// The quotient of two sizes of which the second divides the first; 0 divides 0, with the
     /// quotient 0.
     pub fn div(self, b: &Builder<'c>, other: Self) -> Result<Self> {
@@ -66,7 +96,7 @@ impl<'c> Extent<'c> {
             (_, Self::Known(0)) => Ok(Self::Known(0)),
             (_, Self::Known(_)) => self.combine(b, other, i64::checked_div, "arith.divsi"),
             _ => {
-                let divisor = other.combine(b, Self::Known(1), |x, y| Some(x.max(y)), "arith.maxsi")?;
+                let divisor = other.max(b, Self::Known(1))?;
                 self.combine(b, divisor, i64::checked_div, "arith.divsi")
             }
         }

@@ -6,6 +6,8 @@
 
 mod axes;
 pub mod compose;
+mod cotangent;
+mod emit;
 mod fold;
 mod infer;
 mod literal;
@@ -13,6 +15,8 @@ pub mod ops;
 mod rules;
 mod window;
 
+pub use cotangent::{ones_like, restated, sum_of, zeros_like};
+pub use emit::scalar_vjp;
 pub use fold::{fold_constants, fold_moved_splat, fold_to, producer, replaced};
 pub use infer::{
     check_sizes, checked_axis, declared, infer_elements, infer_like, one_shape, stated_dims, stated_shape,

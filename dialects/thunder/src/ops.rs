@@ -29,6 +29,7 @@ thunder_interface::ops! {
     variance: Var, VarMean;
     scan: Cumsum;
     gather: Take, TakeAlongAxis, Embedding;
+    scatter: IndexAdd, ScatterAdd;
     softmax: Softmax, LogSoftmax;
     logsumexp: Logsumexp;
     normalize: LayerNorm, RmsNorm, GroupNorm, BatchNorm;

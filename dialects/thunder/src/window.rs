@@ -1,5 +1,7 @@
 //! Sliding windows, as convolutions and pools move them over the spatial dimensions of `N C ...`.
 
+pub mod transpose;
+
 use thunder_interface::{Dim, EvalError};
 use thunder_ir::Result;
 use thunder_ir::op::Op;

@@ -4,7 +4,7 @@
 
 use super::lowerer::Lowerer;
 use super::movement::Padding;
-use super::{constant, contract, create, gather, movement, reduce, reshape, scan, window};
+use super::{constant, contract, create, gather, movement, reduce, reshape, scan, scatter, window};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use thunder_dialect::ops;
@@ -70,6 +70,9 @@ rules! {
     gather::Take => |lo, op| gather::take(lo, &op, op.operand(), op.indices(), op.axis() as usize);
     gather::TakeAlongAxis => |lo, op| gather::take_along_axis(lo, &op, op.operand(), op.indices(), op.axis() as usize);
     gather::Embedding => |lo, op| gather::take(lo, &op, op.weight(), op.indices(), 0);
+
+    scatter::IndexAdd => |lo, op| scatter::index_add(lo, &op);
+    scatter::ScatterAdd => |lo, op| scatter::scatter_add(lo, &op);
 
     matmul::Matmul => |lo, op| contract::matmul(lo, op.operation(), op.lhs(), op.rhs(), op.out());
     linear::Linear => |lo, op| contract::linear(lo, op.operation(), op.x(), op.weight(), op.bias());

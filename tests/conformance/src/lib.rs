@@ -1,8 +1,9 @@
 //! What every op of a dialect must do, as tests generated from its table of ops and their samples.
 //!
 //! For each op and dtype: its samples print and parse in every form, the reference computes what their types say, shape
-//! rules agree with it, and every executor computes the same. For each op: its documentation starts with a sentence,
-//! shows an example that is valid, and labels constraints of which each has a test that breaks it. A dialect author's
+//! rules agree with it, and every executor computes the same. For each op: its derivatives in both modes, and second
+//! ones, are those that differences give; its documentation starts with a sentence, shows an example that is valid, and
+//! labels constraints of which each has a test that breaks it. A dialect author's
 //! test target, with `harness = false`, is one function:
 //!
 //! ```no_run
@@ -26,6 +27,7 @@ pub mod constraint;
 pub mod documentation;
 pub mod example;
 pub mod executor;
+pub mod gradient;
 pub mod numeric;
 pub mod rules;
 pub mod sample;
@@ -57,7 +59,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// One test per op and dtype, one per op for its documentation, and one for the table.
+    /// One test per op and dtype, two per op for its derivatives, one for its documentation, and one for the table.
     pub fn trials(self) -> Vec<Trial> {
         let Self { dialect, samples, negative_tests } = self;
         let negative_tests: Arc<PathBuf> = Arc::new(negative_tests);
@@ -81,6 +83,10 @@ impl Subject {
                             .with_context(|| format!("in\n{}", sample::text(sample, dtype)))
                     })
                 }));
+            }
+            for (order, test) in [(1, "gradient"), (2, "second_gradient")] {
+                let set = set.clone();
+                trials.push(trial(format!("{name}::{test}"), move || gradient::check_op(dialect, def, &set, order)));
             }
             let folder = Arc::clone(&negative_tests);
             trials.push(trial(format!("{name}::documentation"), move || {

@@ -1,9 +1,13 @@
 //! Activation functions of neural networks.
 
 use super::unary::{elementwise_samples, special_sample, unary};
+use crate::build::*;
+use crate::cotangent::complement;
 use crate::fold_constants;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
-use thunder_interface::{Compare, Cost, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn};
+use thunder_interface::{
+    Compare, Cost, Differentiate, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn,
+};
 use thunder_ir::prelude::*;
 
 unary! {
@@ -19,19 +23,21 @@ unary! {
 
     /// Logistic function `1 / (1 + e^-x)`, which neither overflows nor cancels in its tails.
     Sigmoid "thunder.sigmoid" "%y = thunder.sigmoid %x : tensor<4xf32>"
-        [] Keep 15.0, -6.0..6.0 specials, |x| sigmoid(x);
+        [] Keep 15.0, -6.0..6.0 specials, |x| sigmoid(x),
+        Differentiate by |b, _, y| b.mul(y, complement(b, y)?);
 
     /// `x * sigmoid(x)`, also known as swish.
     Silu "thunder.silu" "%y = thunder.silu %x : tensor<4xf32>"
-        [] Keep 16.0, -6.0..6.0 specials, |x| x * &sigmoid(x);
+        [] Keep 16.0, -6.0..6.0 specials, |x| x * &sigmoid(x), Differentiate by silu_slope;
 
     /// `log(1 + e^x)`, a smooth rectifier.
     Softplus "thunder.softplus" "%y = thunder.softplus %x : tensor<4xf32>"
-        [] Widen 25.0, -6.0..6.0 specials, |x| softplus(x);
+        [] Widen 25.0, -6.0..6.0 specials, |x| softplus(x), Differentiate by |b, x, _| b.sigmoid(x);
 
     /// `x * tanh(softplus(x))`.
     Mish "thunder.mish" "%y = thunder.mish %x : tensor<4xf32>"
-        [] Widen 40.0, -6.0..6.0, |x| x * &softplus(x).unary(UnaryFn::Tanh);
+        [] Widen 40.0, -6.0..6.0, |x| x * &softplus(x).unary(UnaryFn::Tanh),
+        Differentiate by mish_slope;
 
     /// Piecewise linear sigmoid `relu6(x + 3) / 6`.
     HardSigmoid "thunder.hard_sigmoid" "%y = thunder.hard_sigmoid %x : tensor<4xf32>"
@@ -40,6 +46,18 @@ unary! {
     /// `x * hard_sigmoid(x)`.
     HardSwish "thunder.hard_swish" "%y = thunder.hard_swish %x : tensor<4xf32>"
         [] Keep 5.0, -6.0..6.0, |x| x * &hard_sigmoid(x);
+}
+
+/// `s (1 + x (1 - s))` with `s = sigmoid(x)`.
+fn silu_slope<'c>(b: &Builder<'c>, x: Value<'c>, _: Value<'c>) -> Result<Value<'c>> {
+    let s = b.sigmoid(x)?;
+    b.add(s, b.mul(b.mul(x, s)?, complement(b, s)?)?)
+}
+
+/// `t + x (1 - t^2) sigmoid(x)` with `t = tanh(softplus(x))`.
+fn mish_slope<'c>(b: &Builder<'c>, x: Value<'c>, _: Value<'c>) -> Result<Value<'c>> {
+    let t = b.tanh(b.softplus(x)?)?;
+    b.add(t, b.mul(b.mul(x, complement(b, b.mul(t, t)?)?)?, b.sigmoid(x)?)?)
 }
 
 /// With `e = e^-|x|`, which is at most 1: `1 / (1 + e)` on the right, `e / (1 + e)` on the left.

@@ -1,11 +1,14 @@
 //! Attention.
 
+mod gradient;
+
 use crate::axes::host_shapes;
 use crate::build::*;
 use crate::compose::{Extent, broadcast, converted, extents, float_count, full, reshape, widened};
+use crate::cotangent::swapped;
 use crate::{declared, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, Sample,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, Sample,
     SampleSet, Samples, ShapeInputs, ShapeRule, dtype_of,
 };
 use thunder_ir::prelude::*;
@@ -32,7 +35,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// %y = thunder.sdpa %q, %k, %v mask(%m) scale = 0.125
 ///   : (tensor<2x8x5x64xf32>, tensor<2x2x7x64xf32>, tensor<2x2x7x64xf32>, tensor<2x1x1x7xi1>) -> tensor<2x8x5x64xf32>
 /// ```
-#[op("thunder.sdpa", pure, infer, interfaces(Reference, ShapeRule, Decompose, Library, Cost, Precision))]
+#[op("thunder.sdpa", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision))]
 pub struct Sdpa {
     /// What is asked, a row each.
     #[c(1)]
@@ -180,35 +183,71 @@ fn weigh(row: &mut [f64]) {
     row.iter_mut().for_each(|x| *x /= total);
 }
 
-impl Decompose for Sdpa<'_> {
-    fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
-        let [q, k, v] = [widened(b, self.query())?, widened(b, self.key())?, widened(b, self.value())?];
-        let [qs, ks, vs] = [extents(b, q)?, extents(b, k)?, extents(b, v)?];
-        let (rank, element) = (qs.len(), q.ty().element());
-        let (heads, rows, depth) = (rank - 3, rank - 2, rank - 1);
-        let mut outer: Vec<_> = (0..heads).map(|axis| known(&[qs[axis], ks[axis], vs[axis]])).collect();
-        let key_heads = known(&[ks[heads], vs[heads]]);
-        let columns = known(&[ks[rows], vs[rows]]);
-        let group = qs[heads].div(b, key_heads)?;
-        outer.push(key_heads);
-        // [batch..., key heads, group * rows, width]: one product serves the heads that share a key.
-        let grouped = |width| -> Result<Vec<_>> { Ok([&outer[..], &[group.mul(b, qs[rows])?, width]].concat()) };
-        let scores_shape = [&outer[..heads], &[qs[heads], qs[rows], columns]].concat();
+/// What attention is made of, in the precision to compute in.
+struct Attention<'b> {
+    query: Value<'b>,
+    key: Value<'b>,
+    value: Value<'b>,
+    /// The factor of scores, of rank 0.
+    scale: Value<'b>,
+    /// The weights of all values in each row, of sizes `scores`.
+    weights: Value<'b>,
+    /// `[batch..., heads, rows, columns]`.
+    scores: Vec<Extent<'b>>,
+    /// The columns of the result.
+    width: Extent<'b>,
+    /// The columns of query and key.
+    depth: Extent<'b>,
+    /// `[batch..., key heads, group * rows]`: one product serves the heads that share a key.
+    folded: Vec<Extent<'b>>,
+}
 
-        let mut permutation: Vec<i64> = (0..rank as i64).collect();
-        permutation.swap(rows, depth);
-        let folded = reshape(b, q, &grouped(known(&[qs[depth], ks[depth]]))?)?;
-        let scores = b.matmul(folded, b.transpose(k, permutation)?)?;
+impl<'b> Attention<'b> {
+    fn of(b: &Builder<'b>, op: &Sdpa<'b>) -> Result<Self> {
+        let [query, key, value] = [widened(b, op.query())?, widened(b, op.key())?, widened(b, op.value())?];
+        let [qs, ks, vs] = [extents(b, query)?, extents(b, key)?, extents(b, value)?];
+        let (rank, element) = (qs.len(), query.ty().element());
+        let (heads, rows, last) = (rank - 3, rank - 2, rank - 1);
+        let mut folded: Vec<_> = (0..heads).map(|axis| known(&[qs[axis], ks[axis], vs[axis]])).collect();
+        let (key_heads, columns) = (known(&[ks[heads], vs[heads]]), known(&[ks[rows], vs[rows]]));
+        let (depth, width) = (known(&[qs[last], ks[last]]), vs[last]);
+        let scores_shape = [&folded[..], &[qs[heads], qs[rows], columns]].concat();
+        let group = qs[heads].div(b, key_heads)?;
+        folded.extend([key_heads, group.mul(b, qs[rows])?]);
+
+        let rows_of_query = reshape(b, query, &[&folded[..], &[depth]].concat())?;
+        let scores = b.matmul(rows_of_query, swapped(b, key)?)?;
         let scores = reshape(b, scores, &scores_shape)?;
-        let scale = match self.scale() {
+        let scale = match op.scale() {
             Some(scale) => full(b, element, scale, &[])?,
-            None => b.rsqrt(float_count(b, element, &[known(&[qs[depth], ks[depth]])])?)?,
+            None => b.rsqrt(float_count(b, element, &[depth])?)?,
         };
         let scores = b.mul(scores, broadcast(b, scale, &[], &scores_shape)?)?;
-        let scores = self.masked(b, scores, &scores_shape)?;
+        let scores = op.masked(b, scores, &scores_shape)?;
         let weights = weights(b, scores, &scores_shape)?;
-        let out = b.matmul(reshape(b, weights, &grouped(columns)?)?, v)?;
-        let out = reshape(b, out, &[&outer[..heads], &[qs[heads], qs[rows], vs[depth]]].concat())?;
+        Ok(Self { query, key, value, scale, weights, scores: scores_shape, width, depth, folded })
+    }
+
+    /// `x`, whose rows are those of scores, with the heads folded that share a key.
+    fn fold(&self, b: &Builder<'b>, x: Value<'b>, columns: Extent<'b>) -> Result<Value<'b>> {
+        reshape(b, x, &[&self.folded[..], &[columns]].concat())
+    }
+
+    /// The inverse of `fold`.
+    fn unfold(&self, b: &Builder<'b>, x: Value<'b>, columns: Extent<'b>) -> Result<Value<'b>> {
+        reshape(b, x, &[&self.scores[..self.scores.len() - 1], &[columns]].concat())
+    }
+
+    fn columns(&self) -> Extent<'b> {
+        self.scores[self.scores.len() - 1]
+    }
+}
+
+impl Decompose for Sdpa<'_> {
+    fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+        let parts = Attention::of(b, self)?;
+        let out = b.matmul(parts.fold(b, parts.weights, parts.columns())?, parts.value)?;
+        let out = parts.unfold(b, out, parts.width)?;
         Ok(vec![converted(b, out, self.query().ty().element())?])
     }
 }

@@ -1,7 +1,8 @@
 //! Broadcasting, which primitives never do by themselves.
 
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
-use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+use crate::cotangent::{gathered, only};
+use thunder_interface::{Differentiate, Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -19,7 +20,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.broadcast_in_dim %x, [%n] dims = [1] : (tensor<4xf32>, index) -> tensor<?x4xf32>
 /// ```
-#[op("thunder.broadcast_in_dim", pure, verify, fold, interfaces(Reference, ShapeRule, Strided, Shard, Cost))]
+#[op("thunder.broadcast_in_dim", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost))]
 pub struct BroadcastInDim {
     operand: Operand<Tensor>,
     sizes: Variadic<Index>,
@@ -108,6 +109,15 @@ impl Reference for BroadcastInDim<'_> {
             }
         }
         inputs[0].broadcast_in_dim(&shape, &dims).map(|t| vec![t]).map_err(|e| EvalError::Input(e.to_string()))
+    }
+}
+
+impl<'c> Differentiate<'c> for BroadcastInDim<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let dims: Vec<usize> = self.dims().iter().map(|dim| *dim as usize).collect();
+        let mut operands = vec![Some(gathered(b, only(cotangents)?, &dims, self.operand())?)];
+        operands.resize(1 + self.sizes().len(), None);
+        Ok(operands)
     }
 }
 

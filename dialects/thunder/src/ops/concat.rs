@@ -1,7 +1,11 @@
 //! Tensors put together from parts.
 
+use super::slice::END;
+use crate::build::*;
+use crate::compose::{Extent, broadcast, extents};
+use crate::cotangent::{counted, cropped, only, restated, size_tensor};
 use crate::{checked_axis, fold_constants, fold_to, infer_like};
-use thunder_interface::{Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
 
@@ -14,7 +18,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %c = thunder.concat %a, %b axis = 0 : (tensor<2x3xf32>, tensor<4x3xf32>) -> tensor<6x3xf32>
 /// ```
-#[op("thunder.concat", pure, infer, fold, interfaces(Reference, ShapeRule, Cost))]
+#[op("thunder.concat", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost))]
 pub struct Concat {
     parts: Variadic<Tensor>,
     /// The dimension along which sizes add up.
@@ -62,6 +66,50 @@ impl Reference for Concat<'_> {
         let parts: Vec<&HostTensor> = inputs.iter().collect();
         let joined = thunder_tensor::concat(&parts, self.axis() as usize);
         joined.map(|t| vec![t]).map_err(|e| EvalError::Input(e.to_string()))
+    }
+}
+
+impl<'c> Differentiate<'c> for Concat<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let (dy, axis, parts) = (only(cotangents)?, self.axis() as usize, self.parts());
+        let lengths = parts.iter().map(|part| Ok(extents(b, *part)?[axis])).collect::<Result<Vec<_>>>()?;
+        let mut operands = Vec::new();
+        for (index, part) in parts.into_iter().enumerate() {
+            let sum = |lengths: &[Extent<'c>]| lengths.iter().try_fold(Extent::Known(0), |sum, length| sum.add(b, *length));
+            let (before, after) = (sum(&lengths[..index])?, sum(&lengths[index + 1..])?);
+            let dx = segment(b, dy, axis, [before, lengths[index], after])?;
+            operands.push(Some(restated(b, dx, part)?));
+        }
+        Ok(operands)
+    }
+}
+
+/// The part of `x` along `axis` that has elements before it, in it, and after it.
+fn segment<'c>(
+    b: &Builder<'c>,
+    x: Value<'c>,
+    axis: usize,
+    [before, length, after]: [Extent<'c>; 3],
+) -> Result<Value<'c>> {
+    let rank = extents(b, x)?.len();
+    let along = |position: i64, elsewhere: i64| -> Vec<i64> {
+        (0..rank).map(|dim| if dim == axis { position } else { elsewhere }).collect()
+    };
+    match (before, length, after) {
+        (Extent::Known(before), _, Extent::Known(after)) => {
+            cropped(b, x, &along(before, 0), &along(after, 0), &along(1, 1))
+        }
+        (Extent::Known(start), Extent::Known(length), _) => {
+            b.slice(x, along(start, 0), along(start + length, END), along(1, 1))
+        }
+        (_, Extent::Known(length @ 1..), Extent::Known(after)) => {
+            let limit = if after == 0 { END } else { -after };
+            b.slice(x, along(-length - after, 0), along(limit, END), along(1, 1))
+        }
+        _ => {
+            let first = broadcast(b, size_tensor(b, before)?, &[], &[length])?;
+            b.take(x, b.add(counted(b, length)?, first)?, axis as i64)
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Convolutions.
 
+mod gradient;
+
 use super::linear::one_element_type;
 use crate::axes::host_shapes;
 use crate::infer_like;
 use crate::window::{Window, WindowAttributes};
 use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -31,7 +33,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// %y = thunder.convolution %x, %w stride = [2, 2] padding = [[1, 1], [1, 1]]
 ///   : (tensor<1x3x8x8xf32>, tensor<16x3x3x3xf32>) -> tensor<1x16x4x4xf32>
 /// ```
-#[op("thunder.convolution", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+#[op("thunder.convolution", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
 pub struct Convolution {
     /// The channels of each batch element.
     #[c(1)]

@@ -1,9 +1,11 @@
 //! Elements chosen by indices.
 
 use crate::axes::host_shapes;
+use crate::build::*;
+use crate::cotangent::{only, zeros_like};
 use crate::{checked_axis, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
     Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
@@ -20,7 +22,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.take %x, %i axis = 1 : (tensor<2x5x3xf32>, tensor<4xi64>) -> tensor<2x4x3xf32>
 /// ```
-#[op("thunder.take", pure, infer, interfaces(Reference, ShapeRule, Shard, Cost, Precision))]
+#[op("thunder.take", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision))]
 pub struct Take {
     /// Where elements are taken from.
     operand: Operand<Tensor>,
@@ -84,9 +86,16 @@ fn take(operand: &HostTensor, indices: &HostTensor, axis: usize, shape: Vec<usiz
     Ok(HostTensor::from_bytes(operand.dtype(), shape, &bytes)?)
 }
 
-fn place(index: i64, extent: usize) -> Result<usize, EvalError> {
+pub(super) fn place(index: i64, extent: usize) -> Result<usize, EvalError> {
     let place = usize::try_from(index).ok().filter(|place| *place < extent);
     place.ok_or_else(|| EvalError::Input(format!("index {index} is out of range for a dimension of size {extent}")))
+}
+
+impl<'c> Differentiate<'c> for Take<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let dx = b.index_add(zeros_like(b, self.operand())?, self.indices(), only(cotangents)?, self.axis())?;
+        Ok(vec![Some(dx), None])
+    }
 }
 
 impl Cost for Take<'_> {
@@ -126,7 +135,7 @@ impl Samples for Take<'_> {
 /// ```mlir
 /// %y = thunder.take_along_axis %x, %i axis = 1 : (tensor<2x5xf32>, tensor<2x3xi64>) -> tensor<2x3xf32>
 /// ```
-#[op("thunder.take_along_axis", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+#[op("thunder.take_along_axis", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
 pub struct TakeAlongAxis {
     /// Where elements are taken from.
     operand: Operand<Tensor>,
@@ -176,6 +185,13 @@ impl Reference for TakeAlongAxis<'_> {
     }
 }
 
+impl<'c> Differentiate<'c> for TakeAlongAxis<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let dx = b.scatter_add(zeros_like(b, self.operand())?, self.indices(), only(cotangents)?, self.axis())?;
+        Ok(vec![Some(dx), None])
+    }
+}
+
 impl Cost for TakeAlongAxis<'_> {
     fn flops(&self, _: &[Vec<i64>], _: &[Vec<i64>]) -> f64 {
         0.0
@@ -213,7 +229,7 @@ impl Samples for TakeAlongAxis<'_> {
 /// ```mlir
 /// %y = thunder.embedding %w, %i : (tensor<100x16xf32>, tensor<2x7xi64>) -> tensor<2x7x16xf32>
 /// ```
-#[op("thunder.embedding", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.embedding", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct Embedding {
     /// One row for each thing that has an index.
     #[c(1)]
@@ -247,6 +263,13 @@ impl Reference for Embedding<'_> {
 impl Decompose for Embedding<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
         Ok(vec![b.take(self.weight(), self.indices(), 0)?])
+    }
+}
+
+impl<'c> Differentiate<'c> for Embedding<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let dw = b.index_add(zeros_like(b, self.weight())?, self.indices(), only(cotangents)?, 0)?;
+        Ok(vec![Some(dw), None])
     }
 }
 

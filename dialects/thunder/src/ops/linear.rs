@@ -3,9 +3,10 @@
 use crate::axes::host_shapes;
 use crate::build::*;
 use crate::compose::{Extent, broadcast, count, extents, reshape};
+use crate::cotangent::{only, restated, swapped};
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
     Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
@@ -23,7 +24,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// ```mlir
 /// %y = thunder.linear %x, %w bias(%b) : (tensor<8x5x3xf32>, tensor<4x3xf32>, tensor<4xf32>) -> tensor<8x5x4xf32>
 /// ```
-#[op("thunder.linear", pure, infer, interfaces(Reference, ShapeRule, Decompose, Library, Cost, Precision))]
+#[op("thunder.linear", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision))]
 pub struct Linear {
     /// The rows that are mapped.
     #[c(1)]
@@ -118,6 +119,23 @@ impl Decompose for Linear<'_> {
         }
         sizes.push(features[0]);
         Ok(vec![reshape(b, product, &sizes)?])
+    }
+}
+
+impl<'c> Differentiate<'c> for Linear<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let (x, weight, dy) = (self.x(), self.weight(), only(cotangents)?);
+        let (sizes, features) = (extents(b, x)?, extents(b, weight)?);
+        let rows = count(b, &sizes[..sizes.len() - 1])?;
+        let flat = |v, width| if sizes.len() == 2 { Ok(v) } else { reshape(b, v, &[rows, width]) };
+        let (flat_dy, flat_x) = (flat(dy, features[0])?, flat(x, features[1])?);
+        let dx = reshape(b, b.matmul(flat_dy, weight)?, &sizes)?;
+        let dw = b.matmul(swapped(b, flat_dy)?, flat_x)?;
+        let mut operands = vec![Some(dx), Some(restated(b, dw, weight)?)];
+        if let Some(bias) = self.bias() {
+            operands.push(Some(restated(b, b.sum(flat_dy, vec![0], false)?, bias)?));
+        }
+        Ok(operands)
     }
 }
 

@@ -1,7 +1,8 @@
 //! Matrix products.
 
+use crate::cotangent::{only, restated, swapped};
 use crate::infer_like;
-use thunder_interface::{Library, LibraryCall, Cost, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+use thunder_interface::{Differentiate, Library, LibraryCall, Cost, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule, Dim,
 };
 use thunder_ir::prelude::*;
@@ -18,7 +19,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %c = thunder.matmul %a, %b : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
 /// ```
-#[op("thunder.matmul", pure, infer, interfaces(Reference, ShapeRule, Library, Cost, Precision))]
+#[op("thunder.matmul", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision))]
 pub struct Matmul {
     #[c(1)]
     lhs: Operand<Tensor<Number>>,
@@ -63,6 +64,14 @@ impl Library for Matmul<'_> {
         let is_float = self.lhs().ty().element().as_scalar().is_some_and(|s| s.is_float());
         let (lhs, rhs) = (self.lhs(), self.rhs());
         is_float.then_some(LibraryCall::Matmul { lhs, rhs, bias: None, rhs_transposed: false })
+    }
+}
+
+impl<'c> Differentiate<'c> for Matmul<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let (lhs, rhs, dy) = (self.lhs(), self.rhs(), only(cotangents)?);
+        let operands = [(b.matmul(dy, swapped(b, rhs)?)?, lhs), (b.matmul(swapped(b, lhs)?, dy)?, rhs)];
+        operands.into_iter().map(|(dx, x)| restated(b, dx, x).map(Some)).collect()
     }
 }
 

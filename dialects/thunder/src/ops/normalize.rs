@@ -1,12 +1,14 @@
 //! Normalizations to mean 0 and variance 1, or to mean square 1.
 
+mod gradient;
+
 use super::linear::one_element_type;
 use crate::axes::host_shapes;
 use crate::build::*;
 use crate::compose::{Extent, broadcast, converted, extents, full, reshape, widened};
 use std::ops::Range;
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, Sample, SampleSet, Samples,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, Sample, SampleSet, Samples,
     ShapeInputs, ShapeRule,
 };
 use thunder_ir::op::Op;
@@ -26,7 +28,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// %y = thunder.layer_norm %x weight(%w) bias(%b) eps = 1.0e-12
 ///   : (tensor<2x7x16xf32>, tensor<16xf32>, tensor<16xf32>) -> tensor<2x7x16xf32>
 /// ```
-#[op("thunder.layer_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.layer_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct LayerNorm {
     /// What is normalized.
     #[c(1)]
@@ -57,7 +59,7 @@ pub struct LayerNorm {
 /// ```mlir
 /// %y = thunder.rms_norm %x weight(%w) eps = 1.0e-6 : (tensor<2x7x16xf32>, tensor<16xf32>) -> tensor<2x7x16xf32>
 /// ```
-#[op("thunder.rms_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.rms_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct RmsNorm {
     /// What is normalized.
     #[c(1)]
@@ -88,7 +90,7 @@ pub struct RmsNorm {
 /// %y = thunder.group_norm %x weight(%w) bias(%b) groups = 4
 ///   : (tensor<2x8x5x5xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<2x8x5x5xf32>
 /// ```
-#[op("thunder.group_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.group_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct GroupNorm {
     /// What is normalized.
     #[c(1)]
@@ -120,7 +122,7 @@ pub struct GroupNorm {
 /// ```mlir
 /// %y = thunder.batch_norm %x, %m, %v : (tensor<2x8x5x5xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<2x8x5x5xf32>
 /// ```
-#[op("thunder.batch_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.batch_norm", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct BatchNorm {
     /// What is normalized.
     #[c(1)]
@@ -319,7 +321,7 @@ impl Decompose for LayerNorm<'_> {
         let x = widened(b, self.x())?;
         let sizes = extents(b, x)?;
         let inner = sizes.len() - self.trailing_dims() as usize..sizes.len();
-        let y = normalized(b, x, &sizes, inner.clone(), self.eps(), true)?;
+        let y = normalized(b, x, &sizes, inner.clone(), self.eps(), true)?.value;
         let y = scaled(b, y, self.weight(), self.bias(), inner, &sizes)?;
         Ok(vec![converted(b, y, self.x().ty().element())?])
     }
@@ -330,7 +332,7 @@ impl Decompose for RmsNorm<'_> {
         let x = widened(b, self.x())?;
         let sizes = extents(b, x)?;
         let inner = sizes.len() - self.trailing_dims() as usize..sizes.len();
-        let y = normalized(b, x, &sizes, inner.clone(), self.eps(), false)?;
+        let y = normalized(b, x, &sizes, inner.clone(), self.eps(), false)?.value;
         let y = scaled(b, y, self.weight(), None, inner, &sizes)?;
         Ok(vec![converted(b, y, self.x().ty().element())?])
     }
@@ -340,10 +342,8 @@ impl Decompose for GroupNorm<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
         let x = widened(b, self.x())?;
         let sizes = extents(b, x)?;
-        let groups = Extent::Known(self.groups());
-        let members = sizes[1].div(b, groups)?;
-        let grouped = [&[sizes[0], groups, members], &sizes[2..]].concat();
-        let y = normalized(b, reshape(b, x, &grouped)?, &grouped, 2..grouped.len(), self.eps(), true)?;
+        let grouped = self.grouped(b, &sizes)?;
+        let y = normalized(b, reshape(b, x, &grouped)?, &grouped, 2..grouped.len(), self.eps(), true)?.value;
         let y = scaled(b, reshape(b, y, &sizes)?, self.weight(), self.bias(), 1..2, &sizes)?;
         Ok(vec![converted(b, y, self.x().ty().element())?])
     }
@@ -353,14 +353,38 @@ impl Decompose for BatchNorm<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
         let x = widened(b, self.x())?;
         let sizes = extents(b, x)?;
-        let (mean, variance) = (widened(b, self.mean())?, widened(b, self.variance())?);
-        let eps = full(b, variance.ty().element(), self.eps(), &extents(b, variance)?)?;
-        let factor = b.rsqrt(b.add(variance, eps)?)?;
-        let centered = b.sub(x, broadcast(b, mean, &[1], &sizes)?)?;
-        let y = b.mul(centered, broadcast(b, factor, &[1], &sizes)?)?;
+        let y = self.normalized(b, x, &sizes)?.value;
         let y = scaled(b, y, self.weight(), self.bias(), 1..2, &sizes)?;
         Ok(vec![converted(b, y, self.x().ty().element())?])
     }
+}
+
+impl<'c> GroupNorm<'c> {
+    /// The sizes with the channels as groups of neighbours.
+    fn grouped<'b>(&self, b: &Builder<'b>, sizes: &[Extent<'b>]) -> Result<Vec<Extent<'b>>> {
+        let groups = Extent::Known(self.groups());
+        let members = sizes[1].div(b, groups)?;
+        Ok([&[sizes[0], groups, members], &sizes[2..]].concat())
+    }
+}
+
+impl<'c> BatchNorm<'c> {
+    fn normalized<'b>(&self, b: &Builder<'b>, x: Value<'b>, sizes: &[Extent<'b>]) -> Result<Normalized<'b>>
+    where
+        'c: 'b,
+    {
+        let (mean, variance) = (widened(b, self.mean())?, widened(b, self.variance())?);
+        let eps = full(b, variance.ty().element(), self.eps(), &extents(b, variance)?)?;
+        let factor = broadcast(b, b.rsqrt(b.add(variance, eps)?)?, &[1], sizes)?;
+        let centered = b.sub(x, broadcast(b, mean, &[1], sizes)?)?;
+        Ok(Normalized { value: b.mul(centered, factor)?, factor })
+    }
+}
+
+/// A normalized value, and what it was multiplied by, in its sizes.
+struct Normalized<'b> {
+    value: Value<'b>,
+    factor: Value<'b>,
 }
 
 /// `x`, or its difference to the mean, over the root of the mean square of that.
@@ -371,7 +395,7 @@ fn normalized<'b>(
     inner: Range<usize>,
     eps: f64,
     centered: bool,
-) -> Result<Value<'b>> {
+) -> Result<Normalized<'b>> {
     let kept: Vec<usize> = (0..inner.start).collect();
     let axes = || inner.clone().map(|axis| axis as i64).collect();
     let mut x = x;
@@ -381,8 +405,8 @@ fn normalized<'b>(
     }
     let square = b.mean(b.mul(x, x)?, axes(), false)?;
     let eps = full(b, x.ty().element(), eps, &sizes[..inner.start])?;
-    let factor = b.rsqrt(b.add(square, eps)?)?;
-    b.mul(x, broadcast(b, factor, &kept, sizes)?)
+    let factor = broadcast(b, b.rsqrt(b.add(square, eps)?)?, &kept, sizes)?;
+    Ok(Normalized { value: b.mul(x, factor)?, factor })
 }
 
 /// `x * weight + bias`, whose dimensions are `dims` of `x`.

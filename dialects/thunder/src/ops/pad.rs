@@ -1,8 +1,11 @@
 //! Tensors with more, or fewer, elements around.
 
 use crate::literal::{Literal, literal_tensor};
+use crate::compose::{Extent, extents};
+use crate::cotangent::{cropped, only, restated, unsliced};
+use crate::ops::slice::END;
 use crate::{fold_constants, fold_to, infer_like};
-use thunder_interface::{Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
 
@@ -19,7 +22,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.pad %x low = [1] high = [2] interior = [0] value = 0.0 : f32 : tensor<4xf32> -> tensor<7xf32>
 /// ```
-#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Cost))]
+#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost))]
 pub struct Pad {
     operand: Operand<Tensor>,
     /// How many elements come before.
@@ -101,6 +104,32 @@ impl Reference for Pad<'_> {
             thunder_tensor::pad(&inputs[0], &low, &high, &interior, value)
         };
         padded.map(|t| vec![t]).map_err(|e| EvalError::Input(e.to_string()))
+    }
+}
+
+impl<'c> Differentiate<'c> for Pad<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        // What takes away is a slice of what only adds.
+        let (low, high, interior) = (self.low(), self.high(), self.interior());
+        let added = |list: &[i64]| -> Vec<i64> { list.iter().map(|n| (*n).max(0)).collect() };
+        let taken = |list: &[i64]| -> Vec<i64> { list.iter().map(|n| (-n).max(0)).collect() };
+        let mut dx = only(cotangents)?;
+        if low.iter().chain(&high).any(|n| *n < 0) {
+            let mut sizes = extents(b, self.operand())?;
+            for (axis, size) in sizes.iter_mut().enumerate() {
+                let known = Extent::Known;
+                if interior[axis] > 0 {
+                    let spread = size.mul(b, known(interior[axis] + 1))?.sub(b, known(interior[axis]))?;
+                    *size = spread.max(b, known(0))?;
+                }
+                *size = size.add(b, known(low[axis].max(0) + high[axis].max(0)))?;
+            }
+            let limit: Vec<i64> = high.iter().map(|n| if *n < 0 { *n } else { END }).collect();
+            dx = unsliced(b, dx, &sizes, [&taken(&low), &limit, &vec![1; low.len()]])?;
+        }
+        let stride: Vec<i64> = interior.iter().map(|n| n + 1).collect();
+        let dx = cropped(b, dx, &added(&low), &added(&high), &stride)?;
+        Ok(vec![Some(restated(b, dx, self.operand())?)])
     }
 }
 

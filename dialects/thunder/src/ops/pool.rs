@@ -1,10 +1,12 @@
 //! Pools: what a window sees becomes one element.
 
+mod gradient;
+
 use crate::axes::host_shapes;
 use crate::infer_like;
 use crate::window::{Window, WindowAttributes};
 use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;
@@ -24,7 +26,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.max_pool %x window = [2, 2] : tensor<1x8x6x6xf32> -> tensor<1x8x3x3xf32>
 /// ```
-#[op("thunder.max_pool", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+#[op("thunder.max_pool", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
 pub struct MaxPool {
     /// The channels of each batch element.
     #[c(1)]
@@ -91,7 +93,7 @@ impl Samples for MaxPool<'_> {
 /// ```mlir
 /// %y = thunder.avg_pool %x window = [2, 2] stride = [1, 1] : tensor<1x8x6x6xf32> -> tensor<1x8x5x5xf32>
 /// ```
-#[op("thunder.avg_pool", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
+#[op("thunder.avg_pool", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
 pub struct AvgPool {
     /// The channels of each batch element.
     #[c(1)]

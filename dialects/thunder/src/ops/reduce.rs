@@ -1,9 +1,14 @@
 //! Reductions: many elements become one.
 
+mod gradient;
+
+use self::gradient::{GradientRule, Reduced};
 use crate::axes::{checked_axes, host_shapes, reduced};
+use crate::compose::extents;
+use crate::cotangent::{only, spread};
 use crate::{fold_constants, infer_like};
 use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Factor, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::op::FoldOutcome;
@@ -11,10 +16,11 @@ use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor, reduce};
 
 /// Defines reductions of a tensor over axes. Each line: docs, struct, name, an example, autocast
-/// class, flops per element, and the fold: its start and its step in `f64` and in `i64`.
+/// class, flops per element, the fold: its start and its step in `f64` and in `i64`, and the rule of
+/// its gradient.
 macro_rules! reductions {
     ($elements:ident $dtypes:ident $c1:tt: $($(#[$doc:meta])* $op:ident $name:literal $example:tt $class:ident
-        $flops:literal, $fold:expr;)*) => {$(
+        $flops:literal, $fold:expr $(, $differentiate:ident by $rule:expr)?;)*) => {$(
         $(#[$doc])*
         ///
         #[doc = $c1]
@@ -23,7 +29,8 @@ macro_rules! reductions {
         /// ```mlir
         #[doc = $example]
         /// ```
-        #[op($name, pure, infer, fold, interfaces(Reference, ShapeRule, Shard, Cost, Precision))]
+        #[op($name, pure, infer, fold,
+            interfaces(Reference, ShapeRule, Shard, Cost, Precision $(, $differentiate)?))]
         pub struct $op {
             /// What is reduced.
             #[c(1)]
@@ -64,6 +71,17 @@ macro_rules! reductions {
                 Ok(vec![fold.over(&inputs[0], &axes)?.reshape(shape)?])
             }
         }
+
+        $(impl<'c> $differentiate<'c> for $op<'c> {
+            fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+                let (x, axes) = (self.operand(), self.axes());
+                let sizes = extents(b, x)?;
+                let dy = spread(b, only(cotangents)?, &axes, self.keep_dims(), &sizes)?;
+                let y = || spread(b, self.out(), &axes, self.keep_dims(), &sizes);
+                let rule: GradientRule = $rule;
+                Ok(vec![Some(rule(&Reduced { b, x, axes: &axes, sizes: &sizes, dy, y: &y })?)])
+            }
+        })?
 
         impl Shard for $op<'_> {
             fn rule(&self) -> ShardRule {
@@ -152,24 +170,27 @@ reductions! {
     ///
     /// Integers wrap in their own dtype. Half-precision sums are accumulated in at least single
     /// precision and rounded once. The sum of nothing is 0.
-    Sum "thunder.sum" "%s = thunder.sum %x axes = [1] : tensor<2x3xf32> -> tensor<2xf32>" Widen 1.0, SUM;
+    Sum "thunder.sum" "%s = thunder.sum %x axes = [1] : tensor<2x3xf32> -> tensor<2xf32>" Widen 1.0, SUM,
+        Differentiate by |r| Ok(r.dy);
 
     /// Product over `axes`.
     ///
     /// Integers wrap in their own dtype. Half-precision products are accumulated in at least single
     /// precision and rounded once. The product of nothing is 1.
-    Prod "thunder.prod" "%p = thunder.prod %x axes = [0, 1] : tensor<2x3xf32> -> tensor<f32>" Widen 1.0, PROD;
+    Prod "thunder.prod" "%p = thunder.prod %x axes = [0, 1] : tensor<2x3xf32> -> tensor<f32>" Widen 1.0, PROD,
+        Differentiate by |r| r.times_others();
 
     /// Largest element over `axes`, NaN if any is.
     ///
     /// Of nothing it is negative infinity, or the least value of an integer dtype.
     Amax "thunder.amax" "%m = thunder.amax %x axes = [1] keep_dims = true : tensor<2x3xf32> -> tensor<2x1xf32>"
-        Keep 1.0, AMAX;
+        Keep 1.0, AMAX, Differentiate by |r| r.shared_by_extremes();
 
     /// Smallest element over `axes`, NaN if any is.
     ///
     /// Of nothing it is infinity, or the greatest value of an integer dtype.
-    Amin "thunder.amin" "%m = thunder.amin %x axes = [0] : tensor<2x3xf32> -> tensor<3xf32>" Keep 1.0, AMIN;
+    Amin "thunder.amin" "%m = thunder.amin %x axes = [0] : tensor<2x3xf32> -> tensor<3xf32>" Keep 1.0, AMIN,
+        Differentiate by |r| r.shared_by_extremes();
 }
 
 reductions! {
@@ -180,7 +201,7 @@ reductions! {
     /// Half-precision sums are accumulated in at least single precision, and the mean is rounded
     /// once. The mean of nothing is NaN.
     Mean "thunder.mean" "%m = thunder.mean %x axes = [2, 3] : tensor<1x8x4x4xf32> -> tensor<1x8xf32>" Keep 1.0,
-        Folding { divides: true, ..SUM };
+        Folding { divides: true, ..SUM }, Differentiate by |r| r.over_count();
 }
 
 reductions! {

@@ -1,8 +1,10 @@
 //! The same elements in the same order under another shape.
 
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
+use crate::compose::{extents, reshape};
+use crate::cotangent::only;
 use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -16,7 +18,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.reshape %x, [%n] : (tensor<?x12xf32>, index) -> tensor<?x3x4xf32>
 /// ```
-#[op("thunder.reshape", pure, verify, fold, interfaces(Reference, ShapeRule, Strided, Cost))]
+#[op("thunder.reshape", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Cost))]
 pub struct Reshape {
     operand: Operand<Tensor>,
     sizes: Variadic<Index>,
@@ -55,6 +57,14 @@ impl Reference for Reshape<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let shape = stated_shape(self.out().ty(), &inputs[1..])?;
         inputs[0].reshape(shape).map(|t| vec![t]).map_err(|e| EvalError::Input(format!("(C2) {e}")))
+    }
+}
+
+impl<'c> Differentiate<'c> for Reshape<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let mut operands = vec![Some(reshape(b, only(cotangents)?, &extents(b, self.operand())?)?)];
+        operands.resize(1 + self.sizes().len(), None);
+        Ok(operands)
     }
 }
 

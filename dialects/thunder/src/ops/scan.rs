@@ -1,8 +1,10 @@
 //! Scans: running totals along an axis.
 
+use crate::build::*;
 use crate::checked_axis;
+use crate::cotangent::only;
 use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{Tensor as HostTensor, lanes};
@@ -18,7 +20,7 @@ use thunder_tensor::{Tensor as HostTensor, lanes};
 /// ```mlir
 /// %y = thunder.cumsum %x axis = 1 : tensor<2x3xf32>
 /// ```
-#[op("thunder.cumsum", pure, same_type, verify, interfaces(Reference, ShapeRule, Cost, Precision))]
+#[op("thunder.cumsum", pure, same_type, verify, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
 pub struct Cumsum {
     /// What is summed.
     #[c(1)]
@@ -51,6 +53,13 @@ impl Reference for Cumsum<'_> {
             lanes(operand, axis, dtype, length, |lane: &[i64], sums: &mut [i64]| totals(lane, sums, i64::wrapping_add))
         };
         Ok(vec![sums?])
+    }
+}
+
+impl<'c> Differentiate<'c> for Cumsum<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let backwards = |x| b.reverse(x, vec![self.axis()]);
+        Ok(vec![Some(backwards(b.cumsum(backwards(only(cotangents)?)?, self.axis())?)?)])
     }
 }
 

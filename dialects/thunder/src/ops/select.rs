@@ -2,9 +2,14 @@
 
 use super::binary::SHAPES;
 use super::unary::{elementwise_samples, special_sample};
+use crate::build::*;
+use crate::compose::{converted, extents, full, widened};
+use crate::cotangent::{complement, only};
 use crate::literal::{Literal, Number as Known, literal_expr};
 use crate::{fold_constants, fold_to, infer_elements, one_shape};
-use thunder_interface::{Compare, Cost, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule};
+use thunder_interface::{
+    Compare, Cost, Differentiate, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule,
+};
 use thunder_ir::prelude::*;
 
 /// `on_true` where the condition holds, `on_false` elsewhere, elementwise.
@@ -89,7 +94,7 @@ impl Samples for Where<'_> {
 /// ```mlir
 /// %y = thunder.clamp %x min = 0.0 : f32 max = 6.0 : f32 : tensor<4xf32>
 /// ```
-#[op("thunder.clamp", pure, same_type, elementwise, verify, fold, interfaces(Scalar, Cost))]
+#[op("thunder.clamp", pure, same_type, elementwise, verify, fold, interfaces(Scalar, Differentiate, Cost))]
 pub struct Clamp {
     #[c(1)]
     operand: Operand<Tensor<Number>>,
@@ -129,6 +134,26 @@ impl Scalar for Clamp<'_> {
     }
 }
 
+impl<'c> Differentiate<'c> for Clamp<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        // A bound is still inside.
+        let (x, dy) = (self.operand(), only(cotangents)?);
+        let sizes = extents(b, x)?;
+        let number = |bound: Option<Attribute<'c>>| match bound.and_then(Known::of) {
+            Some(Known::Float(bound)) => full(b, x.ty().element(), bound, &sizes).map(Some),
+            _ => Ok(None),
+        };
+        let above = number(self.min())?.map(|min| b.ge(x, min)).transpose()?;
+        let below = number(self.max())?.map(|max| b.le(x, max)).transpose()?;
+        let inside = match (above, below) {
+            (Some(above), Some(below)) => b.and(above, below)?,
+            (Some(inside), None) | (None, Some(inside)) => inside,
+            (None, None) => return Ok(vec![Some(dy)]),
+        };
+        Ok(vec![Some(b.where_(inside, dy, full(b, dy.ty().element(), 0.0, &sizes)?)?)])
+    }
+}
+
 impl<'c> Fold<'c> for Clamp<'c> {
     fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
         // clamp(x) == x without bounds
@@ -162,7 +187,7 @@ impl Samples for Clamp<'_> {
 /// ```mlir
 /// %y = thunder.lerp %start, %end, %weight : tensor<4xf32>
 /// ```
-#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Cost))]
+#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost))]
 pub struct Lerp {
     #[c(1)]
     start: Operand<Tensor<Float>>,
@@ -180,6 +205,16 @@ impl Scalar for Lerp<'_> {
         let from_start = start + &(weight * &span);
         let from_end = end - &(&span * &(&weight.constant(1.0) - weight));
         weight.compare(Compare::Lt, &weight.constant(0.5)).select(&from_start, &from_end)
+    }
+}
+
+impl<'c> Differentiate<'c> for Lerp<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let element = self.start().ty().element();
+        let [start, end, weight] = [widened(b, self.start())?, widened(b, self.end())?, widened(b, self.weight())?];
+        let dy = widened(b, only(cotangents)?)?;
+        let cotangents = [b.mul(dy, complement(b, weight)?)?, b.mul(dy, weight)?, b.mul(dy, b.sub(end, start)?)?];
+        cotangents.into_iter().map(|dx| converted(b, dx, element).map(Some)).collect()
     }
 }
 

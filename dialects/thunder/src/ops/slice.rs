@@ -1,8 +1,10 @@
 //! Regular parts of tensors.
 
+use crate::compose::extents;
+use crate::cotangent::{only, restated, unsliced};
 use crate::{fold_constants, fold_moved_splat, fold_to, infer_like};
 use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -23,7 +25,7 @@ pub const END: i64 = i64::MAX;
 /// %last = thunder.slice %x start = [0, -1] limit = [8, 9223372036854775807] stride = [1, 1]
 ///   : tensor<8x?xf32> -> tensor<8x?xf32>
 /// ```
-#[op("thunder.slice", pure, infer, fold, interfaces(Reference, ShapeRule, Strided, Cost))]
+#[op("thunder.slice", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Cost))]
 pub struct Slice {
     operand: Operand<Tensor>,
     /// The first position in each dimension.
@@ -112,6 +114,14 @@ impl Reference for Slice<'_> {
         let start: Vec<usize> = starts.map(|((s, size), limit)| clamp(s, *size).min(*limit)).collect();
         let stride: Vec<usize> = self.stride().iter().map(|s| *s as usize).collect();
         inputs[0].slice(&start, &limit, &stride).map(|t| vec![t]).map_err(|e| EvalError::Input(e.to_string()))
+    }
+}
+
+impl<'c> Differentiate<'c> for Slice<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let sizes = extents(b, self.operand())?;
+        let dx = unsliced(b, only(cotangents)?, &sizes, [&self.start(), &self.limit(), &self.stride()])?;
+        Ok(vec![Some(restated(b, dx, self.operand())?)])
     }
 }
 

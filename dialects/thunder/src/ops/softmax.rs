@@ -3,8 +3,9 @@
 use crate::build::*;
 use crate::checked_axis;
 use crate::compose::{Extent, broadcast, converted, extents, widened};
+use crate::cotangent::{only, spread};
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule,
 };
 use thunder_ir::prelude::*;
@@ -12,9 +13,11 @@ use thunder_tensor::{Tensor as HostTensor, lanes};
 
 /// Defines normalizations of exponentials. Each line: docs, struct, name, an example, how many
 /// operations an element takes, the value of one element from its difference to the largest and the
-/// sum of exponentials, and the same as operations.
+/// sum of exponentials, the same as operations, and the gradient from the result, its cotangent and
+/// sums over the axis.
 macro_rules! exponentials {
-    ($($(#[$doc:meta])* $op:ident $name:literal $example:tt $flops:literal, $value:expr, $build:expr;)*) => {$(
+    ($($(#[$doc:meta])* $op:ident $name:literal $example:tt $flops:literal, $value:expr, $build:expr,
+        $gradient:expr;)*) => {$(
         $(#[$doc])*
         ///
         /// Half precision is computed in single precision and rounded once.
@@ -25,7 +28,8 @@ macro_rules! exponentials {
         /// ```mlir
         #[doc = $example]
         /// ```
-        #[op($name, pure, same_type, verify, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+        #[op($name, pure, same_type, verify,
+            interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
         pub struct $op {
             /// What is normalized.
             #[c(1)]
@@ -70,6 +74,16 @@ macro_rules! exponentials {
             }
         }
 
+        impl<'c> Differentiate<'c> for $op<'c> {
+            fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+                let (y, dy) = (widened(b, self.out())?, widened(b, only(cotangents)?)?);
+                let (axes, sizes) = ([self.axis()], extents(b, y)?);
+                let total = |x| spread(b, b.sum(x, axes.to_vec(), false)?, &axes, false, &sizes);
+                let gradient: for<'x> fn(&Builder<'x>, [Value<'x>; 2], Total<'_, 'x>) -> Result<Value<'x>> = $gradient;
+                Ok(vec![Some(converted(b, gradient(b, [y, dy], &total)?, self.operand().ty().element())?)])
+            }
+        }
+
         impl Cost for $op<'_> {
             fn flops(&self, _: &[Vec<i64>], results: &[Vec<i64>]) -> f64 {
                 $flops * results[0].iter().product::<i64>() as f64
@@ -89,6 +103,9 @@ macro_rules! exponentials {
         }
     )*};
 }
+
+/// Sums over the axis, repeated along it.
+type Total<'a, 'c> = &'a dyn Fn(Value<'c>) -> Result<Value<'c>>;
 
 /// What softmax and its logarithm are made of.
 struct Exponentials<'b> {
@@ -124,13 +141,15 @@ exponentials! {
     ///
     /// A lane of negative infinities gives NaN, as does one with a positive infinity or a NaN.
     Softmax "thunder.softmax" "%y = thunder.softmax %x axis = 1 : tensor<4x8xf32>" 14.0,
-        |x, total| libm::exp(x) / total, |b, parts| b.div(parts.powers, parts.repeated(b, parts.totals)?);
+        |x, total| libm::exp(x) / total, |b, parts| b.div(parts.powers, parts.repeated(b, parts.totals)?),
+        |b, [y, dy], total| b.mul(y, b.sub(dy, total(b.mul(dy, y)?)?)?);
 
     /// Logarithm of softmax, `x - log(sum(e^x))` along `axis`, computed without overflow.
     ///
     /// A lane of negative infinities gives NaN, as does one with a positive infinity or a NaN.
     LogSoftmax "thunder.log_softmax" "%y = thunder.log_softmax %x axis = 1 : tensor<4x8xf32>" 14.0,
-        |x, total| x - libm::log(total), |b, parts| b.sub(parts.shifted, parts.repeated(b, b.log(parts.totals)?)?);
+        |x, total| x - libm::log(total), |b, parts| b.sub(parts.shifted, parts.repeated(b, b.log(parts.totals)?)?),
+        |b, [y, dy], total| b.sub(dy, b.mul(b.exp(y)?, total(dy)?)?);
 }
 
 fn samples(s: &mut SampleSet, name: &str) {

@@ -1,7 +1,8 @@
 //! Dimensions in another order, or backwards.
 
+use crate::cotangent::only;
 use crate::{checked_axis, fold_constants, fold_moved_splat, fold_to, infer_like, producer};
-use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+use thunder_interface::{Differentiate, Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -14,7 +15,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.transpose %x permutation = [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
 /// ```
-#[op("thunder.transpose", pure, infer, fold, interfaces(Reference, ShapeRule, Strided, Shard, Cost))]
+#[op("thunder.transpose", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost))]
 pub struct Transpose {
     operand: Operand<Tensor>,
     /// The dimension of the operand that each one of the result is.
@@ -67,6 +68,16 @@ impl Reference for Transpose<'_> {
     }
 }
 
+impl<'c> Differentiate<'c> for Transpose<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let mut inverse = self.permutation();
+        for (axis, from) in self.permutation().into_iter().enumerate() {
+            inverse[from as usize] = axis as i64;
+        }
+        Ok(vec![Some(b.transpose(only(cotangents)?, inverse)?)])
+    }
+}
+
 impl<'c> Fold<'c> for Transpose<'c> {
     fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
         let permutation = self.permutation();
@@ -116,7 +127,7 @@ impl Samples for Transpose<'_> {
 /// ```mlir
 /// %y = thunder.reverse %x axes = [0] : tensor<4xf32> -> tensor<4xf32>
 /// ```
-#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Cost))]
+#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost))]
 pub struct Reverse {
     operand: Operand<Tensor>,
     /// The dimensions to turn round.
@@ -147,6 +158,12 @@ impl Reference for Reverse<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let axes: Vec<usize> = self.axes().iter().map(|axis| *axis as usize).collect();
         inputs[0].reverse(&axes).map(|t| vec![t]).map_err(|e| EvalError::Input(e.to_string()))
+    }
+}
+
+impl<'c> Differentiate<'c> for Reverse<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        Ok(vec![Some(b.reverse(only(cotangents)?, self.axes())?)])
     }
 }
 

@@ -6,11 +6,12 @@ use thunder_ir::prelude::*;
 
 /// Defines elementwise functions of one operand. Each line: docs, struct, name, an example, how it
 /// behaves when applied twice, autocast class, flops per element, the domain of its samples,
-/// whether they contain NaN and infinities, and the scalar body.
+/// whether they contain NaN and infinities, the scalar body, and the derivative from operand and
+/// result where that is better than the body's.
 macro_rules! unary {
     ($elements:ident $dtypes:ident $c1:tt: $($(#[$doc:meta])* $op:ident $name:literal $example:tt
         [$($twice:ident)?] $class:ident $flops:literal, $low:literal..$high:literal $($specials:ident)?,
-        |$x:ident| $body:expr;)*) => {$(
+        |$x:ident| $body:expr $(, $differentiate:ident by $slope:expr)?;)*) => {$(
         $(#[$doc])*
         #[doc = ""]
         #[doc = $c1]
@@ -18,7 +19,8 @@ macro_rules! unary {
         #[doc = "```mlir"]
         #[doc = $example]
         #[doc = "```"]
-        #[op($name, pure, same_type, elementwise, fold, $($twice,)? interfaces(Scalar, Cost, Precision))]
+        #[op($name, pure, same_type, elementwise, fold, $($twice,)?
+            interfaces(Scalar, Cost, Precision $(, $differentiate)?))]
         pub struct $op {
             #[c(1)]
             operand: Operand<Tensor<$elements>>,
@@ -31,6 +33,12 @@ macro_rules! unary {
                 $body
             }
         }
+
+        $(impl<'c> $differentiate<'c> for $op<'c> {
+            fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+                crate::cotangent::by_slope(b, self.operand(), self.out(), cotangents, $slope)
+            }
+        })?
 
         impl<'c> Fold<'c> for $op<'c> {
             fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {

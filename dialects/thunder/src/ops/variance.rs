@@ -2,10 +2,11 @@
 
 use crate::axes::{checked_axes, host_shapes, reduced};
 use crate::build::*;
-use crate::compose::{broadcast, converted, extents, float_count, full, widened};
+use crate::compose::{Extent, broadcast, converted, extents, float_count, full, widened};
+use crate::cotangent::{others, spread};
 use crate::{infer_elements, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule,
 };
 use thunder_ir::prelude::*;
@@ -22,7 +23,7 @@ use thunder_tensor::{DType, Tensor as HostTensor, map1, map2, reduce};
 /// ```mlir
 /// %v = thunder.var %x axes = [1] correction = 0.0 : tensor<2x8xf32> -> tensor<2xf32>
 /// ```
-#[op("thunder.var", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.var", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct Var {
     /// What is reduced.
     #[c(1)]
@@ -46,7 +47,7 @@ pub struct Var {
 /// ```mlir
 /// %v, %m = thunder.var_mean %x axes = [1] : tensor<2x8xf32> -> (tensor<2xf32>, tensor<2xf32>)
 /// ```
-#[op("thunder.var_mean", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.var_mean", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct VarMean {
     /// What is reduced.
     #[c(1)]
@@ -147,15 +148,68 @@ fn decomposed<'b>(
 ) -> Result<(Value<'b>, Value<'b>)> {
     let x = widened(b, operand)?;
     let (sizes, element) = (extents(b, x)?, x.ty().element());
-    let kept: Vec<usize> = (0..sizes.len()).filter(|axis| !axes.contains(&(*axis as i64))).collect();
-    let reduced: Vec<_> = axes.iter().map(|axis| sizes[*axis as usize]).collect();
+    let kept = others(&axes, sizes.len());
+    let freedom = freedom(b, element, &sizes, &axes, correction)?;
     let mean = b.mean(x, axes.clone(), false)?;
     let centered = b.sub(x, broadcast(b, mean, &kept, &sizes)?)?;
     let total = b.sum(b.mul(centered, centered)?, axes, keep_dims)?;
-    let freedom = b.sub(float_count(b, element, &reduced)?, full(b, element, correction, &[])?)?;
-    let freedom = b.maximum(freedom, full(b, element, 0.0, &[])?)?;
     let variance = b.div(total, broadcast(b, freedom, &[], &extents(b, total)?)?)?;
     Ok((converted(b, variance, operand.ty().element())?, x))
+}
+
+/// The number of elements along the axes less the correction, or 0 if that is negative.
+fn freedom<'b>(
+    b: &Builder<'b>,
+    element: Type<'b>,
+    sizes: &[Extent<'b>],
+    axes: &[i64],
+    correction: f64,
+) -> Result<Value<'b>> {
+    let reduced: Vec<_> = axes.iter().map(|axis| sizes[*axis as usize]).collect();
+    let freedom = b.sub(float_count(b, element, &reduced)?, full(b, element, correction, &[])?)?;
+    b.maximum(freedom, full(b, element, 0.0, &[])?)
+}
+
+impl<'c> Differentiate<'c> for Var<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        gradient(b, self.operand(), &self.axes(), self.correction(), self.keep_dims(), [cotangents[0], None])
+    }
+}
+
+impl<'c> Differentiate<'c> for VarMean<'c> {
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let (x, axes) = (self.operand(), self.axes());
+        gradient(b, x, &axes, self.correction(), self.keep_dims(), [cotangents[0], cotangents[1]])
+    }
+}
+
+/// `2 (x - mean) / freedom` times the cotangent of the variance, and that of the mean over the number
+/// of elements.
+fn gradient<'b>(
+    b: &Builder<'b>,
+    operand: Value<'b>,
+    axes: &[i64],
+    correction: f64,
+    keep_dims: bool,
+    cotangents: [Option<Value<'b>>; 2],
+) -> Result<Vec<Option<Value<'b>>>> {
+    let x = widened(b, operand)?;
+    let (sizes, element) = (extents(b, x)?, x.ty().element());
+    let repeated = |row| spread(b, widened(b, row)?, axes, keep_dims, &sizes);
+    let over = |x, divisor| b.div(x, broadcast(b, divisor, &[], &sizes)?);
+    let mut total = None;
+    if let Some(variance) = cotangents[0] {
+        let mean = spread(b, b.mean(x, axes.to_vec(), false)?, axes, false, &sizes)?;
+        let centered = b.sub(x, mean)?;
+        let half = b.mul(freedom(b, element, &sizes, axes, correction)?, full(b, element, 0.5, &[])?)?;
+        total = Some(over(b.mul(repeated(variance)?, centered)?, half)?);
+    }
+    if let Some(mean) = cotangents[1] {
+        let reduced: Vec<_> = axes.iter().map(|axis| sizes[*axis as usize]).collect();
+        let share = over(repeated(mean)?, float_count(b, element, &reduced)?)?;
+        total = Some(total.map_or(Ok(share), |total| b.add(total, share))?);
+    }
+    Ok(vec![total.map(|dx| converted(b, dx, operand.ty().element())).transpose()?])
 }
 
 /// What both ops share beyond their results.

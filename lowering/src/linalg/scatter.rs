@@ -1,0 +1,166 @@
+//! Elements added at places that a tensor tells.
+//!
+//! Loops over the indices, in order; what follows the indexed dimension is added as a whole. An index
+//! that is out of range is moved to the nearest place that there is; where there is none, nothing is
+//! added. The reference reports an error instead. Half precision is accumulated in `f32` and rounded
+//! once.
+
+use super::arith::{Arith, Ints};
+use super::dtype::{is_unsigned, load};
+use super::generic::{Generic, Map};
+use super::lowerer::Lowerer;
+use super::reduce::{accumulator, finish};
+use super::scalar::element_dtype;
+use super::structure::repeat;
+use super::tensor::{Mixed, Part};
+use thunder_dialect::ops::scatter::{IndexAdd, ScatterAdd};
+use thunder_interface::Dim;
+use thunder_ir::op::Op;
+use thunder_ir::{Operation, Result, Type, Value};
+use thunder_tensor::DType;
+
+/// Adds slices of the updates, one for each index.
+pub fn index_add<'c>(lo: &mut Lowerer<'c>, op: &IndexAdd<'c>) -> Result<Value<'c>> {
+    let axis = op.axis() as usize;
+    let rank = lo.dims(op.indices()).len();
+    add(lo, op.operation(), axis, axis + rank, |place| place[axis..].to_vec())
+}
+
+/// Adds elements of the updates, each at its own index.
+pub fn scatter_add<'c>(lo: &mut Lowerer<'c>, op: &ScatterAdd<'c>) -> Result<Value<'c>> {
+    let rank = lo.dims(op.indices()).len();
+    add(lo, op.operation(), op.axis() as usize, rank, |place| place.to_vec())
+}
+
+/// What the loops share.
+struct Addition<'a, 'c> {
+    lo: &'a Lowerer<'c>,
+    updates: Value<'c>,
+    dtype: DType,
+    /// Sizes of the slices that are added whole, and those of them that are no numbers.
+    inner: Vec<Dim>,
+    open: Vec<Value<'c>>,
+}
+
+/// Loops over the first `loops` dimensions of the updates; `index_of` takes an element of them to
+/// that of the indices.
+fn add<'c>(
+    lo: &mut Lowerer<'c>,
+    op: Operation<'c>,
+    axis: usize,
+    loops: usize,
+    index_of: impl Fn(&[Value<'c>]) -> Vec<Value<'c>>,
+) -> Result<Value<'c>> {
+    let (operand, indices, updates) = (op.operand(0), op.operand(1), op.operand(2));
+    let dtype = element_dtype(op, operand.ty())?;
+    let is_unsigned = is_unsigned(element_dtype(op, indices.ty())?);
+    let (dims, sizes) = (lo.dims(operand), lo.dims(updates));
+    let totals = lo.map(lo.value(operand)?, &dims, accumulator(op.context(), dtype), |code, x| load(code, x, dtype))?;
+    if dims[axis] == Dim::Known(0) {
+        return finish(lo, totals, &dims, dtype, None);
+    }
+    let (zero, one) = (lo.size(&Dim::Known(0))?, lo.size(&Dim::Known(1))?);
+    let last = lo.size(&dims[axis].sub(&Dim::Known(1)))?;
+    let mut bounds = sizes[..loops].iter().map(|size| lo.size(size)).collect::<Result<Vec<_>>>()?;
+    if let (None, Some(bound)) = (dims[axis].known(), bounds.last_mut()) {
+        let has_elements = lo.code().cmpi(Ints::Sge, last, zero)?;
+        *bound = lo.code().select(has_elements, *bound, zero)?;
+    }
+    let inner = sizes[loops..].to_vec();
+    let open = inner.iter().filter(|dim| dim.known().is_none());
+    let open = open.map(|dim| lo.size(dim)).collect::<Result<Vec<_>>>()?;
+    let places = lo.value(indices)?;
+    let addition = Addition { lo, updates: lo.value(updates)?, dtype, inner, open };
+    let step = |code: Arith<'_, 'c>, at: &[Value<'c>], totals: Value<'c>| {
+        let element = places.ty().element();
+        let index = code.op("tensor.extract", &[&[places], &index_of(at)[..]].concat(), element)?;
+        let name = if is_unsigned { "arith.index_castui" } else { "arith.index_cast" };
+        let index = code.op(name, &[index], Type::index(code.context()))?;
+        let mut to = at[..axis].to_vec();
+        to.push(code.clamp(index, zero, last)?);
+        // Dimensions after the axis that have loops of their own.
+        to.extend(at.iter().skip(to.len()).take(dims.len() - addition.inner.len() - to.len()));
+        addition.step(code, at, &to, totals)
+    };
+    // An index of rank 0 at the first axis takes no loop.
+    let guarded = loops == 0 && dims[axis].known().is_none();
+    if guarded {
+        let has_elements = one_if_any(addition.lo, last, zero)?;
+        bounds.push(has_elements);
+    }
+    let totals = nest(addition.lo.code(), (zero, one), &bounds, &mut Vec::new(), totals, &|code, at, totals| {
+        step(code, &at[..loops], totals)
+    })?;
+    finish(lo, totals, &dims, dtype, None)
+}
+
+/// One iteration if there is a place, else none.
+fn one_if_any<'c>(lo: &Lowerer<'c>, last: Value<'c>, zero: Value<'c>) -> Result<Value<'c>> {
+    let code = lo.code();
+    let has_elements = code.cmpi(Ints::Sge, last, zero)?;
+    code.select(has_elements, code.index(1)?, zero)
+}
+
+type Step<'s, 'c> = &'s dyn Fn(Arith<'_, 'c>, &[Value<'c>], Value<'c>) -> Result<Value<'c>>;
+
+/// Loops up to `bounds` that carry a tensor.
+fn nest<'c>(
+    code: Arith<'_, 'c>,
+    (zero, one): (Value<'c>, Value<'c>),
+    bounds: &[Value<'c>],
+    at: &mut Vec<Value<'c>>,
+    totals: Value<'c>,
+    step: Step<'_, 'c>,
+) -> Result<Value<'c>> {
+    let Some((bound, rest)) = bounds.split_first() else { return step(code, at, totals) };
+    let results = repeat(code, (zero, *bound, one), &[totals], |code, index, carried| {
+        at.push(index);
+        let totals = nest(code, (zero, one), rest, at, carried[0], step)?;
+        at.pop();
+        Ok(vec![totals])
+    })?;
+    Ok(results[0])
+}
+
+impl<'c> Addition<'_, 'c> {
+    fn sum(&self, code: Arith<'_, 'c>, total: Value<'c>, x: Value<'c>) -> Result<Value<'c>> {
+        let x = load(code, x, self.dtype)?;
+        code.two(if self.dtype.is_float() { "arith.addf" } else { "arith.addi" }, total, x)
+    }
+
+    /// Adds the part of the updates at `from` to that of the totals at `to`.
+    fn step(&self, code: Arith<'_, 'c>, from: &[Value<'c>], to: &[Value<'c>], totals: Value<'c>) -> Result<Value<'c>> {
+        if self.inner.is_empty() {
+            let x = code.op("tensor.extract", &[&[self.updates], from].concat(), self.updates.ty().element())?;
+            let total = code.op("tensor.extract", &[&[totals], to].concat(), totals.ty().element())?;
+            let total = self.sum(code, total, x)?;
+            return code.op("tensor.insert", &[&[total, totals], to].concat(), totals.ty());
+        }
+        let (b, map) = (code.builder(), || Map::identity(self.inner.len()));
+        let x = self.part(from).extract(b, self.lo, self.updates, self.slice_type(self.updates))?;
+        let place = self.part(to);
+        let slice = place.extract(b, self.lo, totals, self.slice_type(totals))?;
+        let sums = Generic::parallel(self.inner.len()).input(x, map()).output(slice, map()).build_at(
+            b,
+            self.lo,
+            |code, x| Ok(vec![self.sum(code, x[1], x[0])?]),
+        )?;
+        place.insert(b, self.lo, sums[0], totals)
+    }
+
+    fn slice_type(&self, whole: Value<'c>) -> Type<'c> {
+        self.lo.tensor_type(whole.ty().element(), &self.inner)
+    }
+
+    fn part(&self, at: &[Value<'c>]) -> Part<'c> {
+        let rank = at.len() + self.inner.len();
+        let offsets: Vec<_> = at.iter().copied().enumerate().collect();
+        let mut numbers = vec![1; at.len()];
+        numbers.extend(self.inner.iter().map(|dim| dim.known().unwrap_or(i64::MIN)));
+        Part {
+            offsets: Mixed::at(rank, &offsets),
+            sizes: Mixed::new(numbers, self.open.clone()),
+            strides: Mixed::numbers(&vec![1; rank]),
+        }
+    }
+}

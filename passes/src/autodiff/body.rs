@@ -1,0 +1,111 @@
+//! Bodies of functions that are differentiated: copies with what stands in the way unfolded.
+
+use super::reverse::{active, has_rule, no_rule, reads};
+use std::collections::HashMap;
+use thunder_interface::{Decompose, dtype_of};
+use thunder_ir::{Attribute, Block, Operation, Region, Result, Rewriter, Type, Value};
+
+use crate::shapes::find_function;
+
+/// How often calls and composites may contain calls and composites, before that counts as endless.
+const DEPTH_LIMIT: usize = 64;
+
+/// Whether gradients exist of values of this type.
+pub fn is_float(ty: Type<'_>) -> bool {
+    ty.as_tensor().and_then(|t| dtype_of(t.element())).is_some_and(|dtype| dtype.is_float())
+}
+
+/// The function `name` of a module.
+pub fn find<'c>(module: Operation<'c>, name: &str) -> Option<Operation<'c>> {
+    let block = module.regions().next()?.entry()?;
+    let is_named = |op: &Operation<'c>| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name);
+    block.operations().into_iter().find(is_named)
+}
+
+/// A copy of `function` after it, in which every op that depends on the arguments `wrt` has a rule.
+pub fn copied<'c>(function: Operation<'c>, name: &str, wrt: &[usize]) -> Result<Operation<'c>> {
+    let blocks: Vec<Block<'c>> = function.regions().flat_map(Region::blocks).collect();
+    if blocks.len() != 1 {
+        return Err(function.error(format!("has {} blocks, but only one can be differentiated", blocks.len())));
+    }
+    let rewriter = Rewriter::at(function);
+    rewriter.after(function);
+    let copy = rewriter.clone_op(function);
+    copy.set_attribute("sym_name", Attribute::string(function.context(), name));
+    match unfold(copy, wrt) {
+        Ok(()) => Ok(copy),
+        Err(error) => {
+            rewriter.erase(copy)?;
+            Err(error)
+        }
+    }
+}
+
+fn unfold(function: Operation<'_>, wrt: &[usize]) -> Result {
+    let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let inputs: Vec<Value<'_>> = wrt.iter().map(|index| block.argument(*index)).collect();
+    for _ in 0..DEPTH_LIMIT {
+        let ops = block.operations();
+        let active = active(&ops, &inputs);
+        let without_rule: Vec<_> = ops
+            .into_iter()
+            .filter(|op| reads(*op, &active) && !has_rule(*op) && !op.has_trait("terminator"))
+            .filter(|op| op.results().any(|v| is_float(v.ty())))
+            .collect();
+        if without_rule.is_empty() {
+            return Ok(());
+        }
+        for op in without_rule {
+            replace(op)?;
+        }
+    }
+    Err(function.error(format!("still has calls or composites after {DEPTH_LIMIT} steps of unfolding")))
+}
+
+/// Replaces a call by what it calls, or a composite by its decomposition.
+fn replace(op: Operation<'_>) -> Result {
+    let rewriter = Rewriter::at(op);
+    if op.name() == "func.call" {
+        return inline(op, &rewriter);
+    }
+    let Some(composite) = <dyn Decompose>::of(op) else { return Err(no_rule(op)) };
+    let values = composite.decompose(&rewriter)?;
+    rewriter.replace(op, &values)
+}
+
+fn inline<'c>(call: Operation<'c>, rewriter: &Rewriter<'c>) -> Result {
+    let name = call.attribute("callee").and_then(|a| a.as_symbol()).unwrap_or_default();
+    let callee =
+        find_function(call, name).ok_or_else(|| call.error(format!("calls '@{name}', which does not exist")))?;
+    let blocks: Vec<Block<'c>> = callee.regions().flat_map(Region::blocks).collect();
+    let [block] = blocks[..] else {
+        return Err(call.error(format!("calls '@{name}', which has {} blocks instead of one", blocks.len())));
+    };
+    let mut values: HashMap<Value<'c>, Value<'c>> = block.arguments().zip(call.operands()).collect();
+    for op in block.operations() {
+        let mapped = |v: Value<'c>| values.get(&v).copied().unwrap_or(v);
+        if op.has_trait("terminator") {
+            let results: Vec<_> = op.operands().map(mapped).collect();
+            return rewriter.replace(call, &results);
+        }
+        let copy = rewriter.clone_op(op);
+        copy.walk(|inner| {
+            for index in 0..inner.operand_count() {
+                let operand = inner.operand(index);
+                inner.set_operand(index, mapped(operand));
+            }
+        });
+        values.extend(op.results().zip(copy.results()));
+    }
+    Err(callee.error("does not return"))
+}
+
+/// Erases what nothing needs.
+pub fn sweep(block: Block<'_>) -> Result {
+    for op in block.operations().into_iter().rev() {
+        if op.results().all(|v| v.is_unused()) && op.is_pure() && !op.has_trait("terminator") {
+            Rewriter::at(op).erase(op)?;
+        }
+    }
+    Ok(())
+}
