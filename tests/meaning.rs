@@ -4,31 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 use anyhow::{Context as _, Result, ensure};
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use thunder_conformance::executor::{Executor, Reference};
 use thunder_conformance::{numeric, sample};
 use thunder_ir::Module;
 use thunder_ir::pass::Pipeline;
 use thunder_passes::Plan;
 use thunder_tensor::{Tolerance, compare};
-use thunder_tests::program::{Program, programs};
-
-const CASES: u32 = 200;
-const STEPS: usize = 24;
-
-/// Checks a property of random programs, the same ones in every run.
-fn for_programs(property: impl Fn(&Program) -> Result<()>) {
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(
-        config,
-        proptest::test_runner::TestRng::deterministic_rng(proptest::test_runner::RngAlgorithm::ChaCha),
-    );
-    let outcome = runner
-        .run(&programs(STEPS), |program| property(&program).map_err(|error| TestCaseError::fail(format!("{error:#}"))));
-    if let Err(failure) = outcome {
-        panic!("{failure}");
-    }
-}
+use thunder_tests::program::{CASES, Program, STEPS, for_programs};
 
 /// Whether running `pipeline` changes nothing that the reference computes.
 fn keeps_meaning(pipeline: &Pipeline, program: &Program) -> Result<()> {

@@ -20,6 +20,7 @@ mod forward;
 mod reverse;
 mod signature;
 
+pub(crate) use body::{cloned, find};
 use body::{copied, is_float, sweep};
 use signature::Signature;
 use std::fmt;
@@ -109,9 +110,9 @@ impl Pass for Autodiff {
 /// Writes a derivative of the function `name`, by the arguments `wrt` or, if that is empty, by all of
 /// floats, and returns the new function.
 pub fn differentiate<'c>(module: Operation<'c>, name: &str, mode: Mode, wrt: &[usize]) -> Result<Operation<'c>> {
-    let function = body::find(module, name).ok_or_else(|| module.error(format!("has no function '@{name}'")))?;
+    let function = find(module, name).ok_or_else(|| module.error(format!("has no function '@{name}'")))?;
     let new_name = mode.function(name);
-    if body::find(module, &new_name).is_some() {
+    if find(module, &new_name).is_some() {
         return Err(function.error(format!("'@{name}' is differentiated already: there is an '@{new_name}'")));
     }
     let wrt = arguments(function, wrt)?;

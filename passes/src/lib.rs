@@ -7,12 +7,14 @@ mod decompose;
 mod kernels;
 pub mod plan;
 pub mod shapes;
+pub mod split_joint;
 
 pub use autodiff::Autodiff;
 pub use decompose::Decompose;
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, layout};
 pub use plan::{ExplainPlan, Plan};
+pub use split_joint::SplitJoint;
 
 thunder_ir::passes! {
     /// Registers every pass of this crate with MLIR.
@@ -22,4 +24,5 @@ thunder_ir::passes! {
     Kernels,
     Plan,
     ExplainPlan,
+    SplitJoint,
 }

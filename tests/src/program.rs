@@ -8,8 +8,10 @@
 mod catalog;
 mod step;
 
+use anyhow::Result;
 use catalog::Catalog;
 use proptest::prelude::*;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use std::fmt::{self, Debug, Formatter};
 use std::sync::LazyLock;
 use thunder_tensor::{DType, Random, Tensor};
@@ -26,6 +28,22 @@ pub struct Program {
 impl Debug for Program {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{}on {:?}", self.text, self.inputs)
+    }
+}
+
+/// How many programs a property is checked of.
+pub const CASES: u32 = 200;
+
+/// How many steps their programs have at most.
+pub const STEPS: usize = 24;
+
+/// Checks a property of random programs, the same ones in every run; panics with a small one that lacks it.
+pub fn for_programs(property: impl Fn(&Program) -> Result<()>) {
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let check = |program| property(&program).map_err(|error| TestCaseError::fail(format!("{error:#}")));
+    if let Err(failure) = runner.run(&programs(STEPS), check) {
+        panic!("{failure}");
     }
 }
 

@@ -3,7 +3,7 @@
 use super::reverse::{active, has_rule, no_rule, reads};
 use std::collections::HashMap;
 use thunder_interface::{Decompose, dtype_of};
-use thunder_ir::{Attribute, Block, Operation, Region, Result, Rewriter, Type, Value};
+use thunder_ir::{Attribute, Block, Builder, Operation, Region, Result, Rewriter, Type, Value};
 
 use crate::shapes::find_function;
 
@@ -83,21 +83,27 @@ fn inline<'c>(call: Operation<'c>, rewriter: &Rewriter<'c>) -> Result {
     };
     let mut values: HashMap<Value<'c>, Value<'c>> = block.arguments().zip(call.operands()).collect();
     for op in block.operations() {
-        let mapped = |v: Value<'c>| values.get(&v).copied().unwrap_or(v);
         if op.has_trait("terminator") {
-            let results: Vec<_> = op.operands().map(mapped).collect();
+            let results: Vec<_> = op.operands().map(|v| values.get(&v).copied().unwrap_or(v)).collect();
             return rewriter.replace(call, &results);
         }
-        let copy = rewriter.clone_op(op);
-        copy.walk(|inner| {
-            for index in 0..inner.operand_count() {
-                let operand = inner.operand(index);
-                inner.set_operand(index, mapped(operand));
-            }
-        });
-        values.extend(op.results().zip(copy.results()));
+        cloned(rewriter, op, &mut values);
     }
     Err(callee.error("does not return"))
+}
+
+/// Copies `op` with the values that it reads replaced, and adds its results to them.
+pub fn cloned<'c>(b: &Builder<'c>, op: Operation<'c>, values: &mut HashMap<Value<'c>, Value<'c>>) -> Operation<'c> {
+    let copy = b.clone_op(op);
+    copy.walk(|inner| {
+        for index in 0..inner.operand_count() {
+            if let Some(value) = values.get(&inner.operand(index)) {
+                inner.set_operand(index, *value);
+            }
+        }
+    });
+    values.extend(op.results().zip(copy.results()));
+    copy
 }
 
 /// Erases what nothing needs.

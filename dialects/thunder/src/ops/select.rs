@@ -3,7 +3,7 @@
 use super::binary::SHAPES;
 use super::unary::{elementwise_samples, special_sample};
 use crate::build::*;
-use crate::compose::{converted, extents, full, widened};
+use crate::compose::{converted, widened};
 use crate::cotangent::{complement, only};
 use crate::literal::{Literal, Number as Known, literal_expr};
 use crate::{fold_constants, fold_to, infer_elements, one_shape};
@@ -94,7 +94,7 @@ impl Samples for Where<'_> {
 /// ```mlir
 /// %y = thunder.clamp %x min = 0.0 : f32 max = 6.0 : f32 : tensor<4xf32>
 /// ```
-#[op("thunder.clamp", pure, same_type, elementwise, verify, fold, interfaces(Scalar, Differentiate, Cost))]
+#[op("thunder.clamp", pure, same_type, elementwise, verify, fold, interfaces(Scalar, Cost))]
 pub struct Clamp {
     #[c(1)]
     operand: Operand<Tensor<Number>>,
@@ -131,26 +131,6 @@ impl Scalar for Clamp<'_> {
             value = value.min(&max);
         }
         value
-    }
-}
-
-impl<'c> Differentiate<'c> for Clamp<'c> {
-    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
-        // A bound is still inside.
-        let (x, dy) = (self.operand(), only(cotangents)?);
-        let sizes = extents(b, x)?;
-        let number = |bound: Option<Attribute<'c>>| match bound.and_then(Known::of) {
-            Some(Known::Float(bound)) => full(b, x.ty().element(), bound, &sizes).map(Some),
-            _ => Ok(None),
-        };
-        let above = number(self.min())?.map(|min| b.ge(x, min)).transpose()?;
-        let below = number(self.max())?.map(|max| b.le(x, max)).transpose()?;
-        let inside = match (above, below) {
-            (Some(above), Some(below)) => b.and(above, below)?,
-            (Some(inside), None) | (None, Some(inside)) => inside,
-            (None, None) => return Ok(vec![Some(dy)]),
-        };
-        Ok(vec![Some(b.where_(inside, dy, full(b, dy.ty().element(), 0.0, &sizes)?)?)])
     }
 }
 
