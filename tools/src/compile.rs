@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use thunder_ir::Module;
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_to};
+use thunder_passes::autodiff::{Mode, differentiate};
 use thunder_runtime::artifact::Artifact;
 
 use crate::registry::Contents;
@@ -23,6 +24,13 @@ struct Arguments {
     /// The function to compile.
     #[arg(long, default_value = "main")]
     entry: String,
+    /// Compile a derivative of the function instead; the value and its gradients unless another is named.
+    #[arg(long, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "value-and-grad",
+        value_parser = Mode::ALL.map(Mode::name))]
+    grad: Option<String>,
+    /// The numbers of the arguments to differentiate by; all of floats by default.
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "grad")]
+    wrt: Vec<usize>,
     /// What to compile for.
     #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
     target: String,
@@ -55,6 +63,7 @@ pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
 fn run(arguments: &Arguments, contents: &Contents) -> Result<()> {
     let context = contents.context();
     let mut module = read(&context, &arguments.path)?;
+    let entry = differentiated(&module, arguments)?;
     if let Some(name) = &arguments.compile_to {
         let phase = Phase::ALL.into_iter().find(|p| p.name() == name).context("the parser knows all phases")?;
         compile_to(&mut module, phase, true)?;
@@ -68,13 +77,21 @@ fn run(arguments: &Arguments, contents: &Contents) -> Result<()> {
     let Some(output) = &arguments.output else {
         bail!("say where the artifact goes: -o PATH.thb, or stop earlier with --compile-to");
     };
-    let options = Options { entry: arguments.entry.clone(), ..Options::default() };
+    let options = Options { entry, ..Options::default() };
     let compiled = compile(&mut module, &options)?;
     if arguments.timing {
         print_times(&compiled);
     }
     compiled.artifact.write(output)?;
     Ok(())
+}
+
+/// Writes the derivative that was asked for; the function to compile.
+fn differentiated(module: &Module<'_>, arguments: &Arguments) -> Result<String> {
+    let Some(mode) = &arguments.grad else { return Ok(arguments.entry.clone()) };
+    let mode: Mode = mode.parse().map_err(anyhow::Error::msg)?;
+    differentiate(module.operation(), &arguments.entry, mode, &arguments.wrt)?;
+    Ok(mode.function(&arguments.entry))
 }
 
 fn print_times(compiled: &Compiled) {

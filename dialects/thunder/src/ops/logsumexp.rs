@@ -3,9 +3,10 @@
 use crate::axes::{checked_axes, host_shapes, reduced};
 use crate::build::*;
 use crate::compose::{Extent, broadcast, converted, extents, full, reshape, widened};
+use crate::cotangent::{only, spread};
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule,
 };
 use thunder_ir::prelude::*;
@@ -22,7 +23,7 @@ use thunder_tensor::{Tensor as HostTensor, reduce};
 /// ```mlir
 /// %y = thunder.logsumexp %x axes = [1] : tensor<2x3xf32> -> tensor<2xf32>
 /// ```
-#[op("thunder.logsumexp", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+#[op("thunder.logsumexp", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Cost, Precision))]
 pub struct Logsumexp {
     /// What is reduced.
     #[c(1)]
@@ -85,6 +86,18 @@ impl Decompose for Logsumexp<'_> {
         }
         let ones = |(dim, size): (usize, &Extent<'b>)| if is_reduced(dim) { Extent::Known(1) } else { *size };
         Ok(vec![reshape(b, value, &sizes.iter().enumerate().map(ones).collect::<Vec<_>>())?])
+    }
+}
+
+impl<'c> Differentiate<'c> for Logsumexp<'c> {
+    /// `dy e^(x - y)`; where `y` is infinite, nothing is subtracted.
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let [x, y, dy] = [widened(b, self.operand())?, widened(b, self.out())?, widened(b, only(cotangents)?)?];
+        let (sizes, axes) = (extents(b, x)?, self.axes());
+        let repeated = |row| spread(b, row, &axes, self.keep_dims(), &sizes);
+        let shift = b.where_(b.isfinite(y)?, y, full(b, y.ty().element(), 0.0, &extents(b, y)?)?)?;
+        let dx = b.mul(repeated(dy)?, b.exp(b.sub(x, repeated(shift)?)?)?)?;
+        Ok(vec![Some(converted(b, dx, self.operand().ty().element())?)])
     }
 }
 
