@@ -1,7 +1,7 @@
 //! Compiled kernels: where their addresses come from.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use libloading::Library;
@@ -37,6 +37,9 @@ pub enum CodeError {
 #[derive(Debug)]
 pub struct SharedObject {
     library: Library,
+    /// Stays open as long as the library is loaded: the loader takes a path that it knows for the library
+    /// that it loaded from there, and a descriptor that was closed may be another file's next.
+    _file: OwnedFd,
 }
 
 impl SharedObject {
@@ -53,10 +56,9 @@ impl SharedObject {
             left = &left[written..];
         }
         let path = format!("/proc/self/fd/{}", file.as_raw_fd());
-        // SAFETY: the caller trusts the code. The loader keeps its own mapping, so that the file
-        // descriptor may close.
+        // SAFETY: the caller trusts the code.
         let library = unsafe { Library::new(path)? };
-        Ok(Self { library })
+        Ok(Self { library, _file: file })
     }
 }
 
