@@ -5,15 +5,17 @@ use thunder_interface::{Sample, SampleSet, type_of};
 use thunder_ir::op::OpDef;
 use thunder_ir::{Dialect, Module, Type};
 use thunder_passes::autodiff::{Mode, differentiate};
-use thunder_tensor::{DType, Random, Tensor, map2};
+use thunder_tensor::{DType, Random, Tensor, Tolerance, compare, map2};
 
-use crate::executor::{Executor, Reference};
+use crate::executor::{Artifact, Executor, Reference};
 use crate::sample;
 
 /// What first derivatives may differ from differences by, relative to the larger of 1 and themselves.
 const FIRST: f64 = 1e-8;
 /// The same for second derivatives.
 const SECOND: f64 = 1e-7;
+/// What compiled gradients may differ from those of the reference by, in single precision.
+const COMPILED: f64 = 1e-4;
 
 /// The largest step of differences, and how often it is halved.
 const STEP: f64 = 1.0 / 32.0;
@@ -192,6 +194,41 @@ fn check_sample(dialect: &'static Dialect, sample: &Sample, order: usize) -> Res
     let cotangents = results.iter().map(|t| random.uniform(DType::F64, t.shape(), -1.0..1.0));
     let inputs: Vec<_> = inputs.iter().cloned().chain(cotangents).collect();
     check(&module, &Mode::Vjp.function("sample"), &inputs, SECOND, 3)
+}
+
+/// Checks that machine code computes gradients in single precision as the reference does: those of an op's first sample,
+/// and of its first one with dynamic sizes.
+pub fn check_compiled(dialect: &'static Dialect, set: &SampleSet) -> Result<()> {
+    let fits = |sample: &&Sample| sample.dtypes.0.contains(&DType::F32) && !sample.specials;
+    let samples = || set.samples.iter().filter(fits);
+    let first = samples().next();
+    for sample in first.into_iter().chain(samples().find(|s| s.function.contains('?'))) {
+        compare_compiled(dialect, sample).with_context(|| format!("in\n{}", sample::text(sample, DType::F32)))?;
+    }
+    Ok(())
+}
+
+fn compare_compiled(dialect: &'static Dialect, sample: &Sample) -> Result<()> {
+    let context = sample::context(&[dialect]);
+    let module = Module::parse(&context, "sample.mlir", sample::text(sample, DType::F32).as_bytes())?;
+    let inputs = sample::inputs(sample, sample::body(sample::function(&module, "sample")?)?, 0x6a4d)?;
+    let results = Reference.run(&module, "sample", &inputs)?;
+    let floats: Vec<&Tensor> = results.iter().filter(|t| t.dtype().is_float()).collect();
+    if floats.is_empty() || !inputs.iter().any(|t| t.dtype().is_float()) {
+        return Ok(());
+    }
+    differentiate(module.operation(), "sample", Mode::Vjp, &[])?;
+    let mut random = Random::new(4);
+    let cotangents = floats.iter().map(|t| random.uniform(t.dtype(), t.shape(), -1.0..1.0));
+    let inputs: Vec<_> = inputs.iter().cloned().chain(cotangents).collect();
+    let name = Mode::Vjp.function("sample");
+    let expected = Reference.run(&module, &name, &inputs)?;
+    let actual = Artifact.run(&module, &name, &inputs)?;
+    for (actual, expected) in actual.iter().zip(&expected) {
+        let bound = if expected.dtype() == DType::F32 { COMPILED } else { 8.0 * expected.dtype().epsilon() };
+        compare(actual, expected, Tolerance::new(bound, bound)).map_err(|e| anyhow::anyhow!("{e}\nin\n{module}"))?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

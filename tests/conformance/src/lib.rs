@@ -59,7 +59,7 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// One test per op and dtype, two per op for its derivatives, one for its documentation, and one for the table.
+    /// One test per op and dtype, three per op for its derivatives, one for its documentation, and one for the table.
     pub fn trials(self) -> Vec<Trial> {
         let Self { dialect, samples, negative_tests } = self;
         let negative_tests: Arc<PathBuf> = Arc::new(negative_tests);
@@ -88,6 +88,10 @@ impl Subject {
                 let set = set.clone();
                 trials.push(trial(format!("{name}::{test}"), move || gradient::check_op(dialect, def, &set, order)));
             }
+            let compiled = set.clone();
+            trials.push(trial(format!("{name}::compiled_gradient"), move || {
+                gradient::check_compiled(dialect, &compiled)
+            }));
             let folder = Arc::clone(&negative_tests);
             trials.push(trial(format!("{name}::documentation"), move || {
                 ensure!(!set.samples.is_empty(), "has no samples");
