@@ -2,12 +2,18 @@
 // RUN: thunder-opt %s --thunder-decompose=all=true | FileCheck %s --check-prefix=ALL
 
 // A composite that no library has becomes primitives.
-// CHECK-LABEL: func.func @softmax
-// CHECK-NOT: thunder.softmax
-// CHECK: thunder.amax
-// CHECK: thunder.exp
-// CHECK: thunder.sum
-// CHECK: thunder.div
+// CHECK-LABEL: func.func @softmax(
+// CHECK-SAME:  %[[ARG0:.+]]: tensor<?x8xf32>) -> tensor<?x8xf32>
+// CHECK-NEXT:  %[[V0:.+]] = thunder.dim %[[ARG0]] axis = 0 : tensor<?x8xf32> -> index
+// CHECK-NEXT:  %[[V1:.+]] = thunder.amax %[[ARG0]] axes = [1] : tensor<?x8xf32> -> tensor<?xf32>
+// CHECK-NEXT:  %[[V2:.+]] = thunder.broadcast_in_dim %[[V1]], [%[[V0]]] dims = [0] : (tensor<?xf32>, index) -> tensor<?x8xf32>
+// CHECK-NEXT:  %[[V3:.+]] = thunder.sub %[[ARG0]], %[[V2]] : tensor<?x8xf32>
+// CHECK-NEXT:  %[[V4:.+]] = thunder.exp %[[V3]] : tensor<?x8xf32>
+// CHECK-NEXT:  %[[V5:.+]] = thunder.sum %[[V4]] axes = [1] : tensor<?x8xf32> -> tensor<?xf32>
+// CHECK-NEXT:  %[[V6:.+]] = thunder.reciprocal %[[V5]] : tensor<?xf32>
+// CHECK-NEXT:  %[[V7:.+]] = thunder.broadcast_in_dim %[[V6]], [%[[V0]]] dims = [0] : (tensor<?xf32>, index) -> tensor<?x8xf32>
+// CHECK-NEXT:  %[[V8:.+]] = thunder.mul %[[V4]], %[[V7]] : tensor<?x8xf32>
+// CHECK-NEXT:  return %[[V8]] : tensor<?x8xf32>
 func.func @softmax(%x: tensor<?x8xf32>) -> tensor<?x8xf32> {
   %y = thunder.softmax %x axis = 1 : tensor<?x8xf32>
   return %y : tensor<?x8xf32>
