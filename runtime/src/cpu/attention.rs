@@ -315,7 +315,8 @@ unsafe fn multiply<S: Simd>(
             let start = first + column;
             let stride = if start + width <= padded { width } else { padded - start };
             let wide = width.min(columns - column);
-            let panel = Panel { start: panels.wrapping_add(done * padded + start * deep), row: stride };
+            let from = panels.wrapping_add(done * padded + start * deep);
+            let panel = Panel { start: from, row: stride, ahead: (std::ptr::null(), 0) };
             let mut row = 0;
             for left in (1..=rows.div_ceil(height)).rev() {
                 let tall = (rows - row).div_ceil(left);

@@ -19,7 +19,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Cpu;
 use super::scratch::Aligned;
-use pack::{pack_panels, pack_rows};
+use pack::{LHS_ROW, pack_panels, pack_rows};
 use tile::{Destination, Panel, Rows, lanes, max_rows, max_vectors};
 
 /// Rows of the right-hand side that are multiplied at a time.
@@ -330,6 +330,8 @@ impl<T: Real> Task<'_, T> {
         let (task_rows, task_columns) = (self.rows.1 - self.rows.0, self.columns.1 - self.columns.0);
         let far = lhs.row >= 1024 && task_rows > 8 * height && task_columns > 16 * width;
         let pack_lhs = lhs.column != 1 || far;
+        // Tiles of nearly equal height: a last one of few rows could not hide latencies.
+        let tiles = task_rows.div_ceil(height);
         let mut first = 0;
         // k == 0 takes one round too: it writes zeros or the bias.
         while first == 0 || first < k {
@@ -337,43 +339,42 @@ impl<T: Real> Task<'_, T> {
             let mut packed = None;
             if pack_lhs {
                 let scratch = packed.insert(LHS.take());
-                scratch.reserve((self.rows.1 - self.rows.0) * depth * size_of::<T>());
+                scratch.reserve(task_rows * LHS_ROW * size_of::<T>());
                 let to = scratch.as_mut_ptr().cast::<T>();
-                let rows = self.rows;
                 // SAFETY: rows and depth lie within the product's sizes, and `to` has room for them.
-                unsafe { pack_rows(lhs.at(rows.0, first), (rows.1 - rows.0, depth), height, to) };
+                unsafe { pack_rows(lhs.at(self.rows.0, first), (task_rows, depth), to) };
             }
             let mut column = self.columns.0;
             while column < self.columns.1 {
                 let columns = width.min(self.columns.1 - column);
                 let vectors = columns.div_ceil(lanes);
-                let panel = match (self.panels, self.product.rhs) {
+                let mut panel = match (self.panels, self.product.rhs) {
                     (None, Rhs::Strided(rhs)) => {
                         let rhs = rhs.offset(self.offsets[1]);
-                        Panel { start: rhs.at(first, column).start, row: rhs.row }
+                        Panel { start: rhs.at(first, column).start, row: rhs.row, ahead: (std::ptr::null(), 0) }
                     }
                     (None, Rhs::Packed(_)) => unreachable!("a packed matrix has panels"),
                     (Some(panels), _) => {
                         // The last panel of a row of panels may be narrower.
                         let row = if column + width <= padded { width } else { padded - column };
                         let start = panels.wrapping_add(first * padded + column * depth);
-                        Panel { start, row }
+                        // Each pass over this panel fetches its share of the next one, which lies behind it.
+                        let share = (row * size_of::<T>()).div_ceil(tiles);
+                        Panel { start, row, ahead: (start.wrapping_add(depth * row), share) }
                     }
                 };
                 let bias = match self.product.bias {
                     bias if first > 0 || bias.is_null() => std::ptr::null(),
                     bias => bias.wrapping_add(column),
                 };
-                // Tiles of nearly equal height: a last one of few rows could not hide latencies.
-                let tiles = (self.rows.1 - self.rows.0).div_ceil(height);
                 let mut i = self.rows.0;
                 for left in (1..=tiles).rev() {
                     let rows = (self.rows.1 - i).div_ceil(left);
                     let from = match &packed {
                         Some(scratch) => Matrix {
-                            start: scratch.as_ptr().cast::<T>().wrapping_add((i - self.rows.0) * depth),
-                            row: 1,
-                            column: rows,
+                            start: scratch.as_ptr().cast::<T>().wrapping_add((i - self.rows.0) * LHS_ROW),
+                            row: LHS_ROW,
+                            column: 1,
                         },
                         None => lhs.at(i, first),
                     };
@@ -391,6 +392,7 @@ impl<T: Real> Task<'_, T> {
                     unsafe {
                         tile::tile(simd, (rows, vectors, depth), from, panel, destination);
                     }
+                    panel.ahead.0 = panel.ahead.0.wrapping_byte_add(depth * panel.ahead.1);
                     i += rows;
                 }
                 column += width;

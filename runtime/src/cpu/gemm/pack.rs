@@ -80,29 +80,31 @@ unsafe fn gather<T: Real>(from: Matrix<T>, (depth, columns): (usize, usize), row
     }
 }
 
-/// Packs `rows x depth` of the left-hand side as tiles of up to `height` rows and nearly equal height,
-/// each column by column, one after the other.
+/// From one packed row of the left-hand side to the next: no multiple of a page, so that the rows of a
+/// tile lie in different sets of the cache.
+pub(in crate::cpu) const LHS_ROW: usize = KC + 16;
+
+/// Packs `rows x depth` of the left-hand side, `depth <= KC`, as rows [`LHS_ROW`] apart.
 ///
 /// # Safety
-/// `from` is readable for `rows x depth`, `to` writable for as many numbers.
+/// `from` is readable for `rows x depth`, `to` writable for `rows * LHS_ROW` numbers.
 #[inline(always)]
-pub(in crate::cpu) unsafe fn pack_rows<T: Real>(
-    from: Matrix<T>,
-    (rows, depth): (usize, usize),
-    height: usize,
-    to: *mut T,
-) {
-    let tiles = rows.div_ceil(height);
-    let mut row = 0;
-    for left in (1..=tiles).rev() {
-        let tall = (rows - row).div_ceil(left);
-        let to = to.wrapping_add(row * depth);
+pub(in crate::cpu) unsafe fn pack_rows<T: Real>(from: Matrix<T>, (rows, depth): (usize, usize), to: *mut T) {
+    // Transposed: a line of the matrix holds this many rows of a column.
+    const GROUP: usize = 16;
+    if from.column == 1 {
+        for i in 0..rows {
+            // SAFETY: the caller's promise.
+            unsafe { to.add(i * LHS_ROW).copy_from_nonoverlapping(from.at(i, 0).start, depth) };
+        }
+        return;
+    }
+    for first in (0..rows).step_by(GROUP) {
         for p in 0..depth {
-            for i in 0..tall {
+            for i in first..rows.min(first + GROUP) {
                 // SAFETY: the caller's promise.
-                unsafe { *to.add(p * tall + i) = *from.at(row + i, p).start };
+                unsafe { *to.add(i * LHS_ROW + p) = *from.at(i, p).start };
             }
         }
-        row += tall;
     }
 }

@@ -3,6 +3,8 @@
 use pulp::bytemuck::Pod;
 use pulp::{Simd, WithSimd};
 
+use super::pack::LHS_ROW;
+
 /// A number that the tile multiplies.
 pub trait Real: Pod + PartialEq + Send + Sync {
     /// As many of them as a register holds.
@@ -71,6 +73,8 @@ pub(in crate::cpu) struct Panel<T> {
     pub start: *const T,
     /// Elements from one row to the next. Columns are adjacent.
     pub row: usize,
+    /// What to bring nearer while the tile is computed: for each row, so many bytes from here on.
+    pub ahead: (*const T, usize),
 }
 
 /// A block of rows of the left-hand side.
@@ -135,7 +139,7 @@ pub(in crate::cpu) unsafe fn tile<T: Real, S: Simd>(
                 $($rows => {
                     // Packed rows, whose strides the compiler then knows, are worth their own code
                     // only for tall tiles.
-                    if $rows + 1 >= max_rows::<S>() && lhs.row == 1 && lhs.column == $rows {
+                    if $rows + 1 >= max_rows::<S>() && lhs.row == LHS_ROW && lhs.column == 1 {
                         call(simd, Sized::<T, $rows, $vectors, true> { k, lhs, rhs, out })
                     } else {
                         call(simd, Sized::<T, $rows, $vectors, false> { k, lhs, rhs, out })
@@ -196,9 +200,27 @@ unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const
 ) {
     let lanes = lanes::<T, S>();
     let mut sums = [[T::splat(simd, T::ZERO); VECTORS]; ROWS];
-    let (row, column) = if PACKED { (1, ROWS) } else { (lhs.row, lhs.column) };
+    if out.column == 1 {
+        // By the time the sums are there, so is the memory that they go to.
+        for i in 0..ROWS {
+            for j in 0..VECTORS {
+                prefetch(out.start.wrapping_add(i * out.row + j * lanes));
+            }
+        }
+    }
+    let (row, column) = if PACKED { (LHS_ROW, 1) } else { (lhs.row, lhs.column) };
     let (mut a, mut b) = (lhs.start, rhs.start);
+    let (mut ahead, step) = (rhs.ahead.0.cast::<u8>(), rhs.ahead.1);
     for _ in 0..k {
+        if step > 0 {
+            prefetch(ahead);
+            for line in (64..192).step_by(64) {
+                if step > line {
+                    prefetch(ahead.wrapping_add(line));
+                }
+            }
+            ahead = ahead.wrapping_add(step);
+        }
         let mut columns = [T::splat(simd, T::ZERO); VECTORS];
         for (j, column) in columns.iter_mut().enumerate() {
             // SAFETY: the caller's promise about `rhs`; `b` is at a row below `k`.
@@ -251,4 +273,16 @@ unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const
             }
         }
     }
+}
+
+/// Starts to bring the line of an address into the first cache; any address will do.
+#[inline(always)]
+fn prefetch<T>(address: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a hint, which does not fault.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(address.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = address;
 }
