@@ -2,10 +2,14 @@
 //!
 //! Needs: kernels (functions with the attribute [`KERNEL`]) lowered to `linalg`, `tensor`, `arith`,
 //! `math` and `scf`. Guarantees: for each kernel a C function of its name that takes an array of
-//! pointers (inputs, then results, dense and row-major) and an array with the values of its symbols,
-//! as `thunder_runtime::program::Launch` wants. It reads its inputs and writes its results, which do
+//! pointers (inputs, then results, dense and row-major) and an array of numbers: the values of its
+//! symbols, the first row to compute, and how many rows, counted through the leading dimensions that
+//! [`ROWS`] names. Calls for ranges that cover all rows, each once, compute the results, as
+//! `thunder_runtime::program::Parallel` wants. It reads its inputs and writes its results, which do
 //! not overlap, keeps nothing, and calls nothing outside of libc and libm. Rows that the kernel's ops
 //! share are done one after the other, so that what passes between ops stays in the first cache.
+//!
+//! [`ROWS`]: thunder_passes::ROWS
 
 mod access;
 mod copies;
@@ -36,8 +40,7 @@ impl Pass for Entries {
         let body = module.region(0).entry().ok_or_else(|| module.error("has no body"))?;
         for function in body.operations() {
             if function.name() == "func.func" && function.attribute(KERNEL).is_some() {
-                entry::make(function)?;
-                cx.count("kernels", 1);
+                cx.count(if entry::make(function)? { "split kernels" } else { "whole kernels" }, 1);
             } else {
                 Rewriter::at(function).erase(function)?;
             }

@@ -242,52 +242,31 @@ impl<'c> Emitter<'_, 'c> {
         for symbol in &inner.symbols {
             dims.push(self.sizes.id(&self.shapes.symbol_value(op, symbol))?);
         }
-        let tensors: Vec<_> = op.operands().chain(op.results()).filter(|v| v.ty().as_tensor().is_some()).collect();
-        let parallel = self.rows(op, kernel, &inner, &tensors)?;
+        let parallel = self.rows(op, kernel, args.len(), &mut dims)?;
         self.program.steps.push(Step::Launch(Launch { kernel: id, args, dims, parallel }));
         Ok(())
     }
 
-    /// How the rows of a kernel's first result may be split over threads: only where their number is
-    /// a size of its own, which no other dimension shares.
+    /// Adds the range of all rows to a kernel's numbers; how it may be split over threads.
     fn rows(
         &mut self,
         op: Operation<'c>,
         kernel: Operation<'c>,
-        inner: &Shapes<'_>,
-        args: &[Value<'c>],
+        args: usize,
+        dims: &mut Vec<DimId>,
     ) -> Result<Option<Parallel>> {
-        let rows = kernel.attribute(ROWS).and_then(|a| a.as_i64_array()).unwrap_or_default();
-        let body = kernel.region(0).entry().ok_or_else(|| kernel.error("has no body"))?;
-        let results = body.terminator().map_or_else(Vec::new, |t| t.operands().collect());
-        let border: Vec<Value<'_>> = body.arguments().chain(results).collect();
-        let first = body.argument_count();
-        let Some(leading) = border.get(first).and_then(|v| inner.dims(*v).first().cloned()) else { return Ok(None) };
-        let Some(dim) = (0..inner.symbols.len()).find(|i| Dim::symbol(*i as u32) == leading) else { return Ok(None) };
-        let mut is_aligned = Vec::new();
-        for (value, rows) in border.iter().zip(&rows).filter(|(v, _)| v.ty().as_tensor().is_some()) {
-            let dims = inner.dims(*value);
-            let aligned = *rows > 0 && dims.first() == Some(&leading);
-            let elsewhere = dims.iter().skip(usize::from(aligned)).any(|d| d.mentions(dim as u32));
-            if elsewhere {
-                return Ok(None);
-            }
-            is_aligned.push(aligned);
+        let rows = kernel.attribute(ROWS).and_then(|a| a.as_i64_array()).and_then(|r| r.last().copied()).unwrap_or(0);
+        let sizes = self.shapes.dims(op.result(0));
+        let (leading, row) = sizes.split_at(rows as usize);
+        let product = |dims: &[Dim]| dims.iter().fold(Dim::Known(1), |p, d| p.mul(d));
+        let (start, length) = (dims.len() as u32, dims.len() as u32 + 1);
+        dims.extend([self.sizes.id(&Dim::Known(0))?, self.sizes.id(&product(leading))?]);
+        if rows == 0 {
+            return Ok(None);
         }
-        let mut advance = Vec::new();
-        for (value, aligned) in args.iter().zip(&is_aligned) {
-            let row = self
-                .shapes
-                .dims(*value)
-                .iter()
-                .skip(1)
-                .fold(Dim::Known(self.dtype(*value)?.size() as i64), |p, d| p.mul(d));
-            advance.push(if *aligned { Some(self.sizes.id(&row)?) } else { None });
-        }
-        let elements = self.shapes.dims(op.result(0)).iter().skip(1).fold(Dim::Known(1), |p, d| p.mul(d));
-        let divisor = self.sizes.id(&elements.max(&Dim::Known(1)))?;
-        let grain = self.sizes.ceil_div(GRAIN, divisor);
-        Ok(Some(Parallel { dim: dim as u32, start: None, grain, advance }))
+        let elements = self.sizes.id(&product(row).max(&Dim::Known(1)))?;
+        let grain = self.sizes.ceil_div(GRAIN, elements);
+        Ok(Some(Parallel { dim: length, start: Some(start), grain, advance: vec![None; args] }))
     }
 
     fn library(&mut self, op: Operation<'c>, call: &LibraryCall<'_>) -> Result {

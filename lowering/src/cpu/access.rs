@@ -72,6 +72,11 @@ impl Access {
         Self { loops: kept.len(), indices: self.indices.iter().skip(n).map(rename).collect() }
     }
 
+    /// The same among more loops.
+    pub fn within(self, loops: usize) -> Self {
+        Self { loops, ..self }
+    }
+
     /// The number of loops.
     pub fn loops(&self) -> usize {
         self.loops

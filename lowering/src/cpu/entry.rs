@@ -18,14 +18,26 @@ pub struct Buffer<'c> {
     pub sizes: Vec<Value<'c>>,
 }
 
-/// Replaces the kernel `function` by a C function of its name.
-pub fn make(function: Operation<'_>) -> Result {
+/// Replaces the kernel `function` by a C function of its name; whether it computes any range of its rows alone.
+pub fn make(function: Operation<'_>) -> Result<bool> {
     let signature = Signature::of(function)?;
     let body = signature.body(function)?;
-    fill(function, &signature, body)?;
-    signature.entry(function)?;
-    Rewriter::at(function).erase(function)
+    let splits = fill(function, &signature, body)?;
+    signature.entry(function, splits)?;
+    Rewriter::at(function).erase(function)?;
+    Ok(splits)
 }
+
+/// Which rows a call of a kernel computes.
+pub struct Range<'c> {
+    /// The first, counted through all leading dimensions that are rows.
+    pub start: Value<'c>,
+    /// How many.
+    pub length: Value<'c>,
+}
+
+/// The numbers that a kernel takes after its symbols.
+const RANGE: usize = 2;
 
 /// What crosses the border of a kernel.
 struct Signature<'c> {
@@ -64,13 +76,13 @@ impl<'c> Signature<'c> {
         format!("{}.body", self.name)
     }
 
-    /// An empty private function that takes every pointer and symbol. Pointers are arguments of their own
-    /// so that they can be said not to alias.
+    /// An empty private function that takes every pointer, symbol and the range of rows. Pointers are
+    /// arguments of their own so that they can be said not to alias.
     fn body(&self, function: Operation<'c>) -> Result<Block<'c>> {
         let cx = function.context();
         let pointer = pointer_type(cx)?;
         let mut inputs = vec![pointer; self.tensors()];
-        inputs.resize(self.tensors() + self.symbols, Type::index(cx));
+        inputs.resize(self.tensors() + self.symbols + RANGE, Type::index(cx));
         let alone = Attribute::dictionary(cx, &[("llvm.noalias", Attribute::unit(cx))]);
         let mut attributes = vec![alone; self.tensors()];
         attributes.resize(inputs.len(), Attribute::dictionary(cx, &[]));
@@ -86,8 +98,9 @@ impl<'c> Signature<'c> {
         Ok(body.region(0).append_block(&arguments))
     }
 
-    /// The public function: loads pointers and symbols, and calls the body.
-    fn entry(&self, function: Operation<'c>) -> Result {
+    /// The public function: loads pointers and numbers, and calls the body. One that does not split
+    /// does everything for the range that starts at 0.
+    fn entry(&self, function: Operation<'c>, splits: bool) -> Result {
         let cx = function.context();
         let (pointer, long) = (pointer_type(cx)?, Type::int(cx, 64));
         let rewriter = Rewriter::at(function);
@@ -104,25 +117,37 @@ impl<'c> Signature<'c> {
             let at = element_address(&rewriter, block.argument(0), pointer, number)?;
             arguments.push(load(&rewriter, at, pointer)?);
         }
-        for number in 0..self.symbols {
+        for number in 0..self.symbols + RANGE {
             let at = element_address(&rewriter, block.argument(1), long, number)?;
             let value = load(&rewriter, at, long)?;
             arguments.push(cast(&rewriter, value, Type::index(cx))?);
         }
+        let done = rewriter.insert(&Blueprint::new("func.return"))?;
+        rewriter.before(done);
+        if !splits {
+            let start = arguments[arguments.len() - RANGE];
+            let zero = index(&rewriter, 0)?;
+            let is_first = equal(&rewriter, start, zero)?;
+            let first = rewriter.insert(&Blueprint::new("scf.if").operands([is_first]).regions(2))?;
+            rewriter.at_end(first.region(0).append_block(&[]));
+            let end = rewriter.insert(&Blueprint::new("scf.yield"))?;
+            rewriter.before(end);
+        }
         let callee = Attribute::symbol(cx, &self.body_name());
         rewriter.insert(&Blueprint::new("func.call").operands(arguments).attribute("callee", callee))?;
-        rewriter.insert(&Blueprint::new("func.return"))?;
         Ok(())
     }
 }
 
-/// Moves the ops of `function` into the empty `body`, between its pointers.
-fn fill<'c>(function: Operation<'c>, signature: &Signature<'c>, body: Block<'c>) -> Result {
+/// Moves the ops of `function` into the empty `body`, between its pointers; whether it works on ranges.
+fn fill<'c>(function: Operation<'c>, signature: &Signature<'c>, body: Block<'c>) -> Result<bool> {
     let old = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
     let rewriter = Rewriter::at_end_of(body, function.location());
     let done = rewriter.insert(&Blueprint::new("func.return"))?;
     rewriter.before(done);
-    let symbols: Vec<_> = body.arguments().skip(signature.tensors()).collect();
+    let mut symbols: Vec<_> = body.arguments().skip(signature.tensors()).collect();
+    let range = symbols.split_off(signature.symbols);
+    let range = Range { start: range[0], length: range[1] };
     let mut sizes = SizeValues { builder: &rewriter, symbols, known: HashMap::new() };
     let mut pointers = body.arguments();
     let mut inputs = Vec::new();
@@ -140,24 +165,24 @@ fn fill<'c>(function: Operation<'c>, signature: &Signature<'c>, body: Block<'c>)
             results.push(buffer);
             continue;
         }
-        let tensor = buffer.read(&rewriter, 0, None)?;
+        let tensor = buffer.read(&rewriter, &Part::Whole)?;
         values.push(tensor);
         inputs.push((tensor, buffer));
     }
     // Where the results go exists before they are computed, so that they are computed there.
-    let whole = results.iter().map(|buffer| buffer.view(&rewriter, 0, None)).collect::<Result<Vec<_>>>()?;
+    let whole = results.iter().map(|buffer| buffer.view(&rewriter, &Part::Whole)).collect::<Result<Vec<_>>>()?;
     rewriter.inline_block(old, done, &values);
     let returned = previous(body, done).ok_or_else(|| function.error("does not return"))?;
     let outputs: Vec<_> = returned.operands().zip(results).collect();
     rewriter.before(done);
     Rewriter::at(returned).erase(returned)?;
-    if rows::split(function, body, &inputs, &outputs, &rewriter)? {
-        return Ok(());
+    if rows::split(function, body, &inputs, &outputs, range, &rewriter)? {
+        return Ok(true);
     }
     for ((value, _), view) in outputs.iter().zip(whole) {
         store(&rewriter, *value, view)?;
     }
-    Ok(())
+    Ok(false)
 }
 
 fn previous<'c>(block: Block<'c>, op: Operation<'c>) -> Option<Operation<'c>> {
@@ -166,61 +191,96 @@ fn previous<'c>(block: Block<'c>, op: Operation<'c>) -> Option<Operation<'c>> {
     ops[..at].last().copied()
 }
 
+/// Part of a tensor in memory.
+pub enum Part<'c> {
+    /// All of it.
+    Whole,
+    /// What belongs to one of the rows that its first `rank` dimensions count.
+    Row {
+        /// How many dimensions.
+        rank: usize,
+        /// Which row.
+        number: Value<'c>,
+    },
+    /// Some of its elements, in one dimension.
+    Elements(Range<'c>),
+}
+
 impl<'c> Buffer<'c> {
-    /// The memory of the whole tensor, or of the row number `row` where the first `rows` dimensions count rows.
-    pub fn view(&self, b: &Builder<'c>, rows: usize, row: Option<Value<'c>>) -> Result<Value<'c>> {
-        let cx = b.context();
-        let (pointer_ty, long) = (pointer_type(cx)?, Type::int(cx, 64));
-        let rank = self.known.len() - rows;
-        let arrays = if rank == 0 { String::new() } else { format!(", array<{rank} x i64>, array<{rank} x i64>") };
-        let descriptor = parse_type(cx, &format!("!llvm.struct<(ptr, ptr, i64{arrays})>"))?;
+    /// The memory of a part.
+    pub fn view(&self, b: &Builder<'c>, part: &Part<'c>) -> Result<Value<'c>> {
+        let (known, sizes) = self.extents(part);
         let mut pointer = self.pointer;
-        if let Some(row) = row {
-            let mut offset = row;
-            for size in &self.sizes[rows..] {
-                offset = multiply(b, offset, *size)?;
-            }
-            let offset = cast(b, offset, long)?;
-            pointer = b
-                .insert(
-                    &Blueprint::new("llvm.getelementptr")
-                        .operands([pointer, offset])
-                        .results([pointer_ty])
-                        .attribute("elem_type", Attribute::of_type(self.element))
-                        .attribute("rawConstantIndices", parse(cx, "array<i32: -2147483648>")?),
-                )?
-                .result(0);
-        }
-        let insert = |into: Value<'c>, value: Value<'c>, at: String| -> Result<Value<'c>> {
-            let op = Blueprint::new("llvm.insertvalue")
-                .operands([into, value])
-                .results([descriptor])
-                .attribute("position", parse(cx, &format!("array<i64: {at}>"))?);
-            Ok(b.insert(&op)?.result(0))
+        let offset = match part {
+            Part::Whole => None,
+            Part::Row { number, .. } => Some(*number),
+            Part::Elements(range) => Some(range.start),
         };
-        let mut value = b.insert(&Blueprint::new("llvm.mlir.poison").results([descriptor]))?.result(0);
-        value = insert(value, pointer, "0".into())?;
-        value = insert(value, pointer, "1".into())?;
-        let zero = constant(b, Attribute::integer(long, 0), long)?;
-        value = insert(value, zero, "2".into())?;
-        let mut stride = index(b, 1)?;
-        for axis in (0..rank).rev() {
-            let size = self.sizes[rows + axis];
-            value = insert(value, cast(b, size, long)?, format!("3, {axis}"))?;
-            value = insert(value, cast(b, stride, long)?, format!("4, {axis}"))?;
-            stride = multiply(b, stride, size)?;
+        if let Some(mut offset) = offset {
+            if let Part::Row { .. } = part {
+                for size in &sizes {
+                    offset = multiply(b, offset, *size)?;
+                }
+            }
+            pointer = advance(b, pointer, offset, self.element)?;
         }
-        cast(b, value, Type::memref(self.element, &self.known[rows..]))
+        let descriptor = describe(b, pointer, &sizes)?;
+        cast(b, descriptor, Type::memref(self.element, &known))
     }
 
     /// The contents of such a view as a tensor.
-    pub fn read(&self, b: &Builder<'c>, rows: usize, row: Option<Value<'c>>) -> Result<Value<'c>> {
-        let view = self.view(b, rows, row)?;
-        let ty = Type::tensor(self.element, &self.known[rows..]);
+    pub fn read(&self, b: &Builder<'c>, part: &Part<'c>) -> Result<Value<'c>> {
+        let view = self.view(b, part)?;
+        let ty = Type::tensor(self.element, &self.extents(part).0);
         let unit = Attribute::unit(b.context());
         let op = Blueprint::new("bufferization.to_tensor").operands([view]).results([ty]).attribute("restrict", unit);
         Ok(b.insert(&op)?.result(0))
     }
+
+    fn extents(&self, part: &Part<'c>) -> (Vec<Option<i64>>, Vec<Value<'c>>) {
+        match part {
+            Part::Whole => (self.known.clone(), self.sizes.clone()),
+            Part::Row { rank, .. } => (self.known[*rank..].to_vec(), self.sizes[*rank..].to_vec()),
+            Part::Elements(range) => (vec![None], vec![range.length]),
+        }
+    }
+}
+
+fn advance<'c>(b: &Builder<'c>, pointer: Value<'c>, elements: Value<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+    let elements = cast(b, elements, Type::int(b.context(), 64))?;
+    let op = Blueprint::new("llvm.getelementptr")
+        .operands([pointer, elements])
+        .results([pointer.ty()])
+        .attribute("elem_type", Attribute::of_type(ty))
+        .attribute("rawConstantIndices", parse(b.context(), "array<i32: -2147483648>")?);
+    Ok(b.insert(&op)?.result(0))
+}
+
+/// What the LLVM dialect has for a dense memref.
+fn describe<'c>(b: &Builder<'c>, pointer: Value<'c>, sizes: &[Value<'c>]) -> Result<Value<'c>> {
+    let (cx, rank) = (b.context(), sizes.len());
+    let long = Type::int(cx, 64);
+    let arrays = if rank == 0 { String::new() } else { format!(", array<{rank} x i64>, array<{rank} x i64>") };
+    let descriptor = parse_type(cx, &format!("!llvm.struct<(ptr, ptr, i64{arrays})>"))?;
+    let insert = |into: Value<'c>, value: Value<'c>, at: String| -> Result<Value<'c>> {
+        let op = Blueprint::new("llvm.insertvalue")
+            .operands([into, value])
+            .results([descriptor])
+            .attribute("position", parse(cx, &format!("array<i64: {at}>"))?);
+        Ok(b.insert(&op)?.result(0))
+    };
+    let mut value = b.insert(&Blueprint::new("llvm.mlir.poison").results([descriptor]))?.result(0);
+    value = insert(value, pointer, "0".into())?;
+    value = insert(value, pointer, "1".into())?;
+    let zero = constant(b, Attribute::integer(long, 0), long)?;
+    value = insert(value, zero, "2".into())?;
+    let mut stride = index(b, 1)?;
+    for (axis, size) in sizes.iter().enumerate().rev() {
+        value = insert(value, cast(b, *size, long)?, format!("3, {axis}"))?;
+        value = insert(value, cast(b, stride, long)?, format!("4, {axis}"))?;
+        stride = multiply(b, stride, *size)?;
+    }
+    Ok(value)
 }
 
 /// Writes `tensor` to the memory `view`.
@@ -272,7 +332,13 @@ impl<'c> SizeValues<'_, 'c> {
     }
 }
 
-fn binary<'c>(b: &Builder<'c>, name: &str, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
+fn equal<'c>(b: &Builder<'c>, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
+    let op = Blueprint::new("arith.cmpi").operands([x, y]).results([Type::int(b.context(), 1)]);
+    Ok(b.insert(&op.attribute("predicate", Attribute::i64(b.context(), 0)))?.result(0))
+}
+
+/// An operation on two values of one type.
+pub fn binary<'c>(b: &Builder<'c>, name: &str, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
     Ok(b.insert(&Blueprint::new(name).operands([x, y]).results([x.ty()]))?.result(0))
 }
 

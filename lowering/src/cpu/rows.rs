@@ -1,34 +1,33 @@
-//! One loop over the rows that a kernel's ops share.
+//! One loop over a range of the rows that a kernel's ops share.
 //!
 //! Ops whose results are made row by row from the same rows of other results are repeated inside of the
-//! loop on single rows; what passes between them is one row long. The ops outside stay where they
-//! still are needed, and are dead elsewhere.
+//! loop on single rows; what passes between them is one row long. Rows that are single elements need no
+//! loop: the ops are repeated on the range as one dimension. The ops outside stay where they still are
+//! needed, and are dead elsewhere.
 
 use std::collections::{HashMap, HashSet};
 use thunder_ir::{Attribute, Block, Blueprint, Builder, Operation, Result, Rewriter, Type, Value};
 use thunder_passes::ROWS;
 
 use super::access::Access;
-use super::entry::{Buffer, add, index, multiply, store};
+use super::entry::{Buffer, Part, Range, add, binary, index, store};
 
-/// Makes the loop before `rewriter`'s place and stores the results there; `false` where rows gain nothing.
+/// Computes the rows of `range` before `rewriter`'s place and stores them; `false` where the ops share no rows.
 pub fn split<'c>(
     function: Operation<'c>,
     body: Block<'c>,
     inputs: &[(Value<'c>, Buffer<'c>)],
     outputs: &[(Value<'c>, Buffer<'c>)],
+    range: Range<'c>,
     rewriter: &Rewriter<'c>,
 ) -> Result<bool> {
-    let declared = function.attribute(ROWS).and_then(|a| a.as_i64_array()).and_then(|r| r.last().copied()).unwrap_or(0);
-    let Some((_, first)) = outputs.first() else { return Ok(false) };
-    for rows in (1..=declared.max(0) as usize).rev() {
-        let Some(plan) = Plan::of(body, outputs, rows)? else { continue };
-        if plan.is_worthwhile(body) {
-            plan.emit(body, inputs, outputs, &first.sizes[..rows], rewriter)?;
-            return Ok(true);
-        }
+    let rows = function.attribute(ROWS).and_then(|a| a.as_i64_array()).and_then(|r| r.last().copied()).unwrap_or(0);
+    if rows <= 0 || outputs.is_empty() {
+        return Ok(false);
     }
-    Ok(false)
+    let Some(plan) = Plan::of(body, outputs, rows as usize)? else { return Ok(false) };
+    plan.emit(body, inputs, outputs, range, rewriter)?;
+    Ok(true)
 }
 
 /// Which ops are repeated for each row.
@@ -58,6 +57,7 @@ impl<'c> Plan<'c> {
                 "bufferization.to_tensor" | "tensor.empty" => {}
                 "arith.constant" if op.attribute("value").is_some_and(|a| a.splat_value().is_some()) => {}
                 "tensor.cast" => open.push(op.operand(0)),
+                "tensor.insert_slice" if covers_rows(op, rows) => open.extend([op.operand(0), op.operand(1)]),
                 "linalg.fill" => {
                     plan.loops.insert(op, (0..rows).collect());
                     open.push(op.operand(1));
@@ -102,175 +102,232 @@ impl<'c> Plan<'c> {
         op.operands().any(|v| self.aligned.contains(&v) && v.defining_op().is_some_and(makes_values))
     }
 
-    /// Whether something passes between ops, and rows are not single elements.
-    fn is_worthwhile(&self, body: Block<'c>) -> bool {
-        let ops: Vec<_> = body.operations().into_iter().filter(|op| self.loops.contains_key(op)).collect();
-        let computing = ops.iter().filter(|op| op.name() == "linalg.generic");
-        let long = ops.iter().any(|op| {
-            let iterators = op.attribute("iterator_types").and_then(|a| a.as_array()).map_or(0, |a| a.len());
-            op.name() == "linalg.generic" && iterators > self.rows
+    /// Whether rows are single elements, all made alike.
+    fn is_flat(&self) -> bool {
+        let alike = self.loops.iter().all(|(op, loops)| {
+            let is_free = self.rows == 1 || positions(*op).is_empty();
+            is_free && iterators(*op).is_none_or(|all| all.len() == loops.len())
         });
-        computing.count() > 1 && long
+        let single = |value: &Value<'c>| {
+            let is_constant = value.defining_op().is_some_and(|op| op.name() == "arith.constant");
+            !is_constant && value.ty().as_tensor().is_some_and(|ty| ty.rank() == self.rows)
+        };
+        // The ops with loops make all values, or take them as they are.
+        let whole = |value: &Value<'c>| value.defining_op().is_none_or(|op| op.name() != "tensor.insert_slice");
+        alike && self.aligned.iter().all(|value| single(value) && whole(value))
     }
 
     fn emit(
-        &self,
+        self,
         body: Block<'c>,
         inputs: &[(Value<'c>, Buffer<'c>)],
         outputs: &[(Value<'c>, Buffer<'c>)],
-        sizes: &[Value<'c>],
+        range: Range<'c>,
         rewriter: &Rewriter<'c>,
     ) -> Result {
         let ops: Vec<_> = body.operations();
-        let (zero, one) = (index(rewriter, 0)?, index(rewriter, 1)?);
-        let mut indices = Vec::new();
-        let mut row = zero;
-        for size in sizes {
-            let loop_op = rewriter.insert(&Blueprint::new("scf.for").operands([zero, *size, one]).regions(1))?;
+        let (part, indices) = if self.is_flat() {
+            (Part::Elements(range), Vec::new())
+        } else {
+            let (zero, one) = (index(rewriter, 0)?, index(rewriter, 1)?);
+            let loop_op = rewriter.insert(&Blueprint::new("scf.for").operands([zero, range.length, one]).regions(1))?;
             let block = loop_op.region(0).append_block(&[(Type::index(rewriter.context()), rewriter.location())]);
             rewriter.at_end(block);
             let end = rewriter.insert(&Blueprint::new("scf.yield"))?;
             rewriter.before(end);
-            let scaled = multiply(rewriter, row, *size)?;
-            row = add(rewriter, scaled, block.argument(0))?;
-            indices.push(block.argument(0));
-        }
-        let views = outputs
-            .iter()
-            .map(|(_, buffer)| buffer.view(rewriter, self.rows, Some(row)))
-            .collect::<Result<Vec<_>>>()?;
-        let mut made: HashMap<Value<'c>, Value<'c>> = HashMap::new();
+            let number = add(rewriter, range.start, block.argument(0))?;
+            let indices = delinearize(rewriter, number, &outputs[0].1.sizes[..self.rows])?;
+            (Part::Row { rank: self.rows, number }, indices)
+        };
+        let views = outputs.iter().map(|(_, buffer)| buffer.view(rewriter, &part)).collect::<Result<Vec<_>>>()?;
+        let mut copies = Copies { plan: &self, b: rewriter, part: &part, indices, made: HashMap::new() };
         for (tensor, buffer) in inputs {
             if self.aligned.contains(tensor) {
-                made.insert(*tensor, buffer.read(rewriter, self.rows, Some(row))?);
+                copies.made.insert(*tensor, buffer.read(rewriter, &part)?);
             }
         }
         for op in ops {
-            self.repeat(op, rewriter, &indices, &mut made)?;
+            copies.repeat(op)?;
         }
         for ((value, _), view) in outputs.iter().zip(views) {
-            store(rewriter, made[value], view)?;
+            store(rewriter, copies.value(*value)?, view)?;
         }
         Ok(())
     }
+}
 
-    /// One row of what `op` makes, if that is aligned.
-    fn repeat(
-        &self,
-        op: Operation<'c>,
-        b: &Builder<'c>,
-        indices: &[Value<'c>],
-        made: &mut HashMap<Value<'c>, Value<'c>>,
-    ) -> Result {
-        if op.result_count() == 0 || !self.aligned.contains(&op.result(0)) || made.contains_key(&op.result(0)) {
+/// The ops of a plan on one part of their rows.
+struct Copies<'a, 'c> {
+    plan: &'a Plan<'c>,
+    b: &'a Builder<'c>,
+    part: &'a Part<'c>,
+    /// Of the row in each dimension that counts rows.
+    indices: Vec<Value<'c>>,
+    /// What stands for each value that is aligned.
+    made: HashMap<Value<'c>, Value<'c>>,
+}
+
+impl<'c> Copies<'_, 'c> {
+    /// The part of what `op` makes, if that is aligned.
+    fn repeat(&mut self, op: Operation<'c>) -> Result {
+        let is_done = |v: Value<'c>| !self.plan.aligned.contains(&v) || self.made.contains_key(&v);
+        if op.result_count() == 0 || is_done(op.result(0)) {
             return Ok(());
         }
         if op.name() == "linalg.fill" {
             // Each user gets a fill of its own, so that it may accumulate in place.
             return Ok(());
         }
+        let b = self.b;
         let value = match op.name() {
-            "tensor.empty" => self.empty(op, b)?,
+            "tensor.empty" => self.empty(op)?,
             "arith.constant" => {
-                let ty = self.row_type(op.result(0).ty());
+                let ty = self.ty(op.result(0).ty());
                 let splat = op.attribute("value").and_then(|a| a.splat_value()).and_then(|v| Attribute::splat(ty, v));
                 let splat = splat.ok_or_else(|| op.error("internal: is not the same everywhere"))?;
                 super::entry::constant(b, splat, ty)?
             }
             "tensor.cast" => {
-                let (from, to) = (made[&op.operand(0)], self.row_type(op.result(0).ty()));
+                let (from, to) = (self.made[&op.operand(0)], self.ty(op.result(0).ty()));
                 if from.ty() == to {
                     from
                 } else {
                     b.insert(&Blueprint::new("tensor.cast").operands([from]).results([to]))?.result(0)
                 }
             }
+            "tensor.insert_slice" => self.insert_slice(op)?,
             "linalg.generic" => {
-                let copy = self.generic(op, b, indices, made)?;
-                made.extend(op.results().zip(copy.results()));
+                let copy = self.generic(op)?;
+                self.made.extend(op.results().zip(copy.results()));
                 return Ok(());
             }
             name => return Err(op.error(format!("internal: '{name}' has no form for one row"))),
         };
-        made.insert(op.result(0), value);
+        self.made.insert(op.result(0), value);
         Ok(())
     }
 
-    fn row_type(&self, ty: Type<'c>) -> Type<'c> {
-        let dims = ty.as_tensor().map(|t| t.dims()).unwrap_or_default();
-        Type::tensor(ty.element(), &dims[self.rows..])
+    /// What stands for an aligned value.
+    fn value(&self, value: Value<'c>) -> Result<Value<'c>> {
+        match value.defining_op().filter(|op| op.name() == "linalg.fill") {
+            Some(fill) => self.fill(fill),
+            None => Ok(self.made[&value]),
+        }
     }
 
-    fn empty(&self, op: Operation<'c>, b: &Builder<'c>) -> Result<Value<'c>> {
+    fn ty(&self, ty: Type<'c>) -> Type<'c> {
+        match self.part {
+            Part::Elements(_) => Type::tensor(ty.element(), &[None]),
+            _ => {
+                let dims = ty.as_tensor().map(|t| t.dims()).unwrap_or_default();
+                Type::tensor(ty.element(), &dims[self.plan.rows..])
+            }
+        }
+    }
+
+    fn empty(&self, op: Operation<'c>) -> Result<Value<'c>> {
         let ty = op.result(0).ty();
-        let dims = ty.as_tensor().map(|t| t.dims()).unwrap_or_default();
-        let skipped = dims[..self.rows].iter().filter(|d| d.is_none()).count();
-        let sizes = op.operands().skip(skipped);
-        let row = Blueprint::new("tensor.empty").operands(sizes).results([self.row_type(ty)]);
-        Ok(b.insert(&row)?.result(0))
+        let sizes: Vec<_> = match self.part {
+            Part::Elements(range) => vec![range.length],
+            _ => {
+                let dims = ty.as_tensor().map(|t| t.dims()).unwrap_or_default();
+                let skipped = dims[..self.plan.rows].iter().filter(|d| d.is_none()).count();
+                op.operands().skip(skipped).collect()
+            }
+        };
+        let part = Blueprint::new("tensor.empty").operands(sizes).results([self.ty(ty)]);
+        Ok(self.b.insert(&part)?.result(0))
     }
 
-    fn generic(
-        &self,
-        op: Operation<'c>,
-        b: &Builder<'c>,
-        indices: &[Value<'c>],
-        made: &HashMap<Value<'c>, Value<'c>>,
-    ) -> Result<Operation<'c>> {
-        let loops = &self.loops[&op];
+    fn insert_slice(&self, op: Operation<'c>) -> Result<Value<'c>> {
+        let operands = [self.value(op.operand(0))?, self.value(op.operand(1))?];
+        let copy = self.b.clone_op(op);
+        for (number, operand) in operands.into_iter().enumerate() {
+            copy.set_operand(number, operand);
+        }
+        for name in SLICE {
+            let inner = &slice_entries(op, name)[self.plan.rows..];
+            copy.set_attribute(name, Attribute::i64_array(self.b.context(), inner));
+        }
+        copy.result(0).set_type(self.ty(op.result(0).ty()));
+        Ok(copy.result(0))
+    }
+
+    fn generic(&self, op: Operation<'c>) -> Result<Operation<'c>> {
+        let (rows, loops) = (self.plan.rows, &self.plan.loops[&op]);
         let accesses = Access::all_of(op)?;
         let kept: Vec<usize> = (0..accesses[0].loops()).filter(|i| !loops.contains(i)).collect();
+        let is_flat = matches!(self.part, Part::Elements(_));
         let mut operands = Vec::new();
         let mut maps = Vec::new();
         for (operand, access) in op.operands().zip(&accesses) {
-            let aligned = access.leading(self.rows).as_ref() == Some(loops);
-            let fill = operand.defining_op().filter(|d| aligned && d.name() == "linalg.fill");
-            operands.push(match fill {
-                Some(fill) => self.fill(fill, b, made)?,
-                None if aligned => made[&operand],
-                None => operand,
-            });
-            maps.push(access.restricted(if aligned { self.rows } else { 0 }, &kept).to_attribute(op)?);
+            let aligned = access.leading(rows).as_ref() == Some(loops);
+            operands.push(if aligned { self.value(operand)? } else { operand });
+            let map = match (is_flat, aligned) {
+                (true, true) => Access::identity(1),
+                (true, false) => access.restricted(0, &kept).within(1),
+                (false, _) => access.restricted(if aligned { rows } else { 0 }, &kept),
+            };
+            maps.push(map.to_attribute(op)?);
         }
-        let iterators = op.attribute("iterator_types").and_then(|a| a.as_array()).unwrap_or_default();
-        let iterators: Vec<_> = kept.iter().filter_map(|i| iterators.get(*i).copied()).collect();
-        let copy = b.clone_op(op);
+        let all = iterators(op).unwrap_or_default();
+        let iterators: Vec<_> = if is_flat { vec![all[loops[0]]] } else { kept.iter().map(|i| all[*i]).collect() };
+        let copy = self.b.clone_op(op);
         for (number, operand) in operands.into_iter().enumerate() {
             copy.set_operand(number, operand);
         }
         for result in copy.results() {
-            result.set_type(self.row_type(result.ty()));
+            result.set_type(self.ty(result.ty()));
         }
-        copy.set_attribute("indexing_maps", Attribute::array(b.context(), &maps));
-        copy.set_attribute("iterator_types", Attribute::array(b.context(), &iterators));
-        let mut positions = Vec::new();
-        copy.walk(|below| {
-            if below.name() == "linalg.index" {
-                positions.push(below);
-            }
-        });
-        for position in positions {
-            let number = position.attribute("dim").and_then(|a| a.as_integer()).unwrap_or(0) as usize;
-            if let Some(at) = loops.iter().position(|l| *l == number) {
-                Rewriter::at(position).replace(position, &[indices[at]])?;
-            } else if let Some(at) = kept.iter().position(|l| *l == number) {
-                position.set_attribute("dim", Attribute::i64(b.context(), at as i64));
-            }
+        copy.set_attribute("indexing_maps", Attribute::array(self.b.context(), &maps));
+        copy.set_attribute("iterator_types", Attribute::array(self.b.context(), &iterators));
+        for position in positions(copy) {
+            self.place(position, loops, &kept)?;
         }
         Ok(copy)
     }
 
-    fn fill(&self, op: Operation<'c>, b: &Builder<'c>, made: &HashMap<Value<'c>, Value<'c>>) -> Result<Value<'c>> {
+    /// Makes a copied `linalg.index` tell the position in the whole tensor.
+    fn place(&self, position: Operation<'c>, loops: &[usize], kept: &[usize]) -> Result {
+        let number = position.attribute("dim").and_then(|a| a.as_integer()).unwrap_or(0) as usize;
+        if let Part::Elements(range) = self.part {
+            let rewriter = Rewriter::at(position);
+            let within = rewriter.clone_op(position).result(0);
+            let whole = add(&rewriter, range.start, within)?;
+            return rewriter.replace(position, &[whole]);
+        }
+        if let Some(at) = loops.iter().position(|l| *l == number) {
+            return Rewriter::at(position).replace(position, &[self.indices[at]]);
+        }
+        if let Some(at) = kept.iter().position(|l| *l == number) {
+            position.set_attribute("dim", Attribute::i64(self.b.context(), at as i64));
+        }
+        Ok(())
+    }
+
+    fn fill(&self, op: Operation<'c>) -> Result<Value<'c>> {
         let out = op.operand(1);
         let init = match out.defining_op() {
-            Some(empty) if empty.name() == "tensor.empty" => self.empty(empty, b)?,
-            _ => made[&out],
+            Some(empty) if empty.name() == "tensor.empty" => self.empty(empty)?,
+            _ => self.made[&out],
         };
-        let copy = b.clone_op(op);
+        let copy = self.b.clone_op(op);
         copy.set_operand(1, init);
-        copy.result(0).set_type(self.row_type(op.result(0).ty()));
+        copy.result(0).set_type(self.ty(op.result(0).ty()));
         Ok(copy.result(0))
     }
+}
+
+/// The index in each dimension of element `number` of a dense tensor.
+fn delinearize<'c>(b: &Builder<'c>, mut number: Value<'c>, sizes: &[Value<'c>]) -> Result<Vec<Value<'c>>> {
+    let mut indices = Vec::new();
+    for size in sizes.iter().skip(1).rev() {
+        indices.push(binary(b, "arith.remui", number, *size)?);
+        number = binary(b, "arith.divui", number, *size)?;
+    }
+    indices.push(number);
+    indices.reverse();
+    Ok(indices)
 }
 
 /// Whether `op` computes, rather than names memory or sizes.
@@ -278,8 +335,41 @@ fn makes_values(op: Operation<'_>) -> bool {
     op.name().starts_with("linalg.")
 }
 
+/// What of a slice is known, by dimension.
+const SLICE: [&str; 3] = ["static_offsets", "static_sizes", "static_strides"];
+
+fn slice_entries(op: Operation<'_>, name: &str) -> Vec<i64> {
+    op.attribute(name).and_then(|a| a.as_i64_array()).unwrap_or_default()
+}
+
+/// Whether a slice is known to be all of the first `rows` dimensions of what it is inserted into.
+fn covers_rows(op: Operation<'_>, rows: usize) -> bool {
+    let dims = |value: Value<'_>| value.ty().as_tensor().map(|ty| ty.dims()).unwrap_or_default();
+    let (from, into) = (dims(op.operand(0)), dims(op.operand(1)));
+    let [offsets, sizes, strides] = SLICE.map(|name| slice_entries(op, name));
+    let whole = |i: usize| offsets[i] == 0 && strides[i] == 1 && into[i] == Some(sizes[i]);
+    from.len() == into.len()
+        && [&offsets, &sizes, &strides].iter().all(|e| e.len() == into.len())
+        && (0..rows).all(whole)
+}
+
+fn iterators<'c>(op: Operation<'c>) -> Option<Vec<Attribute<'c>>> {
+    op.attribute("iterator_types").and_then(|a| a.as_array())
+}
+
+/// The ops inside of `op` that ask for the index of a loop.
+fn positions(op: Operation<'_>) -> Vec<Operation<'_>> {
+    let mut found = Vec::new();
+    op.walk(|below| {
+        if below.name() == "linalg.index" {
+            found.push(below);
+        }
+    });
+    found
+}
+
 fn are_parallel(op: Operation<'_>, loops: &[usize]) -> bool {
-    let iterators = op.attribute("iterator_types").and_then(|a| a.as_array()).unwrap_or_default();
+    let iterators = iterators(op).unwrap_or_default();
     loops.iter().all(|l| iterators.get(*l).is_some_and(|kind| kind.to_string().contains("parallel")))
 }
 

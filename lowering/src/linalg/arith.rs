@@ -59,6 +59,8 @@ pub enum Freedom {
     Reassociate,
     /// That, and that products need not be rounded before they are added.
     Contract,
+    /// That -0 is as large as 0.
+    EqualZeros,
 }
 
 /// Writes scalar operations at a builder's insertion point.
@@ -112,6 +114,7 @@ impl<'a, 'c> Arith<'a, 'c> {
         let flags = match freedom {
             Freedom::Reassociate => "#arith.fastmath<reassoc>",
             Freedom::Contract => "#arith.fastmath<reassoc,contract>",
+            Freedom::EqualZeros => "#arith.fastmath<nsz>",
         };
         let flags = Attribute::parse(self.context(), flags).expect("arith's flags parse");
         self.insert(&Blueprint::new(name).operands([x, y]).results([x.ty()]).attribute("fastmath", flags))

@@ -1,7 +1,7 @@
 //! Many elements become one.
 //!
 //! Half-precision floats are accumulated in `f32` and rounded once. Only the sums and products of
-//! floats may be reordered.
+//! floats may be reordered, and only zeros of different signs may stand for each other.
 
 use super::arith::{Arith, Floats, Freedom, Ints};
 use super::dtype::{is_half, is_unsigned, load, storage_type, store, working};
@@ -71,8 +71,8 @@ impl Combine {
             return match self {
                 Self::Sum | Self::Mean | Self::Any => code.free("arith.addf", total, x, Freedom::Reassociate),
                 Self::Product | Self::All => code.free("arith.mulf", total, x, Freedom::Reassociate),
-                Self::Max => code.two("arith.maximumf", total, x),
-                Self::Min => code.two("arith.minimumf", total, x),
+                Self::Max => code.free("arith.maximumf", total, x, Freedom::EqualZeros),
+                Self::Min => code.free("arith.minimumf", total, x, Freedom::EqualZeros),
             };
         }
         let name = match (self, is_unsigned(dtype)) {

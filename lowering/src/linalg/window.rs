@@ -56,12 +56,12 @@ impl Steps {
         Ok((pad(lo, x, dims, &padding, value, &sizes)?, sizes))
     }
 
-    /// Where the window's element is along each spatial dimension, given the first loop over
-    /// positions and the first over elements.
-    fn indices(&self, at: usize, within: usize) -> impl Iterator<Item = Index> {
+    /// Where the window's element is along each spatial dimension, given the loops over positions and
+    /// the first over elements.
+    fn indices(&self, at: impl IntoIterator<Item = usize>, within: usize) -> impl Iterator<Item = Index> {
         let steps = self.stride.iter().zip(&self.dilation).enumerate();
-        steps.map(move |(i, (stride, dilation))| Index::Window {
-            at: at + i,
+        steps.zip(at).map(move |((i, (stride, dilation)), at)| Index::Window {
+            at,
             stride: *stride,
             within: within + i,
             dilation: *dilation,
@@ -82,12 +82,16 @@ pub fn convolution<'c>(lo: &mut Lowerer<'c>, op: &Convolution<'c>) -> Result<Val
     let (x, weight) = (lo.value(op.x())?, lo.value(op.weight())?);
     let (x, x_dims) = steps.padded(lo, x, &x_dims, zero(x.ty().element()))?;
     let groups = op.groups();
-    // Loops: batch, group if there are several, feature, positions; channel, window.
+    // Loops: batch, group if there are several, feature, positions but the last; channel, window; last
+    // position. Innermost is what adjacent elements of operand and result differ in, so that it vectorizes.
     let grouped = usize::from(groups > 1);
     let (feature, first) = (1 + grouped, 2 + grouped);
-    let (channel, window) = (first + space, first + space + 1);
-    let mut loops = vec![Loop::Parallel; first + space];
+    let channel = first + space.saturating_sub(1);
+    let (window, last) = (channel + 1, channel + 1 + space);
+    let positions = move || (first..channel).chain((space > 0).then_some(last));
+    let mut loops = vec![Loop::Parallel; channel];
     loops.extend(vec![Loop::Reduction; 1 + space]);
+    loops.extend(positions().skip(channel - first).map(|_| Loop::Parallel));
     let split = |dims: &[Dim], axis: usize, per_group: Dim| {
         let mut split = dims.to_vec();
         split.splice(axis..=axis, [Dim::Known(groups), per_group]);
@@ -102,7 +106,7 @@ pub fn convolution<'c>(lo: &mut Lowerer<'c>, op: &Convolution<'c>) -> Result<Val
     }
     let group = (1..1 + grouped).map(Index::Loop);
     let mut x_map = vec![Index::Loop(0)];
-    x_map.extend(group.clone().chain([Index::Loop(channel)]).chain(steps.indices(first, window)));
+    x_map.extend(group.clone().chain([Index::Loop(channel)]).chain(steps.indices(positions(), window)));
     let mut weight_map: Vec<_> = group.collect();
     weight_map.extend([feature, channel].map(Index::Loop));
     weight_map.extend((window..window + space).map(Index::Loop));
@@ -110,7 +114,7 @@ pub fn convolution<'c>(lo: &mut Lowerer<'c>, op: &Convolution<'c>) -> Result<Val
     let totals = Generic::new(loops)
         .input(x, Map(x_map))
         .input(weight, Map(weight_map))
-        .output(start, Map::identity(first + space))
+        .output(start, Map::loops((0..first).chain(positions())))
         .build(lo, |code, x| Ok(vec![multiply_add(code, x[2], x[0], x[1], dtype)?]))?;
     let totals = reshape(lo, totals[0], &out_dims, &dims)?;
     match op.bias() {
@@ -138,7 +142,7 @@ fn pool<'c>(
     };
     let (x, _) = steps.padded(lo, x, &from, around)?;
     let mut map: Vec<_> = (0..2).map(Index::Loop).collect();
-    map.extend(steps.indices(2, rank));
+    map.extend(steps.indices(2..rank, rank));
     let mut loops = vec![Loop::Parallel; rank];
     loops.extend(vec![Loop::Reduction; window.len()]);
     // An operand of the window's size tells how long the loops over it are.
