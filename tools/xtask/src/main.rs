@@ -28,6 +28,7 @@ usage: cargo xtask COMMAND [ARGUMENTS]
   docs [--check]     write the generated documents, or fail where one is stale
   valgrind [TESTS]   set up, then run the tests of dialects/ir under valgrind: no use of freed memory
   bench [ARGUMENTS]  set up, then run the benchmarks; ARGUMENTS go to cargo bench
+  bench peers [...]  set up PyTorch, XLA, ONNX Runtime and OpenVINO, then measure ours beside them
 ";
 
 fn main() -> ExitCode {

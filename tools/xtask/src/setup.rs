@@ -2,8 +2,9 @@
 
 mod apt;
 mod model;
+mod peers;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::process;
 use apt::Package;
@@ -67,6 +68,15 @@ pub(crate) fn for_valgrind() -> anyhow::Result<()> {
 /// What the demo and its tests need besides: the model's weights and tokenizer.
 pub(crate) fn for_demo() -> anyhow::Result<()> {
     model::fetch()
+}
+
+/// Where the demo's model is.
+pub(crate) const MODEL: &str = model::FOLDER;
+
+/// What the comparison with other frameworks needs besides: those frameworks and the model. The Python that has them.
+pub(crate) fn for_peers() -> anyhow::Result<PathBuf> {
+    model::fetch()?;
+    peers::install()
 }
 
 /// What to say to someone who has no nextest. Compiling it takes longer than running our tests, so that `setup` leaves
