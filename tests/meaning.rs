@@ -71,7 +71,10 @@ fn plans_keep_every_bit_and_never_cost_more() {
     for_programs(|program| {
         let context = sample::context(&[]);
         let mut module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
-        Pipeline::new().then("canonicalize").then("cse").run(&mut module)?;
+        // Half of the programs as they are: with constants between ops, and equal ops.
+        if program.text.len().is_multiple_of(2) {
+            Pipeline::new().then("canonicalize").then("cse").run(&mut module)?;
+        }
         let before = Reference.run(&module, "main", &program.inputs)?;
         let (text, was) = (module.to_string(), cost(&module)?);
         let plan = Pipeline::new().pass(&Plan::default());

@@ -1,6 +1,6 @@
 //! Pure straight-line code of a function as chunks, and chunks rewritten by recipes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use thunder_interface::Facts;
 use thunder_ir::{Block, Blueprint, Location, Operation, Region, Result, Rewriter, Value};
@@ -25,7 +25,7 @@ pub fn runs<'c>(function: Operation<'c>) -> Vec<Vec<Operation<'c>>> {
     let mut blocks: Vec<Block<'c>> = Vec::new();
     function.walk(|op| blocks.extend(op.regions().flat_map(Region::blocks)));
     let mut runs = Vec::new();
-    for block in blocks {
+    for block in blocks.into_iter().filter(|block| is_ordered(*block)) {
         let mut run = Vec::new();
         for op in block.operations() {
             if is_planned(op) {
@@ -38,6 +38,17 @@ pub fn runs<'c>(function: Operation<'c>) -> Vec<Vec<Operation<'c>>> {
     }
     runs.retain(|run| !run.is_empty());
     runs
+}
+
+/// Whether values are made before they are used: regions that are graphs need not do so.
+fn is_ordered(block: Block<'_>) -> bool {
+    let mut seen = HashSet::new();
+    block.operations().into_iter().all(|op| {
+        let early = |definer: Operation<'_>| definer.block() == Some(block) && !seen.contains(&definer);
+        let is_ordered = !op.operands().filter_map(Value::defining_op).any(early);
+        seen.insert(op);
+        is_ordered
+    })
 }
 
 /// Constants are known wherever they are used, and stay where they are.
@@ -114,8 +125,15 @@ fn facts(value: Value<'_>) -> Facts<'_> {
 /// their attributes; new ones have the locations of what they stand for.
 pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'c>) -> Result {
     let (Some(first), Some(last)) = (piece.ops.first(), piece.ops.last()) else { return Ok(()) };
-    let end = last.next().ok_or_else(|| last.error("ends its block without being its terminator"))?;
+    // What ends the piece; nothing where the block has no terminator.
+    let end = last.next();
     let rewriter = Rewriter::at(*first);
+    // Constants may stand anywhere before their uses, which are about to move.
+    for op in piece.leaves.iter().filter_map(|leaf| leaf.defining_op()) {
+        if op.block() == first.block() && !op.is_before(*first) {
+            rewriter.move_before(op, *first);
+        }
+    }
     // Operations that something was already put before, or that have moved.
     let mut passed = vec![false; piece.ops.len()];
     let mut kept = BTreeSet::new();
@@ -126,11 +144,11 @@ pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'
         Made::New(number) => new[*number],
     };
     for (at, step) in &recipe.steps {
-        let next = (*at..piece.ops.len()).find(|op| !passed[*op]).map_or(end, |op| piece.ops[op]);
+        let next = (*at..piece.ops.len()).find(|op| !passed[*op]).map(|op| piece.ops[op]).or(end);
         match step {
             Step::Keep(number, operands) => {
                 let op = piece.ops[*number];
-                if op != next {
+                if let Some(next) = next.filter(|next| *next != op) {
                     rewriter.move_before(op, next);
                 }
                 passed[*number] = true;
@@ -146,10 +164,14 @@ pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'
                 let planned = &recipe.new[*number];
                 let symbol = vocabulary.symbol(planned.symbol);
                 let origins: Vec<Location<'c>> = planned.ops.iter().map(|op| piece.ops[*op].location()).collect();
-                rewriter.before(next);
+                match (next, last.block()) {
+                    (Some(next), _) => _ = rewriter.before(next),
+                    (None, Some(block)) => _ = rewriter.at_end(block),
+                    (None, None) => return Err(last.error("is in no block")),
+                }
                 rewriter.set_location(match origins[..] {
-                    [] => next.location(),
-                    _ => Location::fused(next.context(), &origins),
+                    [] => last.location(),
+                    _ => Location::fused(last.context(), &origins),
                 });
                 let mut blueprint = Blueprint::new(symbol.name)
                     .operands(planned.operands.iter().map(|made| value(made, &new)))

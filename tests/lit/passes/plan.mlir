@@ -195,3 +195,28 @@ func.func @calls(%c: tensor<64xi1>, %x: tensor<64xf32>) -> tensor<64xf32> {
   %s = thunder.add %r, %n : tensor<64xf32>
   return %s : tensor<64xf32>
 }
+
+// Regions that are graphs stay as they are: nothing in them has an order.
+// CHECK-LABEL: func.func @graph
+// CHECK: %[[A:.*]] = thunder.neg %[[B:.*]] : tensor<64xf32>
+// CHECK-NEXT: %[[B]] = thunder.neg %[[A]]
+func.func @graph() {
+  builtin.module {
+    %a = thunder.neg %b : tensor<64xf32>
+    %b = thunder.neg %a : tensor<64xf32>
+  }
+  return
+}
+
+// A constant goes before what its user goes before.
+// CHECK-LABEL: func.func @late_constant
+// CHECK: thunder.constant
+// CHECK: thunder.sub
+// CHECK: return
+func.func @late_constant(%x: tensor<64xf32>, %y: tensor<64xf32>) -> (tensor<64xf32>, tensor<64xf32>) {
+  %n = thunder.neg %y : tensor<64xf32>
+  %a = thunder.add %x, %n : tensor<64xf32>
+  %c = thunder.constant value = dense<3.0> : tensor<64xf32> : tensor<64xf32>
+  %b = thunder.mul %a, %c : tensor<64xf32>
+  return %a, %b : tensor<64xf32>, tensor<64xf32>
+}
