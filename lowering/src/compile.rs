@@ -1,6 +1,7 @@
 //! From a module to something that runs: the phases in order.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use thunder_ir::codegen::{Machine, host_features};
@@ -8,6 +9,7 @@ use thunder_ir::pass::{Pipeline, Statistics};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
 use thunder_passes::{Decompose, KERNEL, Kernels};
 use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
+use thunder_runtime::cpu::code::Code;
 use thunder_runtime::session::{self, Session, SessionError};
 use thunder_tensor::Tensor;
 
@@ -80,6 +82,8 @@ pub enum CompileError {
 pub struct Compiled {
     /// What the runtime loads.
     pub artifact: Artifact,
+    /// The kernels, where they are in this process's memory and not in the artifact.
+    pub code: Option<Arc<dyn Code>>,
     /// How long each phase took.
     pub times: Vec<(&'static str, Duration)>,
 }
@@ -91,7 +95,7 @@ impl Compiled {
         parameters: &BTreeMap<String, Tensor>,
         options: session::Options,
     ) -> Result<Session, SessionError> {
-        Session::prepare_with(&self.artifact, parameters, None, options)
+        Session::prepare_with(&self.artifact, parameters, self.code.clone(), options)
     }
 
     /// The time that all phases took together.
@@ -152,8 +156,26 @@ fn drop_programs(module: &Module<'_>) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// Compiles the entry function of a module. The module is left in its last phase.
+/// Where kernels go.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Destination {
+    Artifact,
+    Process,
+}
+
+/// Compiles the entry function of a module to an artifact that is complete: its kernels are a shared object, made by the
+/// machine's linker. The module is left in its last phase.
 pub fn compile(module: &mut Module<'_>, options: &Options) -> Result<Compiled, CompileError> {
+    compile_for(module, options, Destination::Artifact)
+}
+
+/// Compiles the entry function of a module to run in this process: no linker, no file. Its session comes from
+/// [`Compiled::session`]; the artifact lacks the kernels. The module is left in its last phase.
+pub fn compile_jit(module: &mut Module<'_>, options: &Options) -> Result<Compiled, CompileError> {
+    compile_for(module, options, Destination::Process)
+}
+
+fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destination) -> Result<Compiled, CompileError> {
     let mut times = Vec::new();
     let mut clock = Instant::now();
     let mut lap = |name: &'static str| {
@@ -167,9 +189,8 @@ pub fn compile(module: &mut Module<'_>, options: &Options) -> Result<Compiled, C
     }
     let (program, constants) = program::emit(entry(module, &options.entry)?)?;
     lap("program");
-    let code = if program.kernels.is_empty() {
-        Vec::new()
-    } else {
+    let (mut shared_object, mut code) = (Vec::new(), None);
+    if !program.kernels.is_empty() {
         drop_programs(module)?;
         pipeline(Phase::Tensors).run_with(module, options.verify)?;
         lap("tensors");
@@ -177,16 +198,19 @@ pub fn compile(module: &mut Module<'_>, options: &Options) -> Result<Compiled, C
         lap("target");
         let object = cpu::object(module, &options.machine)?;
         lap("object");
-        let shared = Linker::default().shared_object(&object)?;
+        match destination {
+            Destination::Artifact => shared_object = Linker::default().shared_object(&object)?,
+            Destination::Process => code = Some(cpu::load(&object, &program.kernels)?),
+        }
         lap("link");
-        shared
+    }
+    let target = match shared_object.is_empty() {
+        true => Target::default(),
+        false => Target { arch: std::env::consts::ARCH.to_owned(), features: vector_features() },
     };
-    let features = vector_features();
-    let target =
-        if code.is_empty() { Target::default() } else { Target { arch: std::env::consts::ARCH.to_owned(), features } };
-    let artifact = Artifact::new(program, target, Bytes::new(code), Bytes::new(constants))?;
+    let artifact = Artifact::new(program, target, Bytes::new(shared_object), Bytes::new(constants))?;
     lap("artifact");
-    Ok(Compiled { artifact, times })
+    Ok(Compiled { artifact, code, times })
 }
 
 /// The host's features that code may come to depend on, and that a runtime can ask its processor for.

@@ -21,9 +21,12 @@ mod rows;
 pub use link::{LinkError, Linker};
 pub use math::FUNCTIONS;
 
-use thunder_ir::codegen::{Machine, Output, emit};
+use std::sync::Arc;
+
+use thunder_ir::codegen::{Jit, Machine, Output, emit};
 use thunder_ir::prelude::*;
 use thunder_passes::KERNEL;
+use thunder_runtime::cpu::code::{Code, InMemory};
 
 /// Makes each kernel a C function that works on memory, row by row where its ops share rows.
 ///
@@ -91,4 +94,11 @@ pub fn lower(module: &mut Module<'_>) -> Result {
 /// The object file of a module that [`lower`] has lowered.
 pub fn object(module: &Module<'_>, machine: &Machine) -> Result<Vec<u8>> {
     emit(module, machine, 3, Output::Object)
+}
+
+/// The kernels of an object that [`object`] made, in this process's memory.
+pub fn load(object: &[u8], kernels: &[String]) -> Result<Arc<dyn Code>> {
+    let jit = Arc::new(Jit::load(object)?);
+    let kernels = kernels.iter().map(|name| Ok((name.clone(), jit.kernel(name)?))).collect::<Result<Vec<_>>>()?;
+    Ok(Arc::new(InMemory::new(jit, kernels)))
 }

@@ -110,8 +110,7 @@ fn decompose(block: Block<'_>) -> Result {
         for op in composites {
             let rewriter = Rewriter::at(op);
             let composite = <dyn Decompose>::of(op).ok_or_else(|| op.error("has no decomposition"))?;
-            let values = composite.decompose(&rewriter)?;
-            rewriter.replace(op, &values)?;
+            composite.replace(op, &rewriter)?;
         }
     }
     let rest = block.operations().into_iter().find(|op| is_composite(*op));

@@ -27,8 +27,7 @@ impl Pass for Decompose {
         let pattern = Pattern::any("decompose", move |op, rw| {
             require!(is_candidate(op, all), "a composite that no library takes");
             let rule = <dyn Rule>::of(op).or_no_match("a composite")?;
-            let values = rule.decompose(rw)?;
-            rw.replace(op, &values)?;
+            rule.replace(op, rw)?;
             Ok(())
         });
         let config = GreedyConfig {

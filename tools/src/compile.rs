@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use thunder_ir::Module;
-use thunder_lowering::{Compiled, Options, Phase, compile, compile_to};
+use thunder_lowering::{Compiled, Options, Phase, compile, compile_jit, compile_to};
 use thunder_passes::autodiff::{Mode, differentiate};
 use thunder_runtime::artifact::Artifact;
+use thunder_runtime::cpu::code::Code;
 
 use crate::registry::Contents;
 
@@ -112,12 +114,13 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
     Ok(Module::parse(context, &name, &source)?)
 }
 
-/// What makes artifacts of the functions of modules, for [`crate::run::main`].
-pub fn with(contents: &Contents) -> impl Fn(&Path, &str) -> Result<Artifact> {
+/// What compiles functions of modules to run in this process, for [`crate::run::main`].
+pub fn with(contents: &Contents) -> impl Fn(&Path, &str) -> Result<(Artifact, Option<Arc<dyn Code>>)> {
     move |path, entry| {
         let context = contents.context();
         let mut module = read(&context, path)?;
         let options = Options { entry: entry.to_owned(), ..Options::default() };
-        Ok(compile(&mut module, &options)?.artifact)
+        let compiled = compile_jit(&mut module, &options)?;
+        Ok((compiled.artifact, compiled.code))
     }
 }

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
 use thunder_runtime::artifact::Artifact;
+use thunder_runtime::cpu::code::Code;
 use thunder_runtime::program::Port;
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
@@ -60,7 +62,7 @@ struct Arguments {
 }
 
 /// Makes the artifact of a module's function: path of the module, name of the function.
-pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<Artifact>;
+pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<(Artifact, Option<Arc<dyn Code>>)>;
 
 /// Runs the tool; without `compile` it runs finished artifacts only.
 pub fn main(args: Vec<String>, compile: Option<Compile<'_>>) -> ExitCode {
@@ -84,11 +86,11 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     if arguments.repeat == 0 {
         bail!("--repeat must be at least 1");
     }
-    let artifact = load(arguments, compile)?;
+    let (artifact, code) = load(arguments, compile)?;
     let program = artifact.program();
     let weights = weights(arguments, &program.parameters, &|port| static_shape(&artifact, port))?;
     let options = arguments.threads.map_or_else(Options::new, Options::with_threads);
-    let session = Session::prepare_with(&artifact, &weights, None, options)?;
+    let session = Session::prepare_with(&artifact, &weights, code, options)?;
     let inputs = inputs(arguments, &artifact)?;
     let start = Instant::now();
     let mut outputs = session.run(&inputs)?;
@@ -111,10 +113,11 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     }
 }
 
-fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Artifact> {
+/// The program, and its kernels where they were compiled just now.
+fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<(Artifact, Option<Arc<dyn Code>>)> {
     let path = &arguments.path;
     if path.extension().is_some_and(|e| e == "thb") {
-        return Ok(Artifact::open(path)?);
+        return Ok((Artifact::open(path)?, None));
     }
     match compile {
         Some(compile) => compile(path, &arguments.entry),

@@ -1,6 +1,6 @@
 //! A composite op in terms of simpler ones.
 
-use thunder_ir::{Builder, Result, Value};
+use thunder_ir::{Builder, Operation, Result, Rewriter, Value};
 
 /// Rewrites an op as simpler ops, for whoever does not know it whole.
 pub trait Decompose {
@@ -9,3 +9,21 @@ pub trait Decompose {
 }
 
 crate::interface!(Decompose);
+
+impl dyn Decompose + '_ {
+    /// Replaces `op`, whose rule this is, by its decomposition before it.
+    ///
+    /// The new values have the types of the results: an op may state sizes that its operands leave open, and leave open
+    /// what they state, and its users hold it to that.
+    pub fn replace<'c>(&self, op: Operation<'c>, rewriter: &Rewriter<'c>) -> Result {
+        let values = self.decompose(rewriter)?;
+        for (value, result) in values.iter().zip(op.results()).filter(|(value, result)| value.ty() != result.ty()) {
+            if op.operands().any(|operand| operand == *value) {
+                let message = format!("decomposes to its operand of type '{}', not '{}'", value.ty(), result.ty());
+                return Err(op.error(message));
+            }
+            value.set_type(result.ty());
+        }
+        rewriter.replace(op, &values)
+    }
+}

@@ -16,6 +16,10 @@ pub struct WindowAttributes {
     pub dilation: Option<Vec<i64>>,
 }
 
+/// The largest padding or step: no tensor in memory has more elements along a dimension, and sums and products of a few
+/// such numbers with sizes do not overflow.
+pub const FARTHEST: i64 = 1 << 40;
+
 /// A window that slides over spatial dimensions.
 pub struct Window {
     /// Taps per dimension.
@@ -42,14 +46,20 @@ impl Window {
         };
         let steps = |name: &str, steps: Vec<i64>| {
             entries(name, steps.len())?;
-            match steps.iter().find(|step| **step < 1) {
-                Some(step) => Err(op.error(format!("{label} {name} {step} is not positive"))),
+            if let Some(step) = steps.iter().find(|step| **step < 1) {
+                return Err(op.error(format!("{label} {name} {step} is not positive")));
+            }
+            match steps.iter().find(|step| **step > FARTHEST) {
+                Some(step) => Err(op.error(format!("{label} {name} {step} is beyond 2^40"))),
                 None => Ok(steps),
             }
         };
         let padding = attributes.padding.unwrap_or_else(|| vec![vec![0, 0]; rank]);
         entries("padding", padding.len())?;
         let pair = |pad: &Vec<i64>| match pad[..] {
+            [low, high] if low > FARTHEST || high > FARTHEST => {
+                Err(op.error(format!("{label} padding {pad:?} is beyond 2^40")))
+            }
             [low, high] if low >= 0 && high >= 0 => Ok((low, high)),
             _ => Err(op.error(format!("{label} padding {pad:?} is not a pair of sizes"))),
         };

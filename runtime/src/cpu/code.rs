@@ -1,5 +1,7 @@
 //! Compiled kernels: where their addresses come from.
 
+use std::any::Any;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
@@ -70,6 +72,28 @@ unsafe impl Code for SharedObject {
         // SAFETY: the raw symbol is used only while `self`, and so the library, lives.
         let symbol: Symbol<Kernel> = unsafe { symbol.into_raw() };
         Some(*symbol)
+    }
+}
+
+/// Kernels that a compiler in this process has placed in its memory.
+pub struct InMemory {
+    kernels: BTreeMap<String, Kernel>,
+    _owner: Arc<dyn Any + Send + Sync>,
+}
+
+impl InMemory {
+    /// Kernels by name, which are callable for as long as `owner` lives.
+    ///
+    /// As with an artifact, running the program is running this code: pass only what a compiler made for it.
+    pub fn new(owner: Arc<dyn Any + Send + Sync>, kernels: impl IntoIterator<Item = (String, Kernel)>) -> Self {
+        Self { kernels: kernels.into_iter().collect(), _owner: owner }
+    }
+}
+
+// SAFETY: the owner lives as long as the value; that the addresses are kernels is the promise made to `new`.
+unsafe impl Code for InMemory {
+    fn kernel(&self, name: &str) -> Option<Kernel> {
+        self.kernels.get(name).copied()
     }
 }
 

@@ -73,6 +73,22 @@ impl Executor for Artifact {
     }
 }
 
+/// Machine code in this process's memory, run on one thread.
+pub struct Jit;
+
+impl Executor for Jit {
+    fn name(&self) -> &'static str {
+        "jit"
+    }
+
+    fn run(&self, module: &Module<'_>, entry: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let mut copy = module.duplicate();
+        let options = thunder_lowering::Options { entry: entry.to_owned(), ..thunder_lowering::Options::default() };
+        let compiled = thunder_lowering::compile_jit(&mut copy, &options)?;
+        Ok(compiled.session(&BTreeMap::new(), session::Options::with_threads(1))?.run(inputs)?)
+    }
+}
+
 /// Replaces composites by their decompositions until there are none; the module is valid after.
 pub fn decompose_all(module: &Module<'_>) -> Result<()> {
     const DEPTH_LIMIT: usize = 16;
@@ -89,8 +105,7 @@ pub fn decompose_all(module: &Module<'_>) -> Result<()> {
         for op in composites {
             let composite = <dyn Decompose>::of(op).context("collected for being a composite")?;
             let rewriter = Rewriter::at(op);
-            let values = composite.decompose(&rewriter)?;
-            rewriter.replace(op, &values)?;
+            composite.replace(op, &rewriter)?;
         }
     }
     anyhow::bail!("composites decompose into composites more than {DEPTH_LIMIT} deep")

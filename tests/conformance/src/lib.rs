@@ -43,10 +43,10 @@ use thunder_ir::op::OpDef;
 use thunder_ir::{Context, Dialect, Module, Operation};
 use thunder_tensor::{DType, Tensor, Tolerance, compare};
 
-use executor::{Artifact, Decomposed, Executor, Reference};
+use executor::{Artifact, Decomposed, Executor, Jit, Reference};
 
 /// Everything that runs programs, beside the reference.
-const EXECUTORS: &[&dyn Executor] = &[&Decomposed, &Artifact];
+const EXECUTORS: &[&dyn Executor] = &[&Decomposed, &Jit, &Artifact];
 
 /// A dialect to be tested.
 pub struct Subject {

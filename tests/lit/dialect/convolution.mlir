@@ -94,3 +94,19 @@ func.func @convolution_c6(%x: tensor<1x4x8x8xf32>, %w: tensor<6x4x3x3xf32>, %b: 
   %r = thunder.convolution %x, %w bias(%b) : (tensor<1x4x8x8xf32>, tensor<6x4x3x3xf32>, tensor<5xf32>) -> tensor<1x6x6x6xf32>
   return
 }
+
+// -----
+
+func.func @convolution_beyond_memory(%x: tensor<1x4x5x5xf32>, %w: tensor<4x1x3x3xf32>) {
+  // expected-error @+1 {{(C3) padding [9223372036854775807, 1] is beyond 2^40}}
+  %r = thunder.convolution %x, %w padding = [[1, 1], [9223372036854775807, 1]] groups = 4 : (tensor<1x4x5x5xf32>, tensor<4x1x3x3xf32>) -> tensor<1x4x5x5xf32>
+  return
+}
+
+// -----
+
+func.func @convolution_steps_beyond_memory(%x: tensor<1x4x5x5xf32>, %w: tensor<4x1x3x3xf32>) {
+  // expected-error @+1 {{(C3) dilation 2199023255552 is beyond 2^40}}
+  %r = thunder.convolution %x, %w dilation = [1, 2199023255552] groups = 4 : (tensor<1x4x5x5xf32>, tensor<4x1x3x3xf32>) -> tensor<1x4x5x5xf32>
+  return
+}

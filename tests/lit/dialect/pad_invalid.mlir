@@ -29,3 +29,11 @@ func.func @pad_type(%x: tensor<4xf32>) {
   %r = thunder.pad %x low = [1] high = [0] interior = [0] value = 0.0 : f32 : tensor<4xf32> -> tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @pad_beyond_memory(%x: tensor<17xi1>) {
+  // expected-error @+1 {{(C2) a padding of 9223372036854775807 is beyond 2^40}}
+  %r = thunder.pad %x low = [1] high = [2] interior = [9223372036854775807] value = true : tensor<17xi1> -> tensor<20xi1>
+  return
+}

@@ -29,3 +29,14 @@ func.func @linear(%x: tensor<?x8xf32>, %w: tensor<4x8xf32>) -> tensor<?x4xf32> {
   %y = thunder.linear %x, %w : (tensor<?x8xf32>, tensor<4x8xf32>) -> tensor<?x4xf32>
   return %y : tensor<?x4xf32>
 }
+
+// What an op states of its result beyond its operands stays stated, and what it leaves open stays open.
+// CHECK-LABEL: func.func @stated
+// CHECK: %[[V:.*]] = thunder.div {{.*}} -> tensor<1x6xf32>
+// CHECK: %[[W:.*]] = thunder.div {{.*}} -> tensor<?xf32>
+// CHECK: return %[[V]], %[[W]]
+func.func @stated(%x: tensor<?x6xf32>) -> (tensor<1x6xf32>, tensor<?xf32>) {
+  %v = thunder.var %x axes = [] keep_dims = true : tensor<?x6xf32> -> tensor<1x6xf32>
+  %w = thunder.var %x axes = [0] : tensor<?x6xf32> -> tensor<?xf32>
+  return %v, %w : tensor<1x6xf32>, tensor<?xf32>
+}

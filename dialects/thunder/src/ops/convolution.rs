@@ -23,7 +23,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// - (C1) all operands are tensors of floats with one element type
 /// - (C2) `x` and `weight` have one rank, from 3 to 5
 /// - (C3) `stride`, `padding` and `dilation` have one entry per spatial dimension; steps are
-///   positive, and a padding is a pair of sizes: before the first element, and after the last
+///   positive, and a padding is a pair of sizes: before the first element, and after the last; none is beyond 2^40
 /// - (C4) `groups` is positive and divides the features, and `groups` times the second dimension of
 ///   `weight` is the number of channels
 /// - (C5) the window has elements, and fits in the padded operand

@@ -4,6 +4,7 @@ use crate::literal::{Literal, literal_tensor};
 use crate::compose::{Extent, extents};
 use crate::cotangent::{cropped, only, restated, unsliced};
 use crate::ops::slice::END;
+use crate::window::FARTHEST;
 use crate::{fold_constants, fold_to, infer_like};
 use thunder_interface::{Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
 use thunder_ir::prelude::*;
@@ -16,7 +17,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// which more is taken away than it has is empty.
 ///
 /// - (C1) `low`, `high` and `interior` have one entry for each dimension of the operand
-/// - (C2) interior paddings are not negative
+/// - (C2) interior paddings are not negative, and no padding is beyond 2^40, either way
 /// - (C3) `value` has the element type of the operand
 ///
 /// ```mlir
@@ -73,6 +74,10 @@ impl ShapeRule for Pad<'_> {
         if let Some(interior) = interior.iter().find(|i| **i < 0) {
             return Err(self.error(format!("(C2) an interior padding is {interior}")));
         }
+        let mut all = low.iter().chain(&high).chain(&interior);
+        if let Some(padding) = all.find(|padding| padding.unsigned_abs() > FARTHEST.unsigned_abs()) {
+            return Err(self.error(format!("(C2) a padding of {padding} is beyond 2^40")));
+        }
         let padded = |i: usize| padded(&sizes[i], low[i], high[i], interior[i]);
         Ok(vec![(0..sizes.len()).map(padded).collect()])
     }
@@ -81,10 +86,6 @@ impl ShapeRule for Pad<'_> {
 impl Reference for Pad<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let (low, mut high, interior) = (self.low(), self.high(), self.interior());
-        let all = low.iter().chain(&high).chain(&interior);
-        if let Some(padding) = all.copied().find(|padding| padding.unsigned_abs() > 1 << 40) {
-            return Err(EvalError::Input(format!("a padding of {padding} is larger than memory")));
-        }
         for (axis, size) in inputs[0].shape().iter().enumerate() {
             let spread = padded(&Dim::Known(*size as i64), 0, 0, interior[axis]).known();
             let left = spread.map(|spread| spread + low[axis] + high[axis]).unwrap_or_default();

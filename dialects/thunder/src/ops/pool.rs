@@ -20,7 +20,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// - (C1) the operand is a tensor of floats
 /// - (C2) the operand has rank 3 to 5, and `window` one entry per spatial dimension
 /// - (C3) so have `stride`, `padding` and `dilation`; steps are positive, and a padding is a pair of
-///   sizes: before the first element, and after the last
+///   sizes: before the first element, and after the last; none is beyond 2^40
 /// - (C4) the window has elements, and fits in the padded operand
 ///
 /// ```mlir
@@ -87,7 +87,7 @@ impl Samples for MaxPool<'_> {
 /// - (C1) the operand is a tensor of floats
 /// - (C2) the operand has rank 3 to 5, and `window` one entry per spatial dimension
 /// - (C3) so have `stride` and `padding`; steps are positive, and a padding is a pair of sizes:
-///   before the first element, and after the last
+///   before the first element, and after the last; none is beyond 2^40
 /// - (C4) the window has elements, and fits in the padded operand
 ///
 /// ```mlir
