@@ -61,7 +61,8 @@ struct Arguments {
     json: bool,
 }
 
-/// Makes the artifact of a module's function: path of the module, name of the function.
+/// Compiles a module's function, given the path of the module and the name of the function: the program, and its kernels
+/// where they are in this process and not in the artifact.
 pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<(Artifact, Option<Arc<dyn Code>>)>;
 
 /// Runs the tool; without `compile` it runs finished artifacts only.
@@ -242,4 +243,19 @@ fn check(arguments: &Arguments, path: &Path, outputs: &BTreeMap<String, Tensor>)
         }
     }
     Ok(ExitCode::from(if differs { 2 } else { 0 }))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::{Arguments, load};
+
+    #[test]
+    fn without_the_compiler_a_module_is_refused() {
+        let arguments = Arguments::parse_from(["thunder-run", "model.mlir"]);
+        let error = load(&arguments, None).err().expect("there is nothing to compile it");
+        let message = "'model.mlir' is no .thb artifact, and this build has no compiler for anything else";
+        assert_eq!(error.to_string(), message);
+    }
 }

@@ -123,9 +123,9 @@ impl MiniLm {
         let clock = Instant::now();
         let mut module = trace(&context, &CONFIG)?;
         let trace_time = clock.elapsed();
-        let Compiled { artifact, times } = thunder_lowering::compile(&mut module, &Default::default())?;
+        let Compiled { artifact, code, times } = thunder_lowering::compile_jit(&mut module, &Default::default())?;
         let clock = Instant::now();
-        let session = Session::prepare_with(&artifact, &weights, None, options)?;
+        let session = Session::prepare_with(&artifact, &weights, code, options)?;
         let session_time = clock.elapsed();
         let before = [("context", context_time), ("trace", trace_time)];
         let times = before.into_iter().chain(times).chain([("session", session_time)]).collect();
