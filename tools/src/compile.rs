@@ -2,17 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use thunder_ir::Module;
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_jit, compile_to};
 use thunder_passes::autodiff::{Mode, differentiate};
-use thunder_runtime::artifact::Artifact;
-use thunder_runtime::cpu::code::Code;
 
 use crate::registry::Contents;
+use crate::run::Runnable;
 
 /// Compile a module of tensor programs to an artifact (.thb) that thunder-run runs.
 #[derive(Debug, Parser)]
@@ -115,7 +113,7 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
 }
 
 /// What compiles functions of modules to run in this process, for [`crate::run::main`].
-pub fn with(contents: &Contents) -> impl Fn(&Path, &str) -> Result<(Artifact, Option<Arc<dyn Code>>)> {
+pub fn with(contents: &Contents) -> impl Fn(&Path, &str) -> Result<Runnable> {
     move |path, entry| {
         let context = contents.context();
         let mut module = read(&context, path)?;

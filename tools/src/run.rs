@@ -61,9 +61,11 @@ struct Arguments {
     json: bool,
 }
 
-/// Compiles a module's function, given the path of the module and the name of the function: the program, and its kernels
-/// where they are in this process and not in the artifact.
-pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<(Artifact, Option<Arc<dyn Code>>)>;
+/// What runs: a program, and its kernels where they are in this process and not in the artifact.
+pub type Runnable = (Artifact, Option<Arc<dyn Code>>);
+
+/// Compiles a module's function, given the path of the module and the name of the function.
+pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<Runnable>;
 
 /// Runs the tool; without `compile` it runs finished artifacts only.
 pub fn main(args: Vec<String>, compile: Option<Compile<'_>>) -> ExitCode {
@@ -114,8 +116,7 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     }
 }
 
-/// The program, and its kernels where they were compiled just now.
-fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<(Artifact, Option<Arc<dyn Code>>)> {
+fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Runnable> {
     let path = &arguments.path;
     if path.extension().is_some_and(|e| e == "thb") {
         return Ok((Artifact::open(path)?, None));
