@@ -1,8 +1,8 @@
 //! The reference interpreter: runs a function on host tensors, op by op.
 //!
 //! An op is computed by its `Reference`, else by its `Scalar` body, else by its `Decompose`. Beside
-//! ops with these interfaces it knows `func.call`, `func.return`, and the index arithmetic of
-//! `arith`. What it does not know is an error at that op.
+//! ops with these interfaces it knows `func.call`, `func.return`, `tensor.dim`, and constants and the
+//! index arithmetic of `arith`. What it does not know is an error at that op.
 
 use crate::decompose::Decompose;
 use crate::eval::evaluate;
@@ -11,7 +11,7 @@ use crate::reference::{EvalError, Reference};
 use crate::scalar::Scalar;
 use crate::types::{attribute_to_tensor, dtype_of};
 use std::collections::HashMap;
-use thunder_ir::{Block, Error, Operation, Region, Result, Rewriter, Value};
+use thunder_ir::{Block, Error, Operation, Region, Result, Rewriter, Type, Value};
 use thunder_tensor::Tensor;
 
 /// Runs the function `name` of `module` on `inputs`.
@@ -167,7 +167,8 @@ impl<'c> Interpreter<'c> {
     fn upstream(&mut self, op: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let index = |i: usize| inputs[i].item::<i64>().map_err(|e| op.error(e));
         let binary = |f: fn(i64, i64) -> Option<i64>| -> Result<Vec<Tensor>> {
-            if op.operand(0).ty().as_tensor().is_some() {
+            // Other integers wrap, and their width decides where.
+            if op.result(0).ty() != Type::index(op.context()) {
                 return Err(unknown(op));
             }
             let value = f(index(0)?, index(1)?).ok_or_else(|| op.error("overflows or divides by zero"))?;
@@ -194,8 +195,17 @@ impl<'c> Interpreter<'c> {
             "arith.subi" => binary(i64::checked_sub),
             "arith.muli" => binary(i64::checked_mul),
             "arith.divsi" => binary(i64::checked_div),
-            "arith.floordivsi" => binary(i64::checked_div_euclid),
+            "arith.floordivsi" => binary(|a, b| {
+                let quotient = a.checked_div(b)?;
+                Some(if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient })
+            }),
             "arith.maxsi" => binary(|a, b| Some(a.max(b))),
+            "tensor.dim" => {
+                let axis = index(1)?;
+                let size = usize::try_from(axis).ok().and_then(|axis| inputs[0].shape().get(axis));
+                let size = size.ok_or_else(|| op.error(format!("has no dimension {axis}")))?;
+                Ok(vec![Tensor::scalar(*size as i64)])
+            }
             _ => Err(unknown(op)),
         }
     }

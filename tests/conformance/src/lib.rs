@@ -24,6 +24,7 @@
 //! ```
 
 pub mod constraint;
+pub mod coverage;
 pub mod documentation;
 pub mod example;
 pub mod executor;
@@ -95,6 +96,7 @@ impl Subject {
             let folder = Arc::clone(&negative_tests);
             trials.push(trial(format!("{name}::documentation"), move || {
                 ensure!(!set.samples.is_empty(), "has no samples");
+                coverage::check(dialect, def, &set)?;
                 documentation::check(dialect, def, &folder)
             }));
         }

@@ -126,14 +126,16 @@ impl Cost for Dim<'_> {
 
 impl Samples for Dim<'_> {
     fn samples(s: &mut SampleSet) {
-        s.add(
-            Dtypes::ALL,
-            "(%x: tensor<?x3x?x$T>) -> tensor<?x?xi32>",
-            "%n = thunder.dim %x axis = 2 : tensor<?x3x?x$T> -> index
-             %m = thunder.dim %x axis = 1 : tensor<?x3x?x$T> -> index
-             %r = thunder.full %n, %m value = 1 : i32 : (index, index) -> tensor<?x?xi32>
-             return %r : tensor<?x?xi32>",
-            &[&[2, 3, 5]],
-        );
+        for shape in [[2, 3, 5], [0, 3, 7], [4, 3, 0]] {
+            s.add(
+                Dtypes::ALL,
+                "(%x: tensor<?x3x?x$T>) -> tensor<?x?xi32>",
+                "%n = thunder.dim %x axis = 2 : tensor<?x3x?x$T> -> index
+                 %m = thunder.dim %x axis = 1 : tensor<?x3x?x$T> -> index
+                 %r = thunder.full %n, %m value = 1 : i32 : (index, index) -> tensor<?x?xi32>
+                 return %r : tensor<?x?xi32>",
+                &[&shape],
+            );
+        }
     }
 }

@@ -105,6 +105,16 @@ impl Samples for Matmul<'_> {
              return %r : tensor<2x4x$T>",
             &[&[2, 3], &[3, 4]],
         );
+        for [m, k, n] in [[5, 7, 9], [2, 0, 3], [0, 4, 3], [3, 5, 0]] {
+            s.add(
+                Dtypes::NUMBERS,
+                "(%a: tensor<?x?x$T>, %b: tensor<?x?x$T>) -> tensor<?x?x$T>",
+                "%r = thunder.matmul %a, %b : (tensor<?x?x$T>, tensor<?x?x$T>) -> tensor<?x?x$T>
+                 return %r : tensor<?x?x$T>",
+                &[&[m, k], &[k, n]],
+            )
+            .ulps(16.0);
+        }
         s.add(
             Dtypes::FLOATS,
             "(%a: tensor<?x?x19x$T>, %b: tensor<?x19x?x$T>) -> tensor<?x?x?x$T>",
