@@ -16,12 +16,12 @@ fn run(text: &str, inputs: &[Tensor]) -> Result<Vec<f64>, String> {
 }
 
 fn floats(values: &[f32]) -> Tensor {
-    Tensor::from_vec(vec![values.len()], values.to_vec()).unwrap()
+    Tensor::from_vec(vec![values.len()], values.to_vec()).expect("as many values as elements")
 }
 
 #[track_caller]
 fn refused(text: &str, inputs: &[Tensor], message: &str) {
-    let error = run(text, inputs).unwrap_err();
+    let error = run(text, inputs).expect_err("the program does not run");
     assert!(error.contains(message), "another error: {error}");
 }
 
