@@ -53,6 +53,18 @@ fn reference_of_passes_is_fresh() -> Result<()> {
     check("passes/PASSES.md", &marked(&reference::passes(&passes)))
 }
 
+/// The map of the project has a row for each phase, in order.
+#[test]
+fn architecture_describes_the_phases() -> Result<()> {
+    let text = std::fs::read_to_string(repository().join("ARCHITECTURE.md"))?;
+    let table = text.split("\n## Phases\n").nth(1).and_then(|rest| rest.split("\n## ").next());
+    let rows =
+        table.context("no section 'Phases'")?.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let (rows, phases): (Vec<_>, Vec<_>) = (rows.collect(), Phase::ALL.iter().map(|phase| phase.name()).collect());
+    ensure!(rows == phases, "ARCHITECTURE.md describes the phases {rows:?}, there are {phases:?}");
+    Ok(())
+}
+
 /// A block of README that follows the comment `<!-- program -->` is a program; one that follows
 /// `<!-- after PHASE -->` is that program compiled to the phase, up to a last line of three dots if it has one.
 #[test]

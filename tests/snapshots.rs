@@ -10,6 +10,8 @@ use anyhow::{Context as _, Result};
 use thunder_conformance::sample;
 use thunder_ir::Module;
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_to};
+use thunder_models::bert::BertConfig;
+use thunder_models::minilm::{CONFIG, trace};
 use thunder_runtime::program::{Access, Program, Step};
 
 /// Phases with IR of a size that people read; what follows is LLVM's.
@@ -26,14 +28,15 @@ fn compiled(name: &str, source: &str) -> Result<Compiled> {
     Ok(compile(&mut module, &Options::default())?)
 }
 
+fn settings() -> insta::Settings {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings
+}
+
 fn check(name: &str) -> Result<()> {
     let source = source(name)?;
-    let settings = || {
-        let mut settings = insta::Settings::clone_current();
-        settings.set_prepend_module_to_snapshot(false);
-        settings.set_omit_expression(true);
-        settings
-    };
     for phase in SHOWN {
         let context = sample::context(&[]);
         let mut module = Module::parse(&context, name, source.as_bytes())?;
@@ -47,6 +50,19 @@ fn check(name: &str) -> Result<()> {
     // Same module, same options: same bytes.
     let again = compiled(name, &source)?.artifact;
     assert_eq!(artifact.to_bytes(), again.to_bytes(), "two compilations of {name} differ");
+    Ok(())
+}
+
+/// MiniLM of two layers, traced from Rust: the second layer's steps are those of the first, on its own weights.
+#[test]
+fn minilm() -> Result<()> {
+    let context = sample::context(&[]);
+    let config = BertConfig { layers: 2, vocabulary: 64, ..CONFIG };
+    let mut module = trace(&context, &config)?;
+    let artifact = compile(&mut module, &Options::default())?.artifact;
+    let program = artifact.program();
+    let steps: Vec<_> = program.steps.iter().map(|step| line(program, step)).collect();
+    settings().bind(|| insta::assert_snapshot!("minilm-steps", steps.join("\n")));
     Ok(())
 }
 
