@@ -17,7 +17,7 @@ type Numbers = (DType, &'static [usize], &'static [f64]);
 /// A name, the op with its types, its operands in the order of `%0`, `%1`, ..., and its results.
 type Case = (&'static str, &'static str, &'static [Numbers], &'static [Numbers]);
 
-use DType::{BF16, Bool, F16, F32, I8, I64, U8};
+use DType::{BF16, Bool, F16, F32, F64, I8, I64, U8};
 
 const CASES: &[Case] = &[
     (
@@ -185,6 +185,24 @@ const CASES: &[Case] = &[
         "thunder.softmax %0 axis = 1 : tensor<2x2xf32>",
         &[(F32, &[2, 2], &[-INF, -INF, INF, 0.0])],
         &[(F32, &[2, 2], &[NAN, NAN, NAN, NAN])],
+    ),
+    (
+        "cross_entropy_of_large_differences",
+        "thunder.cross_entropy %0, %1 : (tensor<2x2xf32>, tensor<2xi64>) -> tensor<2xf32>",
+        &[(F32, &[2, 2], &[1000.0, 0.0, 1000.0, 0.0]), (I64, &[2], &[0.0, 1.0])],
+        &[(F32, &[2], &[0.0, 1000.0])],
+    ),
+    (
+        "cross_entropy_of_ignored_targets_is_zero",
+        "thunder.cross_entropy %0, %1 ignore_index = -1 : (tensor<2x4xf64>, tensor<2xi64>) -> tensor<2xf64>",
+        &[(F64, &[2, 4], &[5.0; 8]), (I64, &[2], &[-1.0, 2.0])],
+        &[(F64, &[2], &[0.0, 2.0 * std::f64::consts::LN_2])],
+    ),
+    (
+        "cross_entropy_smoothed_counts_the_mean_of_logits",
+        "thunder.cross_entropy %0, %1 label_smoothing = 0.5 : (tensor<1x2xf32>, tensor<1xi64>) -> tensor<1xf32>",
+        &[(F32, &[1, 2], &[1000.0, 0.0]), (I64, &[1], &[0.0])],
+        &[(F32, &[1], &[250.0])],
     ),
     (
         "log_softmax_of_large_differences",

@@ -32,6 +32,7 @@ thunder_interface::ops! {
     scatter: IndexAdd, ScatterAdd;
     softmax: Softmax, LogSoftmax;
     logsumexp: Logsumexp;
+    cross_entropy: CrossEntropy;
     normalize: LayerNorm, RmsNorm, GroupNorm, BatchNorm;
     convolution: Convolution;
     pool: MaxPool, AvgPool;

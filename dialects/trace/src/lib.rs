@@ -4,6 +4,9 @@
 //! [`Tensor`] adds ops to the module, with the line that called it. Shapes and dtypes are checked on
 //! the way: a mistake is a [`TraceError`] with that line.
 
+// What `derive(Tree)` writes names this crate.
+extern crate self as thunder_trace;
+
 mod dim;
 mod error;
 pub mod nn;
@@ -19,7 +22,7 @@ mod tree;
 pub use dim::{Dim, Dims};
 pub use error::{ModelError, TraceError};
 pub use operand::{Operand, Scalar};
-pub use ops::{Approximation, Attention, Axes, Window, cat, stack};
+pub use ops::{Approximation, Attention, Axes, CrossEntropy, Window, cat, stack};
 pub use scope::Scope;
 pub use spec::{Device, Spec};
 pub use tensor::{Tensor, apply};

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use thunder_trace::{Approximation, Attention, DType, HostTensor, Scope, Spec, Tensor, Tracer, Window, cat, context};
+use thunder_trace::{
+    Approximation, Attention, CrossEntropy, DType, HostTensor, Scope, Spec, Tensor, Tracer, Window, cat, context,
+};
 
 use crate::ops;
 
 /// How many ops the methods make.
-const METHODS: usize = 109;
+const METHODS: usize = 110;
 
 fn elementwise<'t>(x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) -> Vec<Tensor<'t>> {
     let unary: [fn(Tensor<'t>) -> Tensor<'t>; 42] = [
@@ -78,8 +80,9 @@ fn structured<'t>(cx: Scope<'t>, x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) ->
         image.max_pool(&[2, 2], &windows),
         image.avg_pool(&[2, 2], &windows),
     ];
+    let loss = [x.cross_entropy(x.argmax(1), CrossEntropy::default())];
     let made = [cx.constant(&HostTensor::scalar(1.0f32)), cx.arange(4, DType::I64), x + w];
-    [&moved[..], &reduced, &found, &indexed, &products, &normal, &channels, &windowed, &made].concat()
+    [&moved[..], &reduced, &found, &indexed, &products, &normal, &channels, &windowed, &loss, &made].concat()
 }
 
 #[test]
