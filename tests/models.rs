@@ -2,6 +2,8 @@
 
 #[path = "models/bert.rs"]
 mod bert;
+#[path = "models/gradients.rs"]
+mod gradients;
 #[path = "models/minilm.rs"]
 mod minilm;
 
@@ -12,7 +14,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = bert::trials().into_iter().chain(minilm::trials()).collect();
+    let trials = [bert::trials(), gradients::trials(), minilm::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

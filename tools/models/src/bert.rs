@@ -79,7 +79,7 @@ impl<'t> Bert<'t> {
     pub fn forward(&self, ids: Tensor<'t>, mask: Tensor<'t>) -> Tensor<'t> {
         self.scope.enter(|| {
             // What is added to the scores of each column: nothing, or so much that its weight is zero.
-            let mask = mask.ne(0).where_(0.0, f64::NEG_INFINITY).unsqueeze(1).unsqueeze(1);
+            let mask = mask.ne(0).where_(0.0, f64::NEG_INFINITY).to(self.scope.dtype()).unsqueeze(1).unsqueeze(1);
             let embedded = self.embeddings.forward(ids);
             self.layers.iter().fold(embedded, |x, layer| layer.forward(x, mask))
         })

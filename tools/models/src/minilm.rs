@@ -57,7 +57,7 @@ impl Batch<HostTensor> {
 /// The mean of the hidden states that count, scaled to length 1: `[batch, width]`.
 pub fn embedding<'t>(scope: Scope<'t>, config: &BertConfig, batch: Batch<Tensor<'t>>) -> Tensor<'t> {
     let hidden = Bert::new(scope, config).forward(batch.ids, batch.mask);
-    let weight = batch.mask.to(DType::F32).unsqueeze(-1);
+    let weight = batch.mask.to(scope.dtype()).unsqueeze(-1);
     let mean = (hidden * weight).sum(1) / weight.sum(1).maximum(1e-9);
     mean.normalize(-1, 1e-12)
 }

@@ -36,6 +36,12 @@ impl<A: Into<i64>, const N: usize> From<[A; N]> for Axes {
     }
 }
 
+impl From<Vec<i64>> for Axes {
+    fn from(axes: Vec<i64>) -> Self {
+        Self(Some(axes))
+    }
+}
+
 impl<'t> Tensor<'t> {
     /// The dimensions in ascending order.
     pub(crate) fn axes(self, axes: Axes) -> Vec<i64> {
