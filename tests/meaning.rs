@@ -6,11 +6,12 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use thunder_conformance::executor::{Executor, Reference};
 use thunder_conformance::{numeric, sample};
+use thunder_interface::{UPDATES, interpret_in_place};
 use thunder_ir::Module;
 use thunder_ir::pass::Pipeline;
-use thunder_passes::Plan;
+use thunder_passes::{Functionalize, Plan};
 use thunder_tensor::{Tolerance, compare};
-use thunder_tests::program::{CASES, Program, STEPS, for_programs};
+use thunder_tests::program::{CASES, Program, STEPS, for_programs, for_programs_in_place};
 
 /// Whether running `pipeline` changes nothing that the reference computes.
 fn keeps_meaning(pipeline: &Pipeline, program: &Program) -> Result<()> {
@@ -209,6 +210,43 @@ fn mistaken_rules_are_told() -> Result<()> {
 fn cost(module: &Module<'_>) -> Result<f64> {
     let reports = Plan::default().report(module.operation())?;
     Ok(reports.iter().map(|report| report.cost().0).sum())
+}
+
+/// What is returned, and what is left in the memory of the arguments, is the same when MLIR's passes have seen the
+/// effects, and when memory has become values.
+#[test]
+fn functions_of_values_leave_what_is_written() {
+    let written = Cell::new(0);
+    for_programs_in_place(|program| {
+        let context = sample::context(&[]);
+        let run = |module: &Module<'_>| -> Result<_> {
+            let mut memory = program.inputs.clone();
+            let results = interpret_in_place(module.operation(), "main", &mut memory)?;
+            Ok((results, memory))
+        };
+        let mut module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
+        let (results, memory) = run(&module)?;
+        Pipeline::new().then("canonicalize").then("cse").run(&mut module)?;
+        let (cleaned, left) = run(&module)?;
+        for (after, before) in cleaned.iter().chain(&left).zip(results.iter().chain(&memory)) {
+            numeric::same_bits(after, before).with_context(|| format!("after:\n{module}"))?;
+        }
+        Pipeline::new().pass(&Functionalize::default()).run(&mut module)?;
+        let (mut values, _) = run(&module)?;
+        let updates = values.split_off(results.len());
+        let attributes = sample::function(&module, "main")?.attribute("res_attrs").and_then(|a| a.as_array());
+        let numbers = attributes.into_iter().flatten().filter_map(|a| a.entry(UPDATES)?.as_integer());
+        let mut expected = program.inputs.clone();
+        for (number, update) in numbers.zip(updates) {
+            expected[number as usize] = update;
+            written.set(written.get() + 1);
+        }
+        for (after, before) in values.iter().chain(&expected).zip(results.iter().chain(&memory)) {
+            numeric::same_bits(after, before).with_context(|| format!("after:\n{module}"))?;
+        }
+        Ok(())
+    });
+    assert!(written.get() >= CASES as usize / 2, "only {} arguments were updated", written.get());
 }
 
 /// A property that nothing breaks proves nothing: a program that was changed is seen to be.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use thunder_ir::codegen::{Machine, host_features};
 use thunder_ir::pass::{Pipeline, Statistics};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
-use thunder_passes::{Decompose, KERNEL, Kernels};
+use thunder_passes::{Decompose, Functionalize, Inline, KERNEL, Kernels};
 use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
 use thunder_runtime::cpu::code::Code;
 use thunder_runtime::session::{self, Session, SessionError};
@@ -21,7 +21,8 @@ use crate::{ToLinalg, cpu, program};
 pub enum Phase {
     /// As traced, imported or written: `thunder` ops in `func` functions.
     Traced,
-    /// Composites that no library carries out are decomposed; constants are folded.
+    /// Functions call nothing and use no memory: what they update is a result. Composites that no library carries out
+    /// are decomposed; constants are folded.
     Functional,
     /// Ops are grouped: calls of kernels, library computations and views are left.
     Planned,
@@ -139,7 +140,13 @@ pub fn pipeline(phase: Phase) -> Pipeline {
     let pipeline = Pipeline::new();
     match phase {
         Phase::Traced => pipeline,
-        Phase::Functional => pipeline.then("canonicalize").pass(&Decompose::default()).then("canonicalize").then("cse"),
+        Phase::Functional => pipeline
+            .pass(&Inline::default())
+            .pass(&Functionalize::default())
+            .then("canonicalize")
+            .pass(&Decompose::default())
+            .then("canonicalize")
+            .then("cse"),
         Phase::Planned => pipeline.pass(&Kernels::default()).then("cse"),
         Phase::Tensors => pipeline.pass(&ToLinalg::default()).then("canonicalize").then("cse"),
         Phase::Target => pipeline,
@@ -150,6 +157,17 @@ pub fn pipeline(phase: Phase) -> Pipeline {
 fn drop_programs(module: &Module<'_>) -> Result<(), CompileError> {
     for op in module.body().operations() {
         if op.attribute(KERNEL).is_none() {
+            Rewriter::at(op).erase(op)?;
+        }
+    }
+    Ok(())
+}
+
+/// Drops the functions beside the entry, which calls none of them any more.
+fn keep_only(module: &Module<'_>, name: &str) -> Result<(), CompileError> {
+    let kept = entry(module, name)?;
+    for op in module.body().operations() {
+        if op.name() == "func.func" && op != kept {
             Rewriter::at(op).erase(op)?;
         }
     }
@@ -183,6 +201,8 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         times.push((name, now - clock));
         clock = now;
     };
+    Pipeline::new().pass(&Inline::default()).run_with(module, options.verify)?;
+    keep_only(module, &options.entry)?;
     for phase in [Phase::Functional, Phase::Planned] {
         pipeline(phase).run_with(module, options.verify)?;
         lap(phase.name());

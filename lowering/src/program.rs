@@ -7,13 +7,15 @@ mod sizes;
 
 use std::collections::HashMap;
 
-use thunder_interface::{Dim, Library, LibraryCall, NAME, PARAMETER, StridedView, attribute_to_tensor, dtype_of};
+use thunder_interface::{
+    Dim, INITIAL, Library, LibraryCall, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of,
+};
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
 use thunder_passes::{KERNEL, ROWS, layout};
 use thunder_runtime::program::{
     Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, Constraint, DimId, KernelId, Launch,
-    LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step, Symbol,
+    LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, State, Step, Symbol,
 };
 use thunder_tensor::DType;
 
@@ -32,6 +34,7 @@ pub fn emit(function: Operation<'_>) -> Result<(Program, Vec<u8>)> {
         program: Program::default(),
         constants: Vec::new(),
         roots: HashMap::new(),
+        updates: Vec::new(),
         kernels: HashMap::new(),
     };
     emitter.signature()?;
@@ -51,6 +54,8 @@ struct Emitter<'a, 'c> {
     program: Program,
     constants: Vec<u8>,
     roots: HashMap<Value<'c>, Root>,
+    /// What the memory of arguments holds at the end, with the argument.
+    updates: Vec<(Value<'c>, Value<'c>)>,
     kernels: HashMap<String, KernelId>,
 }
 
@@ -121,11 +126,17 @@ impl<'c> Emitter<'_, 'c> {
         self.copies(terminator)
     }
 
-    /// Gives each returned value that a step makes the memory of its output at once.
+    /// Gives each returned value that a step makes the memory of its output at once; notes what is updated.
     fn outputs(&mut self, terminator: Operation<'c>) -> Result {
         let attributes = self.function.attribute("res_attrs").and_then(|a| a.as_array()).unwrap_or_default();
         for (index, value) in terminator.operands().enumerate() {
-            let name = attributes.get(index).and_then(|a| a.entry(NAME)).and_then(|a| a.as_string());
+            let attribute = |name: &str| attributes.get(index).and_then(|a| a.entry(name));
+            if let Some(argument) = attribute(UPDATES) {
+                self.update(argument.as_integer(), value)?;
+                continue;
+            }
+            let index = self.program.outputs.len();
+            let name = attribute(NAME).and_then(|a| a.as_string());
             let port = self.port(name.map_or_else(|| format!("output{index}"), str::to_owned), value)?;
             self.program.outputs.push(port);
             let Some((root, view)) = layout(value, self.shapes) else { continue };
@@ -137,21 +148,74 @@ impl<'c> Emitter<'_, 'c> {
         Ok(())
     }
 
-    /// Copies to the outputs what is not made there: inputs, constants, and values returned twice.
+    /// Notes that `value` is what the memory of an argument holds at the end.
+    fn update(&mut self, argument: Option<i64>, value: Value<'c>) -> Result {
+        let block = self.function.region(0).entry().ok_or_else(|| self.function.error("has no body"))?;
+        let number = argument.and_then(|number| usize::try_from(number).ok());
+        let argument = number
+            .filter(|number| *number < block.argument_count())
+            .map(|number| block.argument(number))
+            .filter(|argument| argument.ty() == value.ty())
+            .ok_or_else(|| self.function.error(format!("has a result with '{UPDATES}' that is no argument's")))?;
+        let root = self.roots[&argument];
+        if self.program.state(root).is_some() {
+            return Err(self.function.error(format!("has two results with '{UPDATES}' of one argument")));
+        }
+        let attributes = self.function.attribute("arg_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+        let initial = number.and_then(|number| attributes.get(number)).and_then(|a| a.entry(INITIAL));
+        let initial = initial.and_then(|a| a.as_float().or_else(|| a.as_integer().map(|value| value as f64)));
+        let initial = initial.filter(|_| matches!(root, Root::Parameter(_)));
+        self.program.states.push(State { root, initial });
+        self.updates.push((argument, value));
+        Ok(())
+    }
+
+    /// Copies to the outputs what is not made there: inputs, constants, and values returned twice. Then to memory that is
+    /// updated: nobody needs any more what was there before, but for what goes to other such memory.
     fn copies(&mut self, terminator: Operation<'c>) -> Result {
-        for (index, value) in terminator.operands().enumerate() {
-            let output = Root::Output(index as u32);
-            let (root, view) = self.place(terminator, value)?;
-            if root == output {
-                continue;
+        let attributes = self.function.attribute("res_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+        let is_update = |index: usize| attributes.get(index).is_some_and(|a| a.entry(UPDATES).is_some());
+        let returned = terminator.operands().enumerate().filter(|(index, _)| !is_update(*index));
+        for (output, (_, value)) in returned.enumerate() {
+            let (from, to) = (self.dense(terminator, value)?, Root::Output(output as u32));
+            self.copy(value, from, to)?;
+        }
+        let mut moves = Vec::new();
+        for (argument, value) in self.updates.clone() {
+            let (mut from, to) = (self.dense(terminator, value)?, self.roots[&argument]);
+            let is_overwritten = from != to && self.program.state(from).is_some();
+            if is_overwritten {
+                let kept = self.buffer(value)?;
+                self.copy(value, from, kept)?;
+                from = kept;
             }
-            if !view.is_dense() {
-                return Err(terminator.error("internal: returns a view that no kernel made dense"));
-            }
+            moves.push((value, from, to));
+        }
+        moves.into_iter().try_for_each(|(value, from, to)| self.copy(value, from, to))
+    }
+
+    /// Where a value is that is returned.
+    fn dense(&self, terminator: Operation<'c>, value: Value<'c>) -> Result<Root> {
+        let (root, view) = self.place(terminator, value)?;
+        if view.is_dense() {
+            Ok(root)
+        } else {
+            Err(terminator.error("internal: returns a view that no kernel made dense"))
+        }
+    }
+
+    fn copy(&mut self, value: Value<'c>, from: Root, to: Root) -> Result {
+        if from != to {
             let bytes = self.bytes(value)?;
-            self.program.steps.push(Step::Copy { from: Place::new(root), to: Place::new(output), bytes });
+            self.program.steps.push(Step::Copy { from: Place::new(from), to: Place::new(to), bytes });
         }
         Ok(())
+    }
+
+    fn buffer(&mut self, value: Value<'c>) -> Result<Root> {
+        let (dtype, shape) = (self.dtype(value)?, self.shape(value)?);
+        self.program.buffers.push(Buffer { dtype, shape, alias: None });
+        Ok(Root::Buffer(self.program.buffers.len() as u32 - 1))
     }
 
     fn bytes(&mut self, value: Value<'c>) -> Result<DimId> {
@@ -186,9 +250,7 @@ impl<'c> Emitter<'_, 'c> {
         if let Some(known) = self.roots.get(&root) {
             return Ok(*known);
         }
-        let made = Root::Buffer(self.program.buffers.len() as u32);
-        let (dtype, shape) = (self.dtype(root)?, self.shape(root)?);
-        self.program.buffers.push(Buffer { dtype, shape, alias: None });
+        let made = self.buffer(root)?;
         self.roots.insert(root, made);
         Ok(made)
     }

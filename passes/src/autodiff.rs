@@ -9,8 +9,8 @@
 //!   their tangents.
 //!
 //! Guarantees: `@f` is as it was. A gradient has the type of its argument; where nothing depends on
-//! the argument it is zero. No op is left that nothing needs. Calls on the way are inlined here, since
-//! MLIR's inliner asks an interface that a dialect written in Rust does not have. The rules are those
+//! the argument it is zero. No op is left that nothing needs. Calls on the way are inlined. What the function
+//! writes to memory its derivative writes as well, once. The rules are those
 //! of the ops: their `Differentiate`, else the derivative of their `Scalar` body, else those of their
 //! `Decompose`; with none of them it is an error at the op. The derivative consists of ops with rules,
 //! so that it can be differentiated in turn.
@@ -26,7 +26,7 @@ use signature::Signature;
 use std::fmt;
 use std::str::FromStr;
 use thunder_dialect::{restated, zeros_like};
-use thunder_interface::dtype_of;
+use thunder_interface::{Memory, MemoryAccess, PARAMETER, dtype_of, memory_of};
 use thunder_ir::{Blueprint, Builder, prelude::*};
 
 /// The attribute of a joint function with the numbers of arguments and of results of the function
@@ -124,6 +124,25 @@ pub fn differentiate<'c>(module: Operation<'c>, name: &str, mode: Mode, wrt: &[u
             Err(error)
         }
     }
+}
+
+/// The arguments of the function `name` that training changes: parameters of floats that it does not update itself, as
+/// it does with running statistics.
+pub fn trained(module: Operation<'_>, name: &str) -> Result<Vec<usize>> {
+    let function = find(module, name).ok_or_else(|| module.error(format!("has no function '@{name}'")))?;
+    let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let attributes = function.attribute("arg_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+    let mut updated = Vec::new();
+    for op in block.operations() {
+        if let Some(MemoryAccess::Write { into, .. }) = <dyn Memory>::of(op).map(|memory| memory.access()) {
+            updated.push(memory_of(op, op.operand(into))?.0);
+        }
+    }
+    let is_trained = |index: &usize| {
+        let (value, attribute) = (block.argument(*index), attributes.get(*index).and_then(|a| a.entry(PARAMETER)));
+        attribute.is_some() && is_float(value.ty()) && !updated.contains(&value)
+    };
+    Ok((0..block.argument_count()).filter(is_trained).collect())
 }
 
 /// The arguments to differentiate by, in ascending order.

@@ -4,6 +4,8 @@
 
 pub mod autodiff;
 mod decompose;
+mod functionalize;
+mod inline;
 mod kernels;
 pub mod plan;
 pub mod shapes;
@@ -11,6 +13,8 @@ pub mod split_joint;
 
 pub use autodiff::Autodiff;
 pub use decompose::Decompose;
+pub use functionalize::Functionalize;
+pub use inline::Inline;
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, layout};
 pub use plan::{ExplainPlan, Plan};
@@ -21,6 +25,8 @@ thunder_ir::passes! {
     pub fn register_all;
     Autodiff,
     Decompose,
+    Functionalize,
+    Inline,
     Kernels,
     Plan,
     ExplainPlan,

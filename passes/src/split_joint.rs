@@ -10,7 +10,7 @@ use crate::autodiff::{JOINT, cloned, find};
 use crate::shapes::Shapes;
 use std::collections::{HashMap, HashSet};
 use thunder_dialect::build::*;
-use thunder_interface::{DIM_NAMES, Dim, DimExpr, NAME, SizeRule, dtype_of};
+use thunder_interface::{DIM_NAMES, Dim, DimExpr, Memory, NAME, SizeRule, dtype_of};
 use thunder_ir::{Blueprint, prelude::*};
 
 /// The attribute of a backward part with the list of what is saved for it: `{argument = 0}` is an
@@ -88,7 +88,12 @@ impl<'c> Joint<'c> {
             return Err(function.error(format!("has fewer arguments or results than '{JOINT}' says")));
         }
         let (results, gradients) = returned.split_at(results);
-        let forward = needed(results);
+        let mut forward = needed(results);
+        // What writes memory does so once, in the forward part.
+        for op in block.operations().into_iter().filter(|op| <dyn Memory>::of(*op).is_some()) {
+            forward.insert(op);
+            forward.extend(needed(&operands(op)));
+        }
         if let Some(cotangent) =
             block.arguments().skip(arguments).find(|v| v.uses().iter().any(|(op, _)| forward.contains(op)))
         {

@@ -74,6 +74,8 @@ pub(crate) enum Base {
     Parameter(u32),
     Constant(u32),
     Output(u32),
+    /// An input or parameter that the program updates, by its number among the states.
+    State(u32),
 }
 
 /// A pointer argument: `offset` bytes after a base, with `bytes` bytes behind it.
@@ -129,6 +131,8 @@ pub(crate) struct Plan {
     pub values: Vec<i64>,
     pub inputs: Vec<Shape>,
     pub outputs: Vec<Shape>,
+    /// Bytes of each of the program's states.
+    pub state_bytes: Vec<usize>,
     pub slots: Vec<Slot>,
     pub numbers: Vec<i64>,
     pub steps: Vec<PlannedStep>,

@@ -35,6 +35,8 @@ pub struct Program {
     pub inputs: Vec<Port>,
     /// Tensors bound by name once, when a session is prepared. Their shapes are constant.
     pub parameters: Vec<Port>,
+    /// Inputs and parameters whose memory the program updates; all others are read only.
+    pub states: Vec<State>,
     /// Tensors returned by each run, in order.
     pub outputs: Vec<Port>,
     /// Tensors whose bytes are in the artifact.
@@ -81,6 +83,15 @@ pub struct Port {
     pub shape: Vec<DimId>,
 }
 
+/// An input or a parameter that the program updates in place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// An input, which is given to be written, or a parameter, which the session keeps from run to run.
+    pub root: Root,
+    /// The number that all elements of a parameter have before the first run, if it need not be provided.
+    pub initial: Option<f64>,
+}
+
 /// A tensor stored in the artifact.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Constant {
@@ -118,9 +129,9 @@ pub struct Place {
 /// A tensor of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Root {
-    /// `inputs[i]`; read only.
+    /// `inputs[i]`; read only unless it is among `states`.
     Input(u32),
-    /// `parameters[i]`; read only.
+    /// `parameters[i]`; read only unless it is among `states`.
     Parameter(u32),
     /// `constants[i]`; read only.
     Constant(u32),

@@ -3,12 +3,15 @@
 //! A run checks its inputs against the program's signature and tells which one fails and why. Sizes
 //! are computed, memory planned and steps resolved once per tuple of symbol values; recent tuples are
 //! kept. Intermediate memory is reused from run to run.
+//!
+//! Parameters that the program updates are the session's state: each run finds what the one before left. Runs of such
+//! a program take turns. Inputs that it updates are given to be written.
 
 mod guard;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use thunder_tensor::Tensor;
 
@@ -21,7 +24,7 @@ use crate::cpu::operand::Operand;
 use crate::cpu::scratch::Aligned;
 use crate::executor::{Executor, ExecutorError, Site};
 use crate::plan::{MemoryStatistics, Plan, PlanError, Shape};
-use crate::program::{Call, Program, ProgramError, Root, Step};
+use crate::program::{Call, Port, Program, ProgramError, Root, State, Step};
 
 pub use guard::GuardError;
 
@@ -58,7 +61,10 @@ impl Default for Options {
 /// A program that is ready to run.
 pub struct Session {
     machine: Machine,
+    /// Empty where they are state.
     parameters: Vec<Tensor>,
+    /// The program's states that are parameters, in order.
+    state: Mutex<Vec<Tensor>>,
     constants: Bytes,
     plans: Mutex<Vec<Arc<Plan>>>,
 }
@@ -148,7 +154,7 @@ impl Session {
         options: Options,
     ) -> Result<Self> {
         let program = Arc::clone(artifact.program());
-        let parameters = bind(&program, parameters)?;
+        let (parameters, state) = bind(&program, parameters)?;
         let code = match code {
             None if !artifact.code().is_empty() => Some(code::of_artifact(artifact)?),
             code => code,
@@ -176,7 +182,7 @@ impl Session {
         };
         let (cpu, reserve) = (options.cpu, Default::default());
         let machine = Machine { program, cpu, kernels, _code: code, prepared, reserve };
-        Ok(Self { machine, parameters, constants, plans: Mutex::default() })
+        Ok(Self { machine, parameters, state: Mutex::new(state), constants, plans: Mutex::default() })
     }
 
     /// The program.
@@ -186,20 +192,65 @@ impl Session {
 
     /// Runs the program on fresh outputs.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        guard::read_only(self.program())?;
         let plan = self.plan(inputs)?;
-        let mut outputs: Vec<Tensor> =
-            plan.outputs.iter().map(|(dtype, shape)| Tensor::zeros(*dtype, shape.clone())).collect();
-        self.execute(&plan, inputs, &mut outputs);
+        let mut outputs = fresh(&plan);
+        self.execute(&plan, inputs, &[], &mut outputs);
         Ok(outputs)
     }
 
     /// Runs the program on outputs given, which keeps their memory in use and warm. An output whose
     /// memory other tensors share is given memory of its own first.
     pub fn run_into(&self, inputs: &[Tensor], outputs: &mut [Tensor]) -> Result<()> {
+        guard::read_only(self.program())?;
         let plan = self.plan(inputs)?;
         guard::outputs(self.program(), &plan.outputs, outputs)?;
-        self.execute(&plan, inputs, outputs);
+        self.execute(&plan, inputs, &[], outputs);
         Ok(())
+    }
+
+    /// Runs the program on fresh outputs and on inputs that it may update. One that it updates and whose memory other
+    /// tensors share is given memory of its own first.
+    pub fn run_in_place(&self, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
+        let plan = self.plan(inputs)?;
+        let mut outputs = fresh(&plan);
+        let updated = self.updated(inputs);
+        self.execute(&plan, inputs, &updated, &mut outputs);
+        Ok(outputs)
+    }
+
+    /// The memory of the inputs that the program updates, in the order of its states.
+    fn updated(&self, inputs: &mut [Tensor]) -> Vec<Operand> {
+        let number = |state: &State| if let Root::Input(i) = state.root { Some(i as usize) } else { None };
+        let numbers = self.program().states.iter().filter_map(number);
+        numbers.map(|input| Operand::writable(inputs[input].bytes_mut())).collect()
+    }
+
+    /// What the parameters hold that the program updates, by name.
+    ///
+    /// The tensors share the session's memory until the next run, which copies what somebody still holds.
+    pub fn state(&self) -> BTreeMap<String, Tensor> {
+        let state = self.state.lock().expect("nothing panics while it holds this lock");
+        self.state_names().map(str::to_owned).zip(state.iter().cloned()).collect()
+    }
+
+    /// Gives all parameters that the program updates other contents, by name; further tensors are ignored.
+    pub fn set_state(&self, contents: &BTreeMap<String, Tensor>) -> Result<()> {
+        let program = self.program();
+        let missing: Vec<String> =
+            self.state_names().filter(|name| !contents.contains_key(*name)).map(str::to_owned).collect();
+        if !missing.is_empty() {
+            return Err(SessionError::MissingParameters(missing));
+        }
+        let state = program.states.iter().filter_map(|state| parameter(program, state.root));
+        let state = state.map(|port| checked(program, port, &contents[&port.name])).collect::<Result<Vec<_>>>()?;
+        *self.state.lock().expect("nothing panics while it holds this lock") = state;
+        Ok(())
+    }
+
+    fn state_names(&self) -> impl Iterator<Item = &str> {
+        let program = self.program();
+        program.states.iter().filter_map(|state| parameter(program, state.root)).map(|port| port.name.as_str())
     }
 
     /// Types and shapes of the outputs for these inputs.
@@ -238,10 +289,32 @@ impl Session {
         Ok(plan)
     }
 
-    fn execute(&self, plan: &Plan, inputs: &[Tensor], outputs: &mut [Tensor]) {
+    fn execute(&self, plan: &Plan, inputs: &[Tensor], updated: &[Operand], outputs: &mut [Tensor]) {
         let fixed = (self.parameters.as_slice(), self.constants.bytes());
-        self.machine.run(plan, inputs, fixed, outputs);
+        let states = &self.program().states;
+        if states.is_empty() {
+            return self.machine.run(plan, inputs, fixed, &[], outputs);
+        }
+        // A run that panics leaves numbers behind, which are as good as any.
+        let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mut own, mut updated) = (own.iter_mut(), updated.iter());
+        let memory = states.iter().filter_map(|state| match state.root {
+            Root::Parameter(_) => own.next().map(|tensor| Operand::writable(tensor.bytes_mut())),
+            _ => updated.next().copied(),
+        });
+        let memory: Vec<Operand> = memory.collect();
+        self.machine.run(plan, inputs, fixed, &memory, outputs);
     }
+}
+
+/// Outputs of the shapes of a plan.
+fn fresh(plan: &Plan) -> Vec<Tensor> {
+    plan.outputs.iter().map(|(dtype, shape)| Tensor::zeros(*dtype, shape.clone())).collect()
+}
+
+/// The parameter that `root` is.
+fn parameter(program: &Program, root: Root) -> Option<&Port> {
+    if let Root::Parameter(i) = root { program.parameters.get(i as usize) } else { None }
 }
 
 impl Bytes {
@@ -253,31 +326,44 @@ impl Bytes {
     }
 }
 
-/// The program's parameters, in order.
-fn bind(program: &Program, weights: &BTreeMap<String, Tensor>) -> Result<Vec<Tensor>> {
-    let missing: Vec<String> = program
-        .parameters
-        .iter()
-        .filter(|port| !weights.contains_key(&port.name))
-        .map(|port| port.name.clone())
+/// The program's parameters, in order, and its states that are parameters.
+fn bind(program: &Program, weights: &BTreeMap<String, Tensor>) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
+    let roots = || (0..).map(Root::Parameter).zip(&program.parameters);
+    let initial = |root| program.states.iter().find(|state| state.root == root).and_then(|state| state.initial);
+    let missing: Vec<String> = roots()
+        .filter(|(root, port)| initial(*root).is_none() && !weights.contains_key(&port.name))
+        .map(|(_, port)| port.name.clone())
         .collect();
     if !missing.is_empty() {
         return Err(SessionError::MissingParameters(missing));
     }
-    let mut parameters = Vec::with_capacity(program.parameters.len());
-    for port in &program.parameters {
-        let tensor = &weights[&port.name];
-        let extents = program.constant_extents(port)?;
-        if tensor.dtype() != port.dtype || tensor.shape() != extents {
-            return Err(SessionError::Parameter {
-                name: port.name.clone(),
-                expected: guard::describe(port.dtype, &extents),
-                found: guard::describe(tensor.dtype(), tensor.shape()),
-            });
+    let tensor = |(root, port): (Root, &Port)| match (weights.get(&port.name), initial(root)) {
+        (None, Some(value)) => Ok(Tensor::full(port.dtype, program.constant_extents(port)?, value)),
+        _ => checked(program, port, &weights[&port.name]),
+    };
+    let mut parameters = roots().map(tensor).collect::<Result<Vec<_>>>()?;
+    let mut state = Vec::new();
+    for known in &program.states {
+        if let Root::Parameter(i) = known.root {
+            let parameter = &mut parameters[i as usize];
+            let empty = Tensor::zeros(parameter.dtype(), [0]);
+            state.push(std::mem::replace(parameter, empty));
         }
-        parameters.push(tensor.clone());
     }
-    Ok(parameters)
+    Ok((parameters, state))
+}
+
+/// A weight of the type and shape of `port`.
+fn checked(program: &Program, port: &Port, tensor: &Tensor) -> Result<Tensor> {
+    let extents = program.constant_extents(port)?;
+    if tensor.dtype() == port.dtype && tensor.shape() == extents {
+        return Ok(tensor.clone());
+    }
+    Err(SessionError::Parameter {
+        name: port.name.clone(),
+        expected: guard::describe(port.dtype, &extents),
+        found: guard::describe(tensor.dtype(), tensor.shape()),
+    })
 }
 
 /// What stays the same in every run.
@@ -289,9 +375,12 @@ struct Fixed<'a> {
 }
 
 impl Fixed<'_> {
-    /// The memory of an argument, if it is all or the end of a parameter or constant.
+    /// The memory of an argument, if it is all or the end of a constant or of a parameter that is not updated.
     fn operand(self, place: crate::program::Place) -> Option<Operand> {
         let program = self.program;
+        if program.state(place.root).is_some() {
+            return None;
+        }
         let bytes = match place.root {
             Root::Parameter(i) => self.parameters[i as usize].bytes(),
             Root::Constant(i) => {

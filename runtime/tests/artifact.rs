@@ -65,6 +65,7 @@ fn program() -> Program {
         constraints: Vec::new(),
         inputs: vec![port("x", &[n, eight])],
         parameters: vec![port("w", &[eight, eight])],
+        states: Vec::new(),
         outputs: vec![port("out", &[n, eight])],
         constants: vec![Constant { dtype: DType::I64, shape: vec![3], offset: 64 }],
         buffers: vec![
@@ -140,7 +141,7 @@ fn another_version_or_processor_is_refused_by_name() {
     let mut bytes = artifact().to_bytes();
     bytes[8] = 99;
     let error = open(bytes).unwrap_err();
-    assert_eq!(error.to_string(), "format version 99, this runtime reads 1; compile it again");
+    assert_eq!(error.to_string(), "format version 99, this runtime reads 2; compile it again");
 
     let none = || Bytes::new(Vec::new());
     let with = |arch: &str, features: &[&str]| {

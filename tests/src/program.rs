@@ -39,20 +39,33 @@ pub const STEPS: usize = 24;
 
 /// Checks a property of random programs, the same ones in every run; panics with a small one that lacks it.
 pub fn for_programs(property: impl Fn(&Program) -> Result<()>) {
+    check(programs(STEPS), property);
+}
+
+/// As [`for_programs`], of programs that read and write the memory of their arguments as well.
+pub fn for_programs_in_place(property: impl Fn(&Program) -> Result<()>) {
+    check(programs_of(STEPS, true), property);
+}
+
+fn check(programs: impl Strategy<Value = Program>, property: impl Fn(&Program) -> Result<()>) {
     let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let check = |program| property(&program).map_err(|error| TestCaseError::fail(format!("{error:#}")));
-    if let Err(failure) = runner.run(&programs(STEPS), check) {
+    if let Err(failure) = runner.run(&programs, check) {
         panic!("{failure}");
     }
 }
 
 /// Programs of up to `steps` steps, some of which are more than one operation.
 pub fn programs(steps: usize) -> impl Strategy<Value = Program> {
+    programs_of(steps, false)
+}
+
+fn programs_of(steps: usize, in_place: bool) -> impl Strategy<Value = Program> {
     let choices = || prop::collection::vec(any::<u16>(), 12);
     let arguments = prop::collection::vec(choices(), 1..4);
     let steps = prop::collection::vec(choices(), 1..=steps);
-    (arguments, steps, any::<u64>()).prop_map(|(arguments, steps, seed)| build(&arguments, &steps, seed))
+    (arguments, steps, any::<u64>()).prop_map(move |(arguments, steps, seed)| build(&arguments, &steps, seed, in_place))
 }
 
 /// Numbers that decide what a step does, taken one after another; zeros when they are used up.
@@ -118,6 +131,8 @@ struct State {
     lines: Vec<String>,
     values: Vec<Value>,
     names: usize,
+    /// The arguments, if the program may write them.
+    memory: Vec<Value>,
 }
 
 const LARGEST: usize = 2048;
@@ -167,14 +182,17 @@ impl State {
     }
 }
 
-fn build(arguments: &[Vec<u16>], steps: &[Vec<u16>], seed: u64) -> Program {
+fn build(arguments: &[Vec<u16>], steps: &[Vec<u16>], seed: u64, in_place: bool) -> Program {
     static CATALOG: LazyLock<Catalog> = LazyLock::new(Catalog::new);
-    let mut state = State { catalog: &CATALOG, lines: Vec::new(), values: Vec::new(), names: 0 };
+    let mut state = State { catalog: &CATALOG, lines: Vec::new(), values: Vec::new(), names: 0, memory: Vec::new() };
     for choices in arguments {
         let value = argument(&mut state, &mut Choices(choices.iter()));
         state.values.push(value);
     }
     let inputs = inputs(&state.values, seed);
+    if in_place {
+        state.memory.clone_from(&state.values);
+    }
     let header: Vec<_> = state.values.iter().map(|v| format!("{}: {}", v.name, v.ty())).collect();
     for choices in steps {
         let before = (state.lines.len(), state.values.len());

@@ -3,14 +3,18 @@
 //! An op is computed by its `Reference`, else by its `Scalar` body, else by its `Decompose`. Beside
 //! ops with these interfaces it knows `func.call`, `func.return`, `tensor.dim`, and constants and the
 //! index arithmetic of `arith`. What it does not know is an error at that op.
+//!
+//! Each argument has memory, which ops with the interface `Memory` read and write when their turn comes: literally,
+//! element by element. A call reads and writes the memory of what it is given.
 
 use crate::decompose::Decompose;
 use crate::eval::evaluate;
 use crate::expr::Expr;
+use crate::memory::{Memory, MemoryAccess, memory_of};
 use crate::reference::{EvalError, Reference};
 use crate::scalar::Scalar;
 use crate::types::{attribute_to_tensor, dtype_of};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use thunder_ir::{Block, Error, Operation, Region, Result, Rewriter, Type, Value};
 use thunder_tensor::Tensor;
 
@@ -18,8 +22,17 @@ use thunder_tensor::Tensor;
 ///
 /// The module is left as it was: ops that are decomposed are so in place, and put back.
 pub fn interpret(module: Operation<'_>, name: &str, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    interpret_in_place(module, name, &mut inputs.to_vec())
+}
+
+/// As [`interpret`], on memory that the function may update: `inputs` are what it leaves there.
+pub fn interpret_in_place(module: Operation<'_>, name: &str, inputs: &mut [Tensor]) -> Result<Vec<Tensor>> {
     let function = find_function(module, name).ok_or_else(|| module.error(format!("has no function '@{name}'")))?;
-    Interpreter { module, depth: 0 }.call(function, inputs)
+    let returned = Interpreter { module, depth: 0 }.call(function, inputs)?;
+    for (input, contents) in inputs.iter_mut().zip(returned.memory) {
+        *input = contents;
+    }
+    Ok(returned.results)
 }
 
 fn find_function<'c>(module: Operation<'c>, name: &str) -> Option<Operation<'c>> {
@@ -32,12 +45,27 @@ struct Interpreter<'c> {
     depth: usize,
 }
 
-type Environment<'c> = HashMap<Value<'c>, Tensor>;
+/// What a function is left with.
+struct Returned {
+    results: Vec<Tensor>,
+    /// What the memory of each argument holds.
+    memory: Vec<Tensor>,
+    /// Whether it was written.
+    written: Vec<bool>,
+}
+
+/// The values of a function that have been computed, and the memory of its arguments.
+#[derive(Default)]
+struct Environment<'c> {
+    values: HashMap<Value<'c>, Tensor>,
+    memory: HashMap<Value<'c>, Tensor>,
+    written: HashSet<Value<'c>>,
+}
 
 const DEPTH_LIMIT: usize = 256;
 
 impl<'c> Interpreter<'c> {
-    fn call(&mut self, function: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    fn call(&mut self, function: Operation<'c>, inputs: &[Tensor]) -> Result<Returned> {
         if self.depth == DEPTH_LIMIT {
             return Err(function.error(format!("calls itself more than {DEPTH_LIMIT} deep")));
         }
@@ -46,11 +74,17 @@ impl<'c> Interpreter<'c> {
             return Err(function.error("must have exactly one block to be interpreted"));
         };
         self.check_inputs(function, block, inputs)?;
-        let mut environment: Environment<'c> = block.arguments().zip(inputs.iter().cloned()).collect();
+        let values: HashMap<Value<'c>, Tensor> = block.arguments().zip(inputs.iter().cloned()).collect();
+        let mut environment = Environment { memory: values.clone(), values, written: HashSet::new() };
         self.depth += 1;
         let results = self.run(block, &mut environment);
         self.depth -= 1;
-        results
+        let Environment { memory, written, .. } = environment;
+        Ok(Returned {
+            results: results?,
+            memory: block.arguments().map(|v| memory[&v].clone()).collect(),
+            written: block.arguments().map(|v| written.contains(&v)).collect(),
+        })
     }
 
     fn check_inputs(&self, function: Operation<'c>, block: Block<'c>, inputs: &[Tensor]) -> Result {
@@ -73,6 +107,7 @@ impl<'c> Interpreter<'c> {
                 .operands()
                 .map(|v| {
                     environment
+                        .values
                         .get(&v)
                         .cloned()
                         .ok_or_else(|| op.error("uses a value from outside the function, which has no value"))
@@ -81,14 +116,39 @@ impl<'c> Interpreter<'c> {
             if op.name() == "func.return" {
                 return Ok(inputs);
             }
-            let results = self.step(op, &inputs)?;
+            let results = if let Some(memory) = <dyn Memory>::of(op) {
+                environment.access(op, memory.access(), &inputs)?
+            } else if op.name() == "func.call" {
+                self.call_op(op, &inputs, environment)?
+            } else {
+                self.step(op, &inputs)?
+            };
             for (value, tensor) in op.results().zip(results) {
                 check_type(value, &tensor).map_err(|e| op.error(format!("computed a result that {e}")))?;
-                environment.insert(value, tensor);
+                environment.values.insert(value, tensor);
             }
         }
         let parent = block.parent().unwrap_or(self.module);
         Err(parent.error("does not return"))
+    }
+
+    /// Calls a function, which may update the memory of what it is given.
+    fn call_op(
+        &mut self,
+        op: Operation<'c>,
+        inputs: &[Tensor],
+        environment: &mut Environment<'c>,
+    ) -> Result<Vec<Tensor>> {
+        let callee = op
+            .attribute("callee")
+            .and_then(|a| a.as_symbol())
+            .and_then(|name| find_function(self.module, name))
+            .ok_or_else(|| op.error("calls a function that is not in the module"))?;
+        let Returned { results, memory, written } = self.call(callee, inputs)?;
+        for (operand, contents) in op.operands().zip(memory).zip(written).filter(|(_, w)| *w).map(|(pair, _)| pair) {
+            environment.write(op, operand, &contents)?;
+        }
+        Ok(results)
     }
 
     fn step(&mut self, op: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
@@ -137,7 +197,7 @@ impl<'c> Interpreter<'c> {
                 })
                 .collect::<Result<_>>()?
         };
-        let mut environment: Environment<'c> = op.operands().zip(inputs.iter().cloned()).collect();
+        let mut environment: HashMap<Value<'c>, Tensor> = op.operands().zip(inputs.iter().cloned()).collect();
         let new = between(op, before);
         for inner in &new {
             let arguments = inner
@@ -175,14 +235,6 @@ impl<'c> Interpreter<'c> {
             Ok(vec![Tensor::scalar(value)])
         };
         match op.name() {
-            "func.call" => {
-                let callee = op
-                    .attribute("callee")
-                    .and_then(|a| a.as_symbol())
-                    .and_then(|name| find_function(self.module, name))
-                    .ok_or_else(|| op.error("calls a function that is not in the module"))?;
-                self.call(callee, inputs)
-            }
             "arith.constant" => {
                 let value = op.attribute("value").ok_or_else(|| unknown(op))?;
                 if let Some(tensor) = attribute_to_tensor(value) {
@@ -208,6 +260,61 @@ impl<'c> Interpreter<'c> {
             }
             _ => Err(unknown(op)),
         }
+    }
+}
+
+impl<'c> Environment<'c> {
+    fn access(&mut self, op: Operation<'c>, access: MemoryAccess, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        match access {
+            MemoryAccess::Read { from } => {
+                let (root, places) = self.places(op, op.operand(from))?;
+                let contents = &self.memory[&root];
+                let size = contents.dtype().size();
+                let mut bytes = Vec::with_capacity(places.len() * size);
+                for place in places {
+                    bytes.extend_from_slice(&contents.bytes()[place * size..(place + 1) * size]);
+                }
+                let read = Tensor::from_bytes(contents.dtype(), inputs[from].shape(), &bytes);
+                Ok(vec![read.map_err(|e| op.error(e))?])
+            }
+            MemoryAccess::Write { value, into } => {
+                self.write(op, op.operand(into), &inputs[value])?;
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Replaces what the memory behind `target` holds.
+    fn write(&mut self, op: Operation<'c>, target: Value<'c>, value: &Tensor) -> Result {
+        let (root, places) = self.places(op, target)?;
+        if value.shape() != self.values[&target].shape() {
+            let (from, to) = (value.shape(), self.values[&target].shape());
+            return Err(op.error(format!("writes a tensor of sizes {from:?} where there are {to:?}")));
+        }
+        let size = value.dtype().size();
+        let contents = self.memory.get_mut(&root).expect("every argument has memory").bytes_mut();
+        for (element, place) in places.into_iter().enumerate() {
+            contents[place * size..(place + 1) * size]
+                .copy_from_slice(&value.bytes()[element * size..(element + 1) * size]);
+        }
+        self.written.insert(root);
+        Ok(())
+    }
+
+    /// The argument that `value` shows, and for each element of `value` where it is there: what the views show of a
+    /// tensor that holds its own positions.
+    fn places(&self, op: Operation<'c>, value: Value<'c>) -> Result<(Value<'c>, Vec<usize>)> {
+        let (root, views) = memory_of(op, value)?;
+        let memory = self.memory.get(&root).ok_or_else(|| op.error("reads or writes memory of another function"))?;
+        let mut shown =
+            Tensor::from_vec(memory.shape(), (0..memory.len() as i64).collect()).map_err(|e| op.error(e))?;
+        for view in views {
+            let mut inputs = vec![shown];
+            inputs.extend(view.operands().skip(1).map(|v| self.values[&v].clone()));
+            let result = compute(view, &inputs).ok_or_else(|| unknown(view))?.map_err(|e| view.error(e))?;
+            shown = result.into_iter().next().ok_or_else(|| view.error("shows nothing"))?;
+        }
+        Ok((root, shown.to_vec::<i64>().into_iter().map(|place| place as usize).collect()))
     }
 }
 

@@ -148,6 +148,27 @@ pub fn full<'c>(b: &Builder<'c>, element: Type<'c>, value: f64, sizes: &[Extent<
     b.full(&dynamic, Attribute::float(element, value), ty)
 }
 
+/// A tensor of these sizes that is true everywhere.
+pub fn truths<'c>(b: &Builder<'c>, sizes: &[Extent<'c>]) -> Result<Value<'c>> {
+    let (ty, dynamic) = tensor_of(Type::int(b.context(), 1), sizes);
+    b.full(&dynamic, Attribute::bool(b.context(), true), ty)
+}
+
+/// A tensor of these sizes whose elements all are zero, whatever their type.
+pub fn zeros<'c>(b: &Builder<'c>, element: Type<'c>, sizes: &[Extent<'c>]) -> Result<Value<'c>> {
+    let (ty, dynamic) = tensor_of(element, sizes);
+    b.full(&dynamic, zero(element), ty)
+}
+
+/// The element zero of a type.
+pub fn zero(element: Type<'_>) -> Attribute<'_> {
+    match element.as_scalar() {
+        Some(scalar) if scalar.is_float() => Attribute::float(element, 0.0),
+        _ if element == Type::int(element.context(), 1) => Attribute::bool(element.context(), false),
+        _ => Attribute::integer(element, 0),
+    }
+}
+
 /// `x`, converted to the elements `element`.
 pub fn converted<'c>(b: &Builder<'c>, x: Value<'c>, element: Type<'c>) -> Result<Value<'c>> {
     let Some(tensor) = x.ty().as_tensor().filter(|t| t.element() != element) else { return Ok(x) };

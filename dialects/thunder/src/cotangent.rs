@@ -1,7 +1,7 @@
 //! The vocabulary of gradient rules: linear maps, and the transposes of those that are not ops.
 
 use crate::build::*;
-use crate::compose::{Extent, broadcast, converted, extents, full, reshape, widened};
+use crate::compose::{Extent, broadcast, converted, extents, full, reshape, widened, zero, zeros};
 use crate::ops::slice::END;
 use thunder_ir::{Attribute, Builder, Result, Type, Value};
 
@@ -88,7 +88,7 @@ pub fn padded<'c>(b: &Builder<'c>, x: Value<'c>, axis: usize, low: Extent<'c>, h
         if extent != Extent::Known(0) {
             let mut block = sizes.clone();
             block[axis] = extent;
-            let zeros = full(b, x.ty().element(), 0.0, &block)?;
+            let zeros = zeros(b, x.ty().element(), &block)?;
             parts.insert(if place == 0 { 0 } else { parts.len() }, zeros);
         }
     }
@@ -106,7 +106,7 @@ pub fn padded_by<'c>(
     if [&low, &high, &interior].into_iter().flatten().all(|padding| *padding == 0) {
         return Ok(x);
     }
-    b.pad(x, low, high, interior, Attribute::float(x.ty().element(), 0.0))
+    b.pad(x, low, high, interior, zero(x.ty().element()))
 }
 
 /// A slice of every `stride`-th element with `low` and `high` left out at the ends.

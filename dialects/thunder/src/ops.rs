@@ -16,6 +16,7 @@ thunder_interface::ops! {
     select: Where, Clamp, Lerp;
     convert: Convert;
     dim: Dim;
+    memory: CopyInto, Read;
     broadcast: BroadcastInDim;
     reshape: Reshape;
     transpose: Transpose, Reverse;

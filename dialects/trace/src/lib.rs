@@ -12,6 +12,7 @@ mod error;
 pub mod nn;
 mod operand;
 mod ops;
+pub mod optim;
 mod promote;
 mod scope;
 mod spec;

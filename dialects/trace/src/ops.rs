@@ -7,6 +7,7 @@ mod convolution;
 mod index;
 mod loss;
 mod matrix;
+mod memory;
 mod normalize;
 mod reduce;
 mod select;

@@ -9,7 +9,7 @@ use thunder_ir::Attribute;
 use thunder_tensor::{DType, Tensor as HostTensor};
 
 use crate::tracer::{At, Entered, Site};
-use crate::{Dims, Scalar, Spec, Tensor};
+use crate::{Dims, Scalar, Spec, Tensor, Tree};
 
 /// A place in a model's tree of names, such as `encoder.layer.0`.
 #[derive(Clone, Copy)]
@@ -83,6 +83,30 @@ impl<'t> Scope<'t> {
     pub fn parameter(self, name: &str, dtype: DType, dims: impl Dims) -> Tensor<'t> {
         let _at = self.site.at(Location::caller());
         self.site.parameter(self.name(name), &Spec::new(dtype, dims))
+    }
+
+    /// A parameter that is all `initial` before the first run, where whoever runs the program does not provide it:
+    /// running statistics, moments of an optimizer, a cache. [`Tensor::copy_`] updates it.
+    #[track_caller]
+    pub fn state(self, name: &str, dtype: DType, dims: impl Dims, initial: f64) -> Tensor<'t> {
+        let _at = self.site.at(Location::caller());
+        self.site.state(self.name(name), &Spec::new(dtype, dims), initial)
+    }
+
+    /// Calls a function of the module that has been traced or written before, such as a derivative.
+    ///
+    /// It takes its parameters by name, so that they are parameters of this function as well, and `inputs` in order.
+    /// The results, whose sizes must be known, come with their names.
+    #[track_caller]
+    pub fn call(self, function: &str, inputs: impl Tree<Tensor<'t>, ()>) -> Vec<(String, Tensor<'t>)> {
+        let _at = self.site.at(Location::caller());
+        let inputs: Vec<_> = crate::leaves(inputs).into_iter().map(|(_, tensor)| tensor).collect();
+        self.site.call(function, &inputs)
+    }
+
+    /// The parameter that is called so, wherever its scope is, if there is one so far.
+    pub(crate) fn known_parameter(self, name: &str) -> Option<Tensor<'t>> {
+        self.site.known_parameter(name)
     }
 
     /// The elements of a host tensor, which become part of the program.

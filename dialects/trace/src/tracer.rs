@@ -11,7 +11,9 @@ use std::rc::Rc;
 
 use thunder_dialect::build::BuildDim as _;
 use thunder_dialect::ops::dim::Dim as DimOp;
-use thunder_interface::{DIM_NAMES, Dim as Size, DimExpr, NAME, PARAMETER, ShapeInputs, ShapeRule, type_of};
+use thunder_interface::{
+    DIM_NAMES, Dim as Size, DimExpr, INITIAL, NAME, PARAMETER, ShapeInputs, ShapeRule, dtype_of, type_of,
+};
 use thunder_ir::op::Op as _;
 use thunder_ir::{Attribute, Block, Blueprint, Builder, Context, ContextRef, Location, Module, Operation, Rewriter};
 use thunder_ir::{Type, Value};
@@ -73,6 +75,7 @@ struct Argument {
     name: String,
     dims: Vec<Dim>,
     shape: u32,
+    initial: Option<f64>,
 }
 
 /// How a mistake leaves the model's code.
@@ -125,6 +128,11 @@ impl<'x> Tracer<'x> {
             Rewriter::at(function).erase(function)?;
         }
         outcome.unwrap_or_else(|payload| Err(mistake(payload)))
+    }
+
+    /// The module with the functions so far, for what works on modules: to differentiate one of them, say.
+    pub fn module(&self) -> &Module<'x> {
+        &self.module
     }
 
     /// The module with all functions.
@@ -237,6 +245,7 @@ impl Argument {
             let names: Vec<_> = self.dims.iter().map(|d| Attribute::string(cx, d.symbol().unwrap_or(""))).collect();
             entries.push((DIM_NAMES, Attribute::array(cx, &names)));
         }
+        entries.extend(self.initial.map(|value| (INITIAL, Attribute::float(Type::f64(cx), value))));
         Attribute::dictionary(cx, &entries)
     }
 }
@@ -337,7 +346,7 @@ impl<'t> Site<'t> {
         let value = self.block.add_argument(ty, self.tracer.location());
         let tensor = self.tensor(value, sizes);
         let shape = tensor.shape;
-        state.arguments.borrow_mut().push(Argument { attribute, name, dims: spec.dims.clone(), shape });
+        state.arguments.borrow_mut().push(Argument { attribute, name, dims: spec.dims.clone(), shape, initial: None });
         tensor
     }
 
@@ -349,10 +358,7 @@ impl<'t> Site<'t> {
     /// The parameter of this name, of which there is one however often it is asked for.
     pub(crate) fn parameter(self, name: String, spec: &Spec) -> Tensor<'t> {
         let state = &self.tracer.state;
-        let known = state.parameters.borrow().get(&name).copied();
-        if let Some(argument) = known {
-            let shape = state.arguments.borrow()[argument].shape;
-            let tensor = Tensor { site: self, value: self.block.argument(argument), shape };
+        if let Some(tensor) = self.known_parameter(&name) {
             let declared = Spec { dtype: tensor.dtype(), dims: tensor.shape() };
             if declared != *spec {
                 self.fail(format!("parameter '{name}' is {spec} here, but {declared} elsewhere"));
@@ -365,6 +371,79 @@ impl<'t> Site<'t> {
         let argument = state.arguments.borrow().len();
         state.parameters.borrow_mut().insert(name.clone(), argument);
         self.argument(PARAMETER, name, spec)
+    }
+
+    pub(crate) fn known_parameter(self, name: &str) -> Option<Tensor<'t>> {
+        let argument = self.tracer.state.parameters.borrow().get(name).copied()?;
+        let shape = self.tracer.state.arguments.borrow()[argument].shape;
+        Some(Tensor { site: self, value: self.block.argument(argument), shape })
+    }
+
+    /// As [`Self::parameter`], for one that is all `initial` where nobody provides it.
+    pub(crate) fn state(self, name: String, spec: &Spec, initial: f64) -> Tensor<'t> {
+        let tensor = self.parameter(name, spec);
+        let argument = tensor.value.block_argument().map_or(0, |(_, index)| index);
+        self.tracer.state.arguments.borrow_mut()[argument].initial = Some(initial);
+        tensor
+    }
+
+    /// Calls a function of the module: on its own parameters, which become parameters here, and on `inputs`. The
+    /// results with their names.
+    pub(crate) fn call(self, name: &str, inputs: &[Tensor<'t>]) -> Vec<(String, Tensor<'t>)> {
+        self.check(inputs);
+        let is_named = |op: &Operation<'t>| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name);
+        let functions = self.tracer.module.body().operations();
+        let Some(callee) = functions.into_iter().find(is_named) else {
+            self.fail(format!("calls '@{name}', which is not in the module"));
+        };
+        let list = |key: &str| callee.attribute(key).and_then(|a| a.as_array()).unwrap_or_default();
+        let (arguments, results) = (list("arg_attrs"), list("res_attrs"));
+        let ty = callee.attribute("function_type").and_then(|a| a.as_type()).and_then(|ty| ty.as_function());
+        let (types, result_types) = ty.unwrap_or_default();
+        let mut left = inputs.iter();
+        let mut operands = Vec::new();
+        for (index, ty) in types.iter().enumerate() {
+            let entry = |key: &str| arguments.get(index).and_then(|a| a.entry(key));
+            let operand = match entry(PARAMETER).and_then(|a| a.as_string()) {
+                Some(parameter) => {
+                    let spec = self.spec(*ty);
+                    match entry(INITIAL).and_then(|a| a.as_float()) {
+                        Some(initial) => self.state(parameter.to_owned(), &spec, initial),
+                        None => self.parameter(parameter.to_owned(), &spec),
+                    }
+                }
+                None => *left.next().unwrap_or_else(|| {
+                    self.fail(format!("calls '@{name}' with {} inputs, but it takes more", inputs.len()))
+                }),
+            };
+            if operand.value.ty() != *ty {
+                self.fail(format!("calls '@{name}' with a '{}' where it takes '{ty}'", operand.value.ty()));
+            }
+            operands.push(operand.value);
+        }
+        if left.next().is_some() {
+            self.fail(format!("calls '@{name}' with {} inputs, but it takes fewer", inputs.len()));
+        }
+        let call = Blueprint::new("func.call")
+            .operands(operands)
+            .results(result_types.iter().copied())
+            .attribute("callee", Attribute::symbol(self.context(), name));
+        let builder = Rewriter::at_end_of(self.block, self.tracer.location());
+        let call = builder.insert(&call).unwrap_or_else(|error| self.fail(error.message()));
+        let named = |index: usize| results.get(index).and_then(|a| a.entry(NAME)).and_then(|a| a.as_string());
+        let result = |(index, value): (usize, Value<'t>)| {
+            let sizes = self.resolve(&self.spec(value.ty()).dims);
+            (named(index).unwrap_or_default().to_owned(), self.tensor(value, sizes))
+        };
+        call.results().enumerate().map(result).collect()
+    }
+
+    /// What a type says, which must be all of the sizes.
+    fn spec(self, ty: Type<'t>) -> Spec {
+        let tensor = ty.as_tensor().and_then(|tensor| Some((dtype_of(tensor.element())?, tensor.static_dims()?)));
+        let (dtype, dims) =
+            tensor.unwrap_or_else(|| self.fail(format!("a call returns a '{ty}', whose sizes are not known")));
+        Spec::new(dtype, dims)
     }
 
     /// Makes an op with one result; its sizes follow from those of its operands.
@@ -404,6 +483,11 @@ impl<'t> Site<'t> {
             Ok([build(b, &dynamic, Type::tensor(element, &dims))?])
         });
         self.tensor(value, sizes)
+    }
+
+    /// Makes an op without a result.
+    pub(crate) fn effect<T>(self, operands: &[Tensor<'t>], build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<T>) {
+        self.build(operands, build);
     }
 
     fn build<T>(self, operands: &[Tensor<'t>], build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<T>) -> T {

@@ -2,10 +2,11 @@
 
 use super::reverse::{active, has_rule, no_rule, reads};
 use std::collections::HashMap;
-use thunder_interface::{Decompose, dtype_of};
+use thunder_interface::{Decompose, Memory, MemoryAccess, dtype_of};
 use thunder_ir::{Attribute, Block, Builder, Operation, Region, Result, Rewriter, Type, Value};
 
-use crate::shapes::find_function;
+use crate::functionalize::resolve;
+use crate::inline::inline;
 
 /// How often calls and composites may contain calls and composites, before that counts as endless.
 const DEPTH_LIMIT: usize = 64;
@@ -45,6 +46,8 @@ fn unfold(function: Operation<'_>, wrt: &[usize]) -> Result {
     let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
     let inputs: Vec<Value<'_>> = wrt.iter().map(|index| block.argument(*index)).collect();
     for _ in 0..DEPTH_LIMIT {
+        // What memory holds is a value, which has a gradient.
+        resolve_reads(block)?;
         let ops = block.operations();
         let active = active(&ops, &inputs);
         let without_rule: Vec<_> = ops
@@ -62,34 +65,25 @@ fn unfold(function: Operation<'_>, wrt: &[usize]) -> Result {
     Err(function.error(format!("still has calls or composites after {DEPTH_LIMIT} steps of unfolding")))
 }
 
+/// Replaces reads of memory by values. Writes stay: a derivative has the effects of the function.
+fn resolve_reads(block: Block<'_>) -> Result {
+    let reads =
+        |op: Operation<'_>| <dyn Memory>::of(op).is_some_and(|m| matches!(m.access(), MemoryAccess::Read { .. }));
+    if block.operations().into_iter().any(reads) {
+        resolve(block)?;
+    }
+    Ok(())
+}
+
 /// Replaces a call by what it calls, or a composite by its decomposition.
 fn replace(op: Operation<'_>) -> Result {
     let rewriter = Rewriter::at(op);
     if op.name() == "func.call" {
-        return inline(op, &rewriter);
+        return inline(op);
     }
     let Some(composite) = <dyn Decompose>::of(op) else { return Err(no_rule(op)) };
     let values = composite.decompose(&rewriter)?;
     rewriter.replace(op, &values)
-}
-
-fn inline<'c>(call: Operation<'c>, rewriter: &Rewriter<'c>) -> Result {
-    let name = call.attribute("callee").and_then(|a| a.as_symbol()).unwrap_or_default();
-    let callee =
-        find_function(call, name).ok_or_else(|| call.error(format!("calls '@{name}', which does not exist")))?;
-    let blocks: Vec<Block<'c>> = callee.regions().flat_map(Region::blocks).collect();
-    let [block] = blocks[..] else {
-        return Err(call.error(format!("calls '@{name}', which has {} blocks instead of one", blocks.len())));
-    };
-    let mut values: HashMap<Value<'c>, Value<'c>> = block.arguments().zip(call.operands()).collect();
-    for op in block.operations() {
-        if op.has_trait("terminator") {
-            let results: Vec<_> = op.operands().map(|v| values.get(&v).copied().unwrap_or(v)).collect();
-            return rewriter.replace(call, &results);
-        }
-        cloned(rewriter, op, &mut values);
-    }
-    Err(callee.error("does not return"))
 }
 
 /// Copies `op` with the values that it reads replaced, and adds its results to them.

@@ -34,12 +34,14 @@ impl Machine {
     /// Runs all steps.
     ///
     /// `plan` is one of this machine's program, and the tensors are those that the program's guards
-    /// have passed; sizes are checked again.
+    /// have passed; sizes are checked again. `states` is the memory of the program's states, which nobody else
+    /// reads or writes meanwhile.
     pub(crate) fn run(
         &self,
         plan: &Plan,
         inputs: &[Tensor],
         (parameters, constants): (&[Tensor], &[u8]),
+        states: &[Operand],
         outputs: &mut [Tensor],
     ) {
         let fits = |(tensor, (dtype, shape)): (&Tensor, &Shape)| {
@@ -49,7 +51,8 @@ impl Machine {
             inputs.len() == plan.inputs.len()
                 && outputs.len() == plan.outputs.len()
                 && inputs.iter().zip(&plan.inputs).all(fits)
-                && outputs.iter().zip(&plan.outputs).all(|(t, shape)| fits((t, shape))),
+                && outputs.iter().zip(&plan.outputs).all(|(t, shape)| fits((t, shape)))
+                && states.iter().map(|state| state.bytes()).eq(plan.state_bytes.iter().copied()),
             "guards have compared every tensor with the plan"
         );
         let mut arena = self.reserve.take(plan.memory.arena_bytes);
@@ -70,6 +73,7 @@ impl Machine {
                 Base::Constant(i) => read(&constants[self.program.constants[i as usize].offset as usize..]),
                 // SAFETY: the loop above has written the entry of every output.
                 Base::Output(i) => unsafe { *table.add(plan.slots.len() + i as usize) },
+                Base::State(i) => states[i as usize].start(),
             };
             // SAFETY: the table has room for a pointer per slot and output.
             unsafe { table.add(i).write(base.wrapping_add(slot.offset)) };

@@ -30,6 +30,11 @@ impl Operand {
         Self { start: bytes.as_ptr().cast_mut(), bytes: bytes.len() }
     }
 
+    /// Memory that is read and written.
+    pub(crate) fn writable(bytes: &mut [u8]) -> Self {
+        Self { start: bytes.as_mut_ptr(), bytes: bytes.len() }
+    }
+
     /// What is left after `bytes` bytes, or `None` if there are fewer.
     pub(crate) fn skip(self, bytes: usize) -> Option<Self> {
         let left = self.bytes.checked_sub(bytes)?;

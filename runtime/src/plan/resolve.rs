@@ -60,9 +60,15 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threa
         PlannedStep::Copy { .. } => false,
     });
     let Resolver { slots, numbers, .. } = resolver;
+    let state_bytes = program.states.iter().map(|state| match state.root {
+        Root::Input(i) => inputs[i as usize].1,
+        Root::Parameter(i) => parameters[i as usize].1,
+        Root::Constant(_) | Root::Buffer(_) | Root::Output(_) => unreachable!("`Program::validate` has refused it"),
+    });
+    let state_bytes = state_bytes.collect();
     let shapes = |ports: Vec<(super::Shape, usize)>| ports.into_iter().map(|(shape, _)| shape).collect();
     let (inputs, outputs) = (shapes(inputs), shapes(outputs));
-    Ok(Plan { symbols, inputs, outputs, slots, numbers, steps, parallel, memory, values })
+    Ok(Plan { symbols, inputs, outputs, state_bytes, slots, numbers, steps, parallel, memory, values })
 }
 
 /// First and last step that touches each buffer or a view of it.
@@ -120,6 +126,11 @@ impl Resolver<'_> {
             Root::Constant(i) => whole(Base::Constant(i), &self.constant_bytes, i),
             Root::Output(i) => whole(Base::Output(i), &self.output_bytes, i),
             Root::Buffer(i) => self.buffers[i as usize],
+        };
+        // Views have been resolved: their base says it already.
+        let slot = match self.program.state(place.root) {
+            Some(state) => Slot { base: Base::State(state as u32), ..slot },
+            None => slot,
         };
         let Some(offset) = place.offset else { return Ok(slot) };
         let offset = self.values.size(offset, &|| format!("the offset of {}", what()))?;

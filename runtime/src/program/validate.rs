@@ -68,6 +68,11 @@ impl Program {
         Ok(())
     }
 
+    /// The number of the state that `root` is, if the program updates it.
+    pub fn state(&self, root: Root) -> Option<usize> {
+        self.states.iter().position(|state| state.root == root)
+    }
+
     /// The tensor that owns the memory of `root`, through all aliases.
     pub fn owner(&self, root: Root) -> Root {
         let mut root = root;
@@ -108,6 +113,18 @@ impl Program {
         }
         for port in &self.parameters {
             self.constant_extents(port)?;
+        }
+        for (i, state) in self.states.iter().enumerate() {
+            let what = || format!("state {i}");
+            match state.root {
+                Root::Input(_) if state.initial.is_none() => {}
+                Root::Parameter(_) => {}
+                root => return malformed(&what, format!("{root:?} cannot be updated, or has a value to begin with")),
+            }
+            self.check_place(Place::new(state.root), &what)?;
+            if self.state(state.root) != Some(i) {
+                return malformed(&what, format!("{:?} is another one as well", state.root));
+            }
         }
         for (i, symbol) in self.symbols.iter().enumerate() {
             let what = || format!("symbol {i}");
@@ -179,7 +196,8 @@ impl Program {
         for (place, access) in step.accesses() {
             self.check_place(place, what)?;
             let owner = self.owner(place.root);
-            if access.is_write() && !matches!(owner, Root::Buffer(_) | Root::Output(_)) {
+            let is_ours = matches!(owner, Root::Buffer(_) | Root::Output(_)) || self.state(owner).is_some();
+            if access.is_write() && !is_ours {
                 return malformed(what, format!("writes {owner:?}, which is read only"));
             }
         }

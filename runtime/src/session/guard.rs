@@ -3,7 +3,7 @@
 use thunder_tensor::{DType, Tensor};
 
 use crate::plan::{Plan, Shape};
-use crate::program::{Port, Program};
+use crate::program::{Port, Program, Root};
 
 /// Why inputs or outputs do not fit the program. The caller's mistake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +60,12 @@ pub enum GuardError {
         /// Where a symbolic extent comes from.
         because: String,
     },
+    /// An input that the program updates is given to be read.
+    #[error("the program updates input '{name}', which must be given to be written")]
+    ReadOnly {
+        /// The input.
+        name: String,
+    },
     /// The sizes break a relation that the program relies on.
     #[error("{message} ({left} and {right})")]
     Constraint {
@@ -88,6 +94,16 @@ pub(super) fn symbols(program: &Program, inputs: &[Tensor]) -> Result<Vec<i64>> 
         i64::try_from(extent).expect("a tensor's extents fit memory")
     };
     Ok(program.symbols.iter().map(extent).collect())
+}
+
+/// Checks that the program updates no input.
+pub(super) fn read_only(program: &Program) -> Result {
+    let updated = program.states.iter().find_map(|state| match state.root {
+        Root::Input(i) => Some(i),
+        _ => None,
+    });
+    let Some(input) = updated else { return Ok(()) };
+    Err(GuardError::ReadOnly { name: program.inputs[input as usize].name.clone() })
 }
 
 /// Checks every extent of inputs that [`symbols`] has passed.

@@ -69,7 +69,7 @@ impl Executor for Artifact {
         let bytes = thunder_lowering::compile(&mut copy, &options)?.artifact.to_bytes();
         let artifact = artifact::Artifact::from_bytes(artifact::Bytes::new(bytes), entry)?;
         let session = Session::prepare_with(&artifact, &BTreeMap::new(), None, session::Options::with_threads(2))?;
-        Ok(session.run(inputs)?)
+        Ok(session.run_in_place(&mut inputs.to_vec())?)
     }
 }
 
@@ -85,7 +85,7 @@ impl Executor for Jit {
         let mut copy = module.duplicate();
         let options = thunder_lowering::Options { entry: entry.to_owned(), ..thunder_lowering::Options::default() };
         let compiled = thunder_lowering::compile_jit(&mut copy, &options)?;
-        Ok(compiled.session(&BTreeMap::new(), session::Options::with_threads(1))?.run(inputs)?)
+        Ok(compiled.session(&BTreeMap::new(), session::Options::with_threads(1))?.run_in_place(&mut inputs.to_vec())?)
     }
 }
 

@@ -40,6 +40,9 @@ const STEPS: &[Step] = &[
 
 /// Adds a step; `None` where none of the values fit.
 pub(super) fn add(state: &mut State, choices: &mut Choices<'_>) -> Option<Value> {
+    if !state.memory.is_empty() && choices.chance(3) {
+        return if choices.chance(2) { read(state, choices) } else { write(state, choices) };
+    }
     STEPS[choices.below(STEPS.len())](state, choices)
 }
 
@@ -317,4 +320,60 @@ fn linear(state: &mut State, choices: &mut Choices<'_>) -> Option<Value> {
     let x = any(state, choices, |v| v.dtype == weight.dtype && v.sizes.last().is_some_and(|s| s.extent == inner))?;
     let sizes = [&x.sizes[..x.rank() - 1], &weight.sizes[..1]].concat();
     state.emit(&format!("thunder.linear {}, {}", x.name, weight.name), &[&x, &weight], x.dtype, sizes)
+}
+
+/// An argument, or a view of a view of one.
+fn memory(state: &mut State, choices: &mut Choices<'_>) -> Option<Value> {
+    let mut value = choices.of(&state.memory).cloned()?;
+    for _ in 0..choices.below(3) {
+        let rank = value.rank();
+        let axes = (0..rank).collect::<Vec<_>>();
+        value = match choices.below(4) {
+            0 => {
+                let order: Vec<_> = axes.iter().rev().collect();
+                let sizes = order.iter().map(|axis| value.sizes[**axis]).collect();
+                state.emit(
+                    &format!("thunder.transpose {} permutation = {order:?}", value.name),
+                    &[&value],
+                    value.dtype,
+                    sizes,
+                )?
+            }
+            1 => {
+                let operation = format!("thunder.reverse {} axes = {axes:?}", value.name);
+                state.emit(&operation, &[&value], value.dtype, value.sizes.clone())?
+            }
+            2 if value.sizes.iter().all(|size| !size.is_dynamic) => {
+                let count = value.shape().iter().product();
+                let operation = format!("thunder.reshape {}, []", value.name);
+                state.emit(&operation, &[&value], value.dtype, vec![Size::stated(count)])?
+            }
+            _ => {
+                let starts: Vec<usize> = value.shape().iter().map(|size| choices.below(*size)).collect();
+                let strides: Vec<usize> = axes.iter().map(|_| choices.below(2) + 1).collect();
+                let left = value.sizes.iter().zip(&starts).zip(&strides);
+                let sizes = left
+                    .map(|((size, start), stride)| Size { extent: (size.extent - start).div_ceil(*stride), ..*size })
+                    .collect();
+                let limits = vec![i64::MAX; rank];
+                let operation =
+                    format!("thunder.slice {} start = {starts:?} limit = {limits:?} stride = {strides:?}", value.name);
+                state.emit(&operation, &[&value], value.dtype, sizes)?
+            }
+        };
+    }
+    Some(value)
+}
+
+fn read(state: &mut State, choices: &mut Choices<'_>) -> Option<Value> {
+    let value = memory(state, choices)?;
+    state.emit_same(&format!("thunder.read {}", value.name), &value)
+}
+
+fn write(state: &mut State, choices: &mut Choices<'_>) -> Option<Value> {
+    let target = memory(state, choices)?;
+    let value = any(state, choices, |v| v.ty() == target.ty() && v.shape() == target.shape())?;
+    let ty = target.ty();
+    state.lines.push(format!("thunder.copy_into {}, {} : ({ty}, {ty})", value.name, target.name));
+    Some(target)
 }

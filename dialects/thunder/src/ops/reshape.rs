@@ -4,7 +4,8 @@ use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, pr
 use crate::compose::{extents, reshape};
 use crate::cotangent::only;
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided,
+    StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -18,7 +19,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.reshape %x, [%n] : (tensor<?x12xf32>, index) -> tensor<?x3x4xf32>
 /// ```
-#[op("thunder.reshape", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Cost))]
+#[op("thunder.reshape", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost))]
 pub struct Reshape {
     operand: Operand<Tensor>,
     sizes: Variadic<Index>,
@@ -50,6 +51,12 @@ impl ShapeRule for Reshape<'_> {
 impl Strided for Reshape<'_> {
     fn view(&self, operand: &StridedView, sizes: &[Dim]) -> Option<StridedView> {
         operand.reshape(sizes)
+    }
+}
+
+impl<'c> Alias<'c> for Reshape<'c> {
+    fn scatter(&self, b: &Builder<'c>, whole: Value<'c>, part: Value<'c>) -> Result<Value<'c>> {
+        reshape(b, part, &extents(b, whole)?)
     }
 }
 

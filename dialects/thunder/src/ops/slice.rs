@@ -1,10 +1,12 @@
 //! Regular parts of tensors.
 
-use crate::compose::extents;
+use crate::build::*;
+use crate::compose::{extents, truths};
 use crate::cotangent::{only, restated, unsliced};
 use crate::{fold_constants, fold_moved_splat, fold_to, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided,
+    StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -25,7 +27,7 @@ pub const END: i64 = i64::MAX;
 /// %last = thunder.slice %x start = [0, -1] limit = [8, 9223372036854775807] stride = [1, 1]
 ///   : tensor<8x?xf32> -> tensor<8x?xf32>
 /// ```
-#[op("thunder.slice", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Cost))]
+#[op("thunder.slice", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost))]
 pub struct Slice {
     operand: Operand<Tensor>,
     /// The first position in each dimension.
@@ -98,6 +100,15 @@ impl Strided for Slice<'_> {
         let steps = operand.strides.iter().zip(self.stride());
         let strides = steps.map(|(stride, step)| stride.mul(&Dim::Known(step))).collect();
         Some(StridedView { sizes: sizes.to_vec(), strides, offset })
+    }
+}
+
+impl<'c> Alias<'c> for Slice<'c> {
+    fn scatter(&self, b: &Builder<'c>, whole: Value<'c>, part: Value<'c>) -> Result<Value<'c>> {
+        let (sizes, limits) = (extents(b, whole)?, [&self.start()[..], &self.limit(), &self.stride()]);
+        let is_part = unsliced(b, truths(b, &extents(b, part)?)?, &sizes, limits)?;
+        let part = unsliced(b, part, &sizes, limits)?;
+        b.where_(is_part, restated(b, part, whole)?, whole)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use crate::cotangent::only;
 use crate::{checked_axis, fold_constants, fold_moved_splat, fold_to, infer_like, producer};
-use thunder_interface::{Differentiate, Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+use thunder_interface::{
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -15,12 +17,29 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.transpose %x permutation = [1, 0] : tensor<2x3xf32> -> tensor<3x2xf32>
 /// ```
-#[op("thunder.transpose", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost))]
+#[op(
+    "thunder.transpose",
+    pure,
+    infer,
+    fold,
+    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Shard, Cost)
+)]
 pub struct Transpose {
     operand: Operand<Tensor>,
     /// The dimension of the operand that each one of the result is.
     permutation: Attr<Vec<i64>>,
     out: Produces<Tensor>,
+}
+
+impl Transpose<'_> {
+    /// The permutation that undoes this one.
+    fn inverse(&self) -> Vec<i64> {
+        let mut inverse = self.permutation();
+        for (axis, from) in self.permutation().into_iter().enumerate() {
+            inverse[from as usize] = axis as i64;
+        }
+        inverse
+    }
 }
 
 impl<'c> Infer<'c> for Transpose<'c> {
@@ -61,6 +80,12 @@ impl Strided for Transpose<'_> {
     }
 }
 
+impl<'c> Alias<'c> for Transpose<'c> {
+    fn scatter(&self, b: &Builder<'c>, _: Value<'c>, part: Value<'c>) -> Result<Value<'c>> {
+        b.transpose(part, self.inverse())
+    }
+}
+
 impl Reference for Transpose<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let permutation: Vec<usize> = self.permutation().iter().map(|axis| *axis as usize).collect();
@@ -70,11 +95,7 @@ impl Reference for Transpose<'_> {
 
 impl<'c> Differentiate<'c> for Transpose<'c> {
     fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
-        let mut inverse = self.permutation();
-        for (axis, from) in self.permutation().into_iter().enumerate() {
-            inverse[from as usize] = axis as i64;
-        }
-        Ok(vec![Some(b.transpose(only(cotangents)?, inverse)?)])
+        Ok(vec![Some(b.transpose(only(cotangents)?, self.inverse())?)])
     }
 }
 
@@ -127,7 +148,7 @@ impl Samples for Transpose<'_> {
 /// ```mlir
 /// %y = thunder.reverse %x axes = [0] : tensor<4xf32> -> tensor<4xf32>
 /// ```
-#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost))]
+#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Alias, Cost))]
 pub struct Reverse {
     operand: Operand<Tensor>,
     /// The dimensions to turn round.
@@ -151,6 +172,12 @@ impl ShapeRule for Reverse<'_> {
             }
         }
         Ok(inputs.operands.clone())
+    }
+}
+
+impl<'c> Alias<'c> for Reverse<'c> {
+    fn scatter(&self, b: &Builder<'c>, _: Value<'c>, part: Value<'c>) -> Result<Value<'c>> {
+        b.reverse(part, self.axes())
     }
 }
 

@@ -9,7 +9,7 @@ use thunder_trace::{
 use crate::ops;
 
 /// How many ops the methods make.
-const METHODS: usize = 110;
+const METHODS: usize = 112;
 
 fn elementwise<'t>(x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) -> Vec<Tensor<'t>> {
     let unary: [fn(Tensor<'t>) -> Tensor<'t>; 42] = [
@@ -81,7 +81,8 @@ fn structured<'t>(cx: Scope<'t>, x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) ->
         image.avg_pool(&[2, 2], &windows),
     ];
     let loss = [x.cross_entropy(x.argmax(1), CrossEntropy::default())];
-    let made = [cx.constant(&HostTensor::scalar(1.0f32)), cx.arange(4, DType::I64), x + w];
+    w.copy_(1.0);
+    let made = [w.read(), cx.constant(&HostTensor::scalar(1.0f32)), cx.arange(4, DType::I64), x + w];
     [&moved[..], &reduced, &found, &indexed, &products, &normal, &channels, &windowed, &loss, &made].concat()
 }
 

@@ -1,0 +1,149 @@
+//! Whole training steps as one program: forward, loss, backward, clipping and optimizer, state updated in place.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context as _, Result, ensure};
+use thunder_conformance::sample;
+use thunder_interface::{INITIAL, PARAMETER, dtype_of, interpret_in_place};
+use thunder_ir::{Context, Module};
+use thunder_lowering::{Compiled, Options, compile, compile_jit};
+use thunder_passes::autodiff;
+use thunder_runtime::session;
+use thunder_tensor::{DType, Random, Tensor, Tolerance, compare};
+use thunder_trace::nn::Linear;
+use thunder_trace::optim::{AdamW, Lion, Optimizer, Sgd};
+use thunder_trace::{Scope, Spec, Tensor as Proxy, Tracer};
+
+/// A training step: the loss of a function, its gradients, and an optimizer.
+fn traced<'x>(
+    context: &'x Context,
+    batch: &(Spec, Spec),
+    loss: impl for<'t> FnOnce(Scope<'t>, (Proxy<'t>, Proxy<'t>)) -> Proxy<'t>,
+    optimizer: &dyn Optimizer,
+) -> Result<Module<'x>> {
+    let tracer = Tracer::new(context);
+    tracer.function("loss", batch.clone(), loss)?;
+    let module = tracer.module().operation();
+    autodiff::value_and_grad(module, "loss", &autodiff::trained(module, "loss")?)?;
+    tracer.function("step", (batch.clone(), Spec::new(DType::F32, [0; 0])), |cx, (batch, rate)| {
+        let (values, gradients) = cx.value_and_grad("loss", batch);
+        let (gradients, norm) = gradients.clip_norm(1.0);
+        optimizer.update(cx.at("optimizer"), &gradients, rate);
+        (values, norm)
+    })?;
+    Ok(tracer.finish())
+}
+
+/// Two layers, and the square of what they are off by.
+fn network<'t>(cx: Scope<'t>, (x, y): (Proxy<'t>, Proxy<'t>)) -> Proxy<'t> {
+    let hidden = Linear::new(cx.at("hidden"), 5, 7).forward(x).tanh();
+    (Linear::new(cx.at("output"), 7, 3).forward(hidden) - y).pow(2).mean(..)
+}
+
+fn batch() -> (Spec, Spec) {
+    (Spec::new(DType::F32, [9, 5]), Spec::new(DType::F32, [9, 3]))
+}
+
+/// The program in the reference interpreter, with the memory of its parameters by name.
+struct Interpreted<'x> {
+    module: Module<'x>,
+    arguments: Vec<(Option<String>, Tensor)>,
+}
+
+impl<'x> Interpreted<'x> {
+    fn new(module: Module<'x>, weights: &BTreeMap<String, Tensor>) -> Result<Self> {
+        let step = sample::function(&module, "step")?;
+        let attributes = step.attribute("arg_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+        let mut arguments = Vec::new();
+        for (value, attribute) in sample::body(step)?.arguments().zip(attributes) {
+            let name = attribute.entry(PARAMETER).and_then(|a| a.as_string()).map(str::to_owned);
+            let dims = value.ty().as_tensor().and_then(|t| t.static_dims()).context("sizes are known")?;
+            let shape: Vec<usize> = dims.iter().map(|d| *d as usize).collect();
+            let dtype = dtype_of(value.ty().element()).context("a dtype")?;
+            let initial = attribute.entry(INITIAL).and_then(|a| a.as_float()).unwrap_or(0.0);
+            let known = name.as_ref().and_then(|name| weights.get(name)).cloned();
+            arguments.push((name, known.unwrap_or_else(|| Tensor::full(dtype, shape, initial))));
+        }
+        Ok(Self { module, arguments })
+    }
+
+    fn run(&mut self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+        let mut given = inputs.iter();
+        let mut memory: Vec<Tensor> = Vec::new();
+        for (name, contents) in &self.arguments {
+            memory.push(if name.is_some() { contents.clone() } else { given.next().context("an input")?.clone() });
+        }
+        let results = interpret_in_place(self.module.operation(), "step", &mut memory)?;
+        for ((_, contents), new) in self.arguments.iter_mut().zip(memory) {
+            *contents = new;
+        }
+        Ok(results)
+    }
+
+    fn state(&self) -> BTreeMap<String, Tensor> {
+        self.arguments.iter().filter_map(|(name, t)| Some((name.clone()?, t.clone()))).collect()
+    }
+}
+
+fn weights(compiled: &Compiled, seed: u64) -> BTreeMap<String, Tensor> {
+    let program = compiled.artifact.program();
+    let mut random = Random::new(seed);
+    let shape = |port: &thunder_runtime::program::Port| -> Vec<usize> {
+        port.shape.iter().filter_map(|d| program.dims.as_constant(*d)).map(|d| d as usize).collect()
+    };
+    let ports = program.parameters.iter().filter(|port| !port.name.starts_with("optimizer."));
+    ports.map(|port| (port.name.clone(), random.normal(port.dtype, shape(port), 0.0, 0.5))).collect()
+}
+
+fn data(seed: u64) -> [Tensor; 3] {
+    let mut random = Random::new(seed);
+    let x = random.normal(DType::F32, [9, 5], 0.0, 1.0);
+    [x, random.normal(DType::F32, [9, 3], 0.0, 1.0), Tensor::scalar(1e-2f32)]
+}
+
+fn step_options() -> Options {
+    Options { entry: "step".to_owned(), ..Options::default() }
+}
+
+/// Machine code, in this process or from a file, leaves what the reference leaves that executes every write.
+#[test]
+fn steps_are_those_of_the_reference() -> Result<()> {
+    let optimizers: [(&str, &dyn Optimizer); 3] = [
+        ("adamw", &AdamW::default()),
+        ("sgd", &Sgd { momentum: 0.9, nesterov: true, weight_decay: 1e-2 }),
+        ("lion", &Lion { weight_decay: 1e-2, ..Lion::default() }),
+    ];
+    for (name, optimizer) in optimizers {
+        let context = thunder_lowering::context();
+        let module = traced(&context, &batch(), network, optimizer)?;
+        let jit = compile_jit(&mut module.duplicate(), &step_options())?;
+        let file = compile(&mut module.duplicate(), &step_options())?;
+        let weights = weights(&jit, 7);
+        let mut reference = Interpreted::new(module, &weights)?;
+        let sessions = [
+            jit.session(&weights, session::Options::with_threads(1))?,
+            file.session(&weights, session::Options::with_threads(2))?,
+        ];
+        let mut losses = Vec::new();
+        for step in 0..6 {
+            let inputs = data(step % 2);
+            let expected = reference.run(&inputs)?;
+            let kept = reference.state();
+            for session in &sessions {
+                let actual = session.run(&inputs)?;
+                let tolerance = Tolerance::new(2e-4, 2e-5);
+                for (actual, expected) in actual.iter().zip(&expected) {
+                    compare(actual, expected, tolerance).with_context(|| format!("{name}, step {step}"))?;
+                }
+                let state = session.state();
+                ensure!(state.len() == kept.len(), "{name}: {:?}", state.keys());
+                for (key, contents) in &state {
+                    compare(contents, &kept[key], tolerance).with_context(|| format!("{name}, step {step}: {key}"))?;
+                }
+            }
+            losses.push(expected[0].item::<f64>()?);
+        }
+        ensure!(losses[4] < losses[0] && losses[5] < losses[1], "{name} does not learn: {losses:?}");
+    }
+    Ok(())
+}
