@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context as _, Result, ensure};
 use thunder_conformance::executor::{Executor, Reference};
 use thunder_conformance::{numeric, sample};
-use thunder_interface::{UPDATES, interpret_in_place};
+use thunder_interface::{UPDATES, agree, interpret_in_place};
 use thunder_ir::Module;
 use thunder_ir::pass::Pipeline;
 use thunder_passes::{Functionalize, Plan};
@@ -63,6 +63,42 @@ fn programs_are_long_and_varied() {
 fn canonicalize_and_cse_keep_meaning() {
     let pipeline = Pipeline::new().then("canonicalize").then("cse").then("canonicalize");
     for_programs(|program| keeps_meaning(&pipeline, program));
+}
+
+/// What a pass says that it does to values is what it does, of all passes of ours that the reference can follow.
+#[test]
+fn every_pass_keeps_meaning() {
+    let followed = RefCell::new(BTreeSet::new());
+    for_programs(|program| {
+        let context = sample::context(&[]);
+        let module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
+        let before = Reference.run(&module, "main", &program.inputs)?;
+        for pass in thunder_lowering::passes() {
+            let mut after = module.duplicate();
+            // A pass may refuse a program, and may leave what only compiled code carries out.
+            if Pipeline::new().then(pass.argument).run(&mut after).is_err() {
+                continue;
+            }
+            let Ok(results) = Reference.run(&after, "main", &program.inputs) else { continue };
+            let defaults: Vec<Vec<&str>> = pass.options.iter().map(|option| texts(&option.initial)).collect();
+            let numerics = (pass.create)(&defaults).map_err(anyhow::Error::msg)?.numerics();
+            ensure!(results.len() == before.len(), "{}: {} results", pass.argument, results.len());
+            for (result, expected) in results.iter().zip(&before) {
+                let outcome = agree(result, expected, numerics).map_err(anyhow::Error::msg);
+                outcome.with_context(|| format!("after {}:\n{after}", pass.argument))?;
+            }
+            followed.borrow_mut().insert(pass.argument);
+        }
+        Ok(())
+    });
+    let followed = followed.into_inner();
+    for pass in ["thunder-autodiff", "thunder-decompose", "thunder-kernels", "thunder-plan"] {
+        assert!(followed.contains(pass), "'{pass}' was never followed, only {followed:?}");
+    }
+}
+
+fn texts(initial: &str) -> Vec<&str> {
+    if initial.is_empty() { Vec::new() } else { vec![initial] }
 }
 
 /// Exact rules change no bit, and what they leave is never estimated to take longer.

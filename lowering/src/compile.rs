@@ -1,11 +1,11 @@
 //! From a module to something that runs: the phases in order.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use thunder_ir::codegen::{Machine, host_features};
-use thunder_ir::pass::{Pipeline, Statistics};
+use thunder_ir::pass::{PassDef, Pipeline};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
 use thunder_passes::{Decompose, Functionalize, Inline, KERNEL, Kernels};
 use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
@@ -105,14 +105,18 @@ impl Compiled {
     }
 }
 
-/// A registry with everything that compilation needs. Registers the passes of this crate on first use.
-pub fn registry() -> Registry {
-    static PASSES: std::sync::Once = std::sync::Once::new();
-    PASSES.call_once(|| {
-        let statistics = std::sync::Arc::new(Statistics::default());
-        thunder_passes::register_all(&statistics);
-        crate::register_all(&statistics);
+/// The passes that compilation knows, registered with MLIR on first use.
+pub fn passes() -> &'static [&'static PassDef] {
+    static PASSES: LazyLock<Vec<&'static PassDef>> = LazyLock::new(|| {
+        let statistics = Arc::default();
+        [thunder_passes::register_all(&statistics), crate::register_all(&statistics)].concat()
     });
+    &PASSES
+}
+
+/// A registry with everything that compilation needs, and [`passes`] registered.
+pub fn registry() -> Registry {
+    passes();
     Registry::upstream().with(thunder_dialect::dialect())
 }
 

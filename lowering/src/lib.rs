@@ -5,7 +5,9 @@ pub mod cpu;
 pub mod linalg;
 pub mod program;
 
-pub use compile::{CompileError, Compiled, Options, Phase, compile, compile_jit, compile_to, context, registry};
+pub use compile::{
+    CompileError, Compiled, Options, Phase, compile, compile_jit, compile_to, context, passes, registry,
+};
 pub use linalg::ToLinalg;
 
 thunder_ir::passes! {

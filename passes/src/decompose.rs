@@ -3,6 +3,7 @@
 //! Guarantees: no op that has a `Decompose` is left, but for those that a library carries out.
 
 use thunder_interface::{Decompose as Rule, Library};
+use thunder_ir::pass::Numerics;
 use thunder_ir::prelude::*;
 use thunder_ir::rewrite::{GreedyConfig, apply_greedily};
 
@@ -38,6 +39,10 @@ impl Pass for Decompose {
         };
         apply_greedily(op, Patterns::new().with(pattern), config)?;
         Ok(())
+    }
+
+    fn numerics(&self) -> Numerics {
+        Numerics::Reassociates
     }
 }
 

@@ -112,6 +112,10 @@ impl Pass for Plan {
         }
         Ok(())
     }
+
+    fn numerics(&self) -> Numerics {
+        if self.numerics == "exact" && self.rules.is_empty() { Numerics::Exact } else { Numerics::Approximates }
+    }
 }
 
 /// What to do with plans.

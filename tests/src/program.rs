@@ -38,6 +38,8 @@ pub const CASES: u32 = 200;
 pub const STEPS: usize = 24;
 
 /// Checks a property of random programs, the same ones in every run; panics with a small one that lacks it.
+///
+/// There are [`CASES`] of them, or as many as the variable `PROPTEST_CASES` says.
 pub fn for_programs(property: impl Fn(&Program) -> Result<()>) {
     check(programs(STEPS), property);
 }
@@ -48,7 +50,9 @@ pub fn for_programs_in_place(property: impl Fn(&Program) -> Result<()>) {
 }
 
 fn check(programs: impl Strategy<Value = Program>, property: impl Fn(&Program) -> Result<()>) {
-    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let default = Config::default();
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { default.cases } else { CASES };
+    let config = Config { cases, failure_persistence: None, ..default };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let check = |program| property(&program).map_err(|error| TestCaseError::fail(format!("{error:#}")));
     if let Err(failure) = runner.run(&programs, check) {

@@ -1,9 +1,10 @@
 //! `thunder-opt`: `mlir-opt`'s driver over every upstream dialect and pass and ours.
 //!
 //! Upstream's arguments mean what they mean there. Ours come on top: lists of ops and passes, a short `--help`,
-//! statistics of our passes, and for each wrong name the right one.
+//! statistics of our passes, a check that passes keep what functions compute, and for each wrong name the right one.
 
 mod arguments;
+mod equivalence;
 mod help;
 mod ops;
 mod passes;
@@ -44,7 +45,7 @@ pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
     let ours = contents.register_passes(&statistics);
     let mut answer = None;
     let succeeded = tools::opt_main(&arguments.upstream, &registry, |accepted| {
-        let reviewed = review(accepted, &arguments, &ours);
+        let reviewed = review(accepted, &arguments, contents, &ours);
         let goes_on = reviewed.is_none();
         answer = reviewed;
         goes_on
@@ -59,7 +60,12 @@ pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
 }
 
 /// What ends the tool before it reads its input.
-fn review(accepted: Result<(), &str>, arguments: &Arguments, ours: &[&'static PassDef]) -> Option<ExitCode> {
+fn review(
+    accepted: Result<(), &str>,
+    arguments: &Arguments,
+    contents: &Contents,
+    ours: &[&'static PassDef],
+) -> Option<ExitCode> {
     match arguments.request {
         Some(Request::Help) => return Some(show(&help::text(&arguments.tool, ours))),
         Some(Request::Passes(List::Markdown)) => return Some(show(&reference::passes(ours))),
@@ -69,7 +75,11 @@ fn review(accepted: Result<(), &str>, arguments: &Arguments, ours: &[&'static Pa
     if let Err(words) = accepted {
         return Some(refuse(&suggestion::for_arguments(words, &arguments.tool)));
     }
-    pipelines::check(&arguments.upstream).err().map(|message| refuse(&message))
+    let equivalent = || match &arguments.equivalence {
+        Some(reproducer) => equivalence::run(&arguments.upstream, reproducer, contents, ours),
+        None => Ok(()),
+    };
+    pipelines::check(&arguments.upstream).and_then(|()| equivalent()).err().map(|message| refuse(&message))
 }
 
 fn refuse(message: &str) -> ExitCode {

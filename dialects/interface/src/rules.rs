@@ -15,32 +15,11 @@ mod term;
 
 pub use matched::{Facts, Match};
 pub use term::{AttributeTerm, Head, OpTerm, OperandTerm, Term};
+pub use thunder_ir::pass::Numerics;
 
 use crate::samples::{Dtypes, Sample, SampleSet};
 use std::fmt;
 use std::sync::LazyLock;
-
-/// What a rule does to the values of its root.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Numerics {
-    /// Nothing: both sides have the same bits by the reference, for NaN, infinities and zeros of both
-    /// signs as well; which NaN it is does not count.
-    Exact,
-    /// Both sides are equal over the real numbers; roundings, overflow and underflow may differ.
-    Reassociates,
-    /// Both sides are equal where the inputs are finite and inside of the domain of every function.
-    Approximates,
-}
-
-impl fmt::Display for Numerics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Exact => "exact",
-            Self::Reassociates => "reassociates",
-            Self::Approximates => "approximates",
-        })
-    }
-}
 
 /// A guard, which also computes the attributes and types of the right-hand side; `None` where the
 /// rule does not hold.

@@ -3,6 +3,7 @@
 use crate::diagnostic::Result;
 use crate::raw::operation::Operation;
 pub use crate::raw::pass::{PassContext, Pipeline, Statistics, register, register_pipeline};
+use std::fmt;
 use std::str::FromStr;
 
 /// The type of an option's field.
@@ -55,10 +56,37 @@ pub struct PassDef {
     pub create: CreatePass,
 }
 
+/// What a transformation does to the values that a program computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Numerics {
+    /// Nothing: they have the same bits before and after, for NaN, infinities and zeros of both signs
+    /// as well; which NaN it is does not count.
+    Exact,
+    /// They are equal over the real numbers; roundings, overflow and underflow may differ.
+    Reassociates,
+    /// They are equal where the inputs are finite and inside of the domain of every function.
+    Approximates,
+}
+
+impl fmt::Display for Numerics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Exact => "exact",
+            Self::Reassociates => "reassociates",
+            Self::Approximates => "approximates",
+        })
+    }
+}
+
 /// A transformation of one operation and what is below it. Instances are shared between threads.
 pub trait Pass: Send + Sync {
     /// Does the work; an error is reported and fails the pipeline.
     fn run(&self, op: Operation<'_>, cx: &PassContext<'_>) -> Result;
+
+    /// What it does to values, which checks of equivalence go by.
+    fn numerics(&self) -> Numerics {
+        Numerics::Exact
+    }
 }
 
 /// A pass that `#[pass]` described.

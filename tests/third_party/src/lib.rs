@@ -3,11 +3,15 @@
 //! The framework knows nothing of it. The dialect takes part in folding, planning, lowering and the generated tests by
 //! the interfaces that its ops implement.
 
+mod drop_clips;
+
 use std::sync::LazyLock;
 
 use thunder_interface::{Dtypes, Numerics, Rule, Rules};
 use thunder_ir::Dialect;
 use thunder_ir::op::Op as _;
+
+use drop_clips::DropClips;
 
 thunder_interface::ops! {
     soft_clip: SoftClip;
@@ -21,6 +25,11 @@ static ACME: LazyLock<Dialect> = LazyLock::new(|| {
     register(dialect)
         .constants(|value, ty| (value.ty() == Some(ty)).then(thunder_dialect::ops::constant::Constant::definition))
 });
+
+thunder_ir::passes! {
+    /// Registers the passes.
+    pub fn register_passes; DropClips
+}
 
 /// The dialect.
 pub fn dialect() -> &'static Dialect {

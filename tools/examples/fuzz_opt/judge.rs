@@ -9,6 +9,9 @@ use thunder_tools::registry;
 /// What upstream's printer writes for a symbol without a name, and its parser refuses.
 const UNPRINTABLE: &str = "<<INVALID EMPTY SYMBOL>>";
 
+/// Passes that transform a program as it is, each tried on a copy.
+const TRANSFORMS: [&str; 2] = ["thunder-autodiff", "thunder-plan"];
+
 /// How a program fared.
 pub(crate) enum Verdict {
     /// All of it worked.
@@ -66,7 +69,7 @@ impl Judge {
         Ok(())
     }
 
-    /// Simplification works on every program; lowering may refuse one, but does not break.
+    /// Simplification works on every program; the other passes may refuse one, but do not break.
     fn simplifies(&self, module: &mut Module<'_>) -> Result<(), String> {
         for pass in ["canonicalize", "cse", "thunder-decompose"] {
             let outcome = Pipeline::new().then(pass).run(module);
@@ -77,14 +80,24 @@ impl Judge {
             let text = module.to_string();
             self.parse(text.as_bytes()).map_err(|error| format!("what {pass} makes is refused: {error}"))?;
         }
-        for pass in ["thunder-kernels", "thunder-to-linalg"] {
-            match Pipeline::new().then(pass).run(module) {
-                Ok(_) => {}
-                Err(error) if is_ours(&error.to_string()) => return Err(format!("{pass} breaks: {error}")),
-                Err(_) => break,
-            }
+        let text = module.to_string();
+        for pass in TRANSFORMS {
+            let mut copy = self.parse(text.as_bytes())?;
+            self.may_refuse(&mut copy, pass)?;
+        }
+        if self.may_refuse(module, "thunder-kernels")? {
+            self.may_refuse(module, "thunder-to-linalg")?;
         }
         Ok(())
+    }
+
+    /// Runs a pass, which may refuse the program: whether it took it.
+    fn may_refuse(&self, module: &mut Module<'_>, pass: &str) -> Result<bool, String> {
+        match Pipeline::new().then(pass).run(module) {
+            Ok(_) => Ok(true),
+            Err(error) if is_ours(&error.to_string()) => Err(format!("{pass} breaks: {error}")),
+            Err(_) => Ok(false),
+        }
     }
 
     /// The samples of all ops and the programs below `corpus`, each also in generic form.

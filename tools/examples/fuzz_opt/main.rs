@@ -1,6 +1,7 @@
 //! Feeds mutated programs to everything that reads and rewrites our ops, and keeps what breaks it.
 //!
-//! `cargo run --release -p thunder-tools --example fuzz_opt -- --seconds 600 --seed 1`
+//! `cargo run --release -p thunder-tools --example fuzz_opt -- --seconds 600 --seed 1`, or under AddressSanitizer
+//! `cargo xtask fuzz --seconds 600 --seed 1`.
 //!
 //! Seeds are the samples of all ops and the lit tests, each also in generic form. Workers run in processes of their own,
 //! so that a crash or a hang is a finding like any other: it is made as small as possible and written to a file.
@@ -49,7 +50,7 @@ struct Hunt {
     /// How many programs a process tries before the next takes over.
     #[arg(long, default_value_t = 2000)]
     batch: u64,
-    /// How many bytes of memory a process may have, in MiB.
+    /// How much memory a process may address, in MiB; 0 is without limit.
     #[arg(long, default_value_t = 4096)]
     memory: u64,
 }
@@ -200,7 +201,9 @@ fn fault_of(ended: Ended, log: &str) -> Option<String> {
         Ended::Hung => return Some(format!("hangs for more than {} s", PATIENCE.as_secs())),
         Ended::Status(status) => status,
     };
-    let words = log.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    // A sanitizer says last what it found.
+    let summary = log.lines().find(|line| line.starts_with("SUMMARY: "));
+    let words = summary.or_else(|| log.lines().find(|line| !line.trim().is_empty())).unwrap_or_default();
     let words: String = words.chars().map(|c| if c.is_ascii_digit() { '#' } else { c }).take(200).collect();
     match (status.signal(), status.code()) {
         (Some(signal), _) => Some(format!("signal {signal} {words}").trim().to_owned()),
@@ -212,12 +215,11 @@ fn fault_of(ended: Ended, log: &str) -> Option<String> {
 
 /// Tries programs `from..from + batch` and says after each how many were tried and valid.
 fn work(hunt: &Hunt, from: u64, current: &Path) -> anyhow::Result<ExitCode> {
-    let limit = Some(hunt.memory << 20);
-    rustix::process::setrlimit(
-        rustix::process::Resource::As,
-        rustix::process::Rlimit { current: limit, maximum: limit },
-    )
-    .context("cannot limit the memory")?;
+    if hunt.memory > 0 {
+        let limit = Some(hunt.memory << 20);
+        let rlimit = rustix::process::Rlimit { current: limit, maximum: limit };
+        rustix::process::setrlimit(rustix::process::Resource::As, rlimit).context("cannot limit the memory")?;
+    }
     let mut judge = Judge::new();
     let mutator = Mutator::new(judge.seeds(&hunt.corpus)?);
     let (mut tried, mut valid) = (0, 0);

@@ -1,4 +1,5 @@
-//! Programs that are almost right: seeds with tokens, types, numbers, attributes and lines changed.
+//! Programs that are right or almost right: seeds with one size or element type changed throughout, which many stay
+//! valid under, and seeds with tokens, types, numbers, attributes and lines changed, which few do.
 
 use fastrand::Rng;
 
@@ -49,6 +50,9 @@ const ELEMENTS: [&str; 18] = [
 ];
 const DIMS: [&str; 12] =
     ["?", "0", "1", "2", "3", "4", "5", "17", "1000000", "2147483648", "9223372036854775807", "18446744073709551616"];
+/// Sizes and element types that many programs stay valid with.
+const SIZES: [&str; 8] = ["?", "0", "1", "2", "3", "5", "8", "17"];
+const DTYPES: [&str; 10] = ["f32", "f64", "f16", "bf16", "i1", "i8", "i16", "i32", "i64", "ui8"];
 const ATTRIBUTES: [&str; 24] = [
     "true",
     "false",
@@ -107,8 +111,13 @@ impl Mutator {
     pub(crate) fn program(&self, number: u64) -> String {
         let mut rng = Rng::with_seed(number);
         let mut program = self.seeds[rng.usize(..self.seeds.len())].clone();
-        for _ in 0..1 + rng.usize(..4) {
-            self.mutate(&mut program, &mut rng);
+        match rng.u32(..5) {
+            0 | 1 => (0..1 + rng.usize(..3)).for_each(|_| change_throughout(&mut program, &mut rng)),
+            2 => {
+                change_throughout(&mut program, &mut rng);
+                self.mutate(&mut program, &mut rng);
+            }
+            _ => (0..1 + rng.usize(..4)).for_each(|_| self.mutate(&mut program, &mut rng)),
         }
         let text = program.concat();
         match rng.u32(..100) {
@@ -239,6 +248,35 @@ fn changed_type(ty: &str, rng: &mut Rng) -> String {
         _ => parts.insert(0, pick(rng, &DIMS).to_string()),
     }
     format!("{open}<{}>", parts.join("x"))
+}
+
+/// Changes one size, or one element type, of all types alike.
+fn change_throughout(program: &mut [String], rng: &mut Rng) {
+    let parts = |token: &str| -> Vec<String> {
+        let inside = token.split_once('<').map_or(token, |(_, inside)| inside);
+        inside.trim_end_matches('>').split('x').map(|part| part.trim().to_owned()).collect()
+    };
+    let is_type = |token: &String| class(token) == Class::Type;
+    let mut present: Vec<String> = program.iter().filter(|token| is_type(token)).flat_map(|t| parts(t)).collect();
+    present.sort();
+    present.dedup();
+    if present.is_empty() {
+        return;
+    }
+    let from = pick(rng, &present).clone();
+    let is_size = from == "?" || from.parse::<u64>().is_ok();
+    let to = if is_size { pick(rng, &SIZES) } else { pick(rng, &DTYPES) };
+    for token in program.iter_mut().filter(|token| is_type(token)) {
+        let (open, inside) = match token.split_once('<') {
+            Some((open, inside)) => (format!("{open}<"), inside.to_owned()),
+            None => (String::new(), token.clone()),
+        };
+        let changed = inside.split('x').map(|part| match part.trim().trim_end_matches('>') {
+            trimmed if trimmed == from => part.replace(trimmed, to),
+            _ => part.to_owned(),
+        });
+        *token = open + &changed.collect::<Vec<_>>().join("x");
+    }
 }
 
 fn swap_alike(program: &mut [String], at: usize, rng: &mut Rng) {

@@ -1,5 +1,10 @@
 //! Which arguments are ours, and what is left for upstream's driver.
 
+use std::path::PathBuf;
+
+/// Where `--check-equivalence` writes unless it is told.
+const REPRODUCER: &str = "equivalence-reproducer.mlir";
+
 /// How numbers are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -30,6 +35,8 @@ pub(super) struct Arguments {
     pub(super) tool: String,
     pub(super) request: Option<Request>,
     pub(super) statistics: Option<Format>,
+    /// Whether passes are checked, and where the program goes that shows one to be wrong.
+    pub(super) equivalence: Option<PathBuf>,
     /// What upstream's driver gets, the tool's name first.
     pub(super) upstream: Vec<String>,
 }
@@ -39,7 +46,8 @@ impl Arguments {
         let path = args.first().cloned().unwrap_or_default();
         let tool = std::path::Path::new(&path).file_name().map(|name| name.to_string_lossy().into_owned());
         let tool = tool.unwrap_or_else(|| "thunder-opt".to_owned());
-        let mut parsed = Self { upstream: vec![tool.clone()], tool, request: None, statistics: None };
+        let mut parsed =
+            Self { upstream: vec![tool.clone()], tool, request: None, statistics: None, equivalence: None };
         let mut rest = args.into_iter().skip(1);
         for arg in rest.by_ref() {
             if arg == "--" {
@@ -54,6 +62,9 @@ impl Arguments {
                     parsed.request = Some(Request::Passes(list_format("--list-passes", Some(value))?));
                 }
                 Some(("thunder-statistics", value)) => parsed.statistics = Some(statistics_format(value)?),
+                Some(("check-equivalence", path)) => {
+                    parsed.equivalence = Some(PathBuf::from(path.unwrap_or(REPRODUCER)));
+                }
                 _ => parsed.upstream.push(arg),
             }
         }

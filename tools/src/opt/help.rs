@@ -54,7 +54,12 @@ const FLAGS: [(&str, &[(&str, &str)]); 5] = [
 ];
 
 /// Flags that this tool takes itself, by the purpose that they stand with.
-const OURS: [(&str, &str, &str); 5] = [
+const OURS: [(&str, &str, &str); 6] = [
+    (
+        "Running passes",
+        "--check-equivalence[=FILE]",
+        "run functions before and after each pass; write to FILE what shows the first that breaks one",
+    ),
     ("Looking inside", "--thunder-statistics[=json]", "print what Thunder's passes counted"),
     ("Lists", "--list-ops[=json|markdown]", "the ops of Thunder's dialects"),
     ("Lists", "--list-passes=json|markdown", "passes and their options; as markdown, Thunder's only"),

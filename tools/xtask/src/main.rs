@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod demo;
 mod docs;
+mod fuzz;
 mod process;
 mod setup;
 mod test;
@@ -27,6 +28,7 @@ usage: cargo xtask COMMAND [ARGUMENTS]
   tidy               check the project's invariants; also a test of this crate
   docs [--check]     write the generated documents, or fail where one is stale
   valgrind [TESTS]   set up, then run the tests of dialects/ir under valgrind: no use of freed memory
+  fuzz [ARGUMENTS]   set up, then run the fuzzer under AddressSanitizer; ARGUMENTS, such as --seconds 600, are its own
   bench [ARGUMENTS]  set up, then run the benchmarks; ARGUMENTS go to cargo bench
   bench peers [...]  set up PyTorch, XLA, ONNX Runtime and OpenVINO, then measure ours beside them
 ";
@@ -61,6 +63,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "tidy" => tidy::run(&root),
         "docs" => docs::run(arguments),
         "bench" => bench::run(arguments),
+        "fuzz" => fuzz::run(arguments),
         "valgrind" => valgrind::run(arguments),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
