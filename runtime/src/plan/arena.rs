@@ -1,7 +1,8 @@
 //! Places intermediate buffers in one block of memory, so that no two that are live together overlap.
 //!
-//! Largest first, each into the smallest gap that fits (Pisarchyk and Lee, "Efficient Memory
-//! Management for Deep Neural Net Inference", 2020).
+//! One after the other into the smallest gap that fits: the largest first (Pisarchyk and Lee, "Efficient Memory Management
+//! for Deep Neural Net Inference", 2020), or those first that live longest, take most memory over time, or begin
+//! earliest, whichever takes least.
 
 /// Alignment of every buffer.
 const ALIGN: usize = 64;
@@ -45,9 +46,33 @@ pub(super) fn place(buffers: &[Option<Interval>], steps: usize) -> Option<(Vec<u
         memory.live_bytes = memory.live_bytes.max(live as usize);
     }
 
+    // Which order packs best differs from program to program, and planning happens once.
+    let lifetime = |i: usize| buffers[i].map_or(0, |buffer| buffer.last - buffer.first + 1);
+    let orders: [&dyn Fn(usize) -> (usize, usize); 4] = [
+        &|i| (sizes[i], lifetime(i)),
+        &|i| (lifetime(i), sizes[i]),
+        &|i| (sizes[i].saturating_mul(lifetime(i)), sizes[i]),
+        &|i| (buffers[i].map_or(0, |buffer| steps - buffer.first), sizes[i]),
+    ];
+    let mut best: Option<Vec<usize>> = None;
+    for order in orders {
+        let (offsets, arena_bytes) = pack(buffers, &sizes, order);
+        if best.is_none() || arena_bytes < memory.arena_bytes {
+            (best, memory.arena_bytes) = (Some(offsets), arena_bytes);
+        }
+        if memory.arena_bytes == memory.live_bytes {
+            break;
+        }
+    }
+    Some((best.unwrap_or_default(), memory))
+}
+
+/// Offsets of the buffers, those of the largest key first, and the bytes of the arena.
+fn pack(buffers: &[Option<Interval>], sizes: &[usize], key: &dyn Fn(usize) -> (usize, usize)) -> (Vec<usize>, usize) {
     let mut order: Vec<usize> = (0..buffers.len()).filter(|&i| sizes[i] > 0).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(sizes[i]));
+    order.sort_by_key(|&i| std::cmp::Reverse(key(i)));
     let mut offsets = vec![0_usize; buffers.len()];
+    let mut arena_bytes = 0;
     // By offset, so that gaps are found in one pass.
     let mut placed: Vec<usize> = Vec::with_capacity(order.len());
     for i in order {
@@ -66,11 +91,11 @@ pub(super) fn place(buffers: &[Option<Interval>], steps: usize) -> Option<(Vec<u
             end = end.max(offsets[other] + sizes[other]);
         }
         offsets[i] = best.map_or(end, |(_, offset)| offset);
-        memory.arena_bytes = memory.arena_bytes.max(offsets[i] + sizes[i]);
+        arena_bytes = arena_bytes.max(offsets[i] + sizes[i]);
         let at = placed.partition_point(|&other| offsets[other] <= offsets[i]);
         placed.insert(at, i);
     }
-    Some((offsets, memory))
+    (offsets, arena_bytes)
 }
 
 #[cfg(test)]
