@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use thunder_conformance::sample;
 use thunder_ir::Module;
 use thunder_ir::pass::Statistics;
-use thunder_lowering::{Phase, compile_to};
+use thunder_lowering::{Options, Phase, compile_to};
 use thunder_tools::opt::reference;
 use thunder_tools::registry;
 
@@ -80,7 +80,7 @@ fn readme_shows_what_the_compiler_does() -> Result<()> {
         let phase = phase.with_context(|| format!("README shows a phase '{name}', which there is not"))?;
         let context = sample::context(&[]);
         let mut module = Module::parse(&context, "README.md", program.as_bytes())?;
-        compile_to(&mut module, phase, true)?;
+        compile_to(&mut module, phase, &Options { verify: true, ..Options::default() })?;
         let text = module.to_string();
         let text = match block.strip_suffix("...\n") {
             Some(excerpt) => {

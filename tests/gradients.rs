@@ -1,5 +1,10 @@
 //! Gradients beyond those of single ops: beside PyTorch's, of random programs, split, and compiled.
 
+#[path = "gradients/autocast.rs"]
+mod autocast;
+#[path = "gradients/remat.rs"]
+mod remat;
+
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};

@@ -9,8 +9,8 @@ use thunder_conformance::{numeric, sample};
 use thunder_interface::{UPDATES, agree, interpret_in_place};
 use thunder_ir::Module;
 use thunder_ir::pass::Pipeline;
-use thunder_passes::{Functionalize, Plan};
-use thunder_tensor::{Tolerance, compare};
+use thunder_passes::{Autocast, Functionalize, Plan};
+use thunder_tensor::{DType, Tolerance, compare};
 use thunder_tests::program::{CASES, Program, STEPS, for_programs, for_programs_in_place};
 
 /// Whether running `pipeline` changes nothing that the reference computes.
@@ -130,6 +130,28 @@ fn plans_keep_every_bit_and_never_cost_more() {
         Ok(())
     });
     assert!(rewritten.get() >= CASES as usize / 20, "only {} programs were rewritten", rewritten.get());
+}
+
+/// Autocast leaves valid programs of the same signature, and nothing for itself to do.
+#[test]
+fn autocast_keeps_signatures_and_is_done_at_once() {
+    let lowered = Cell::new(0);
+    for_programs(|program| {
+        let context = sample::context(&[]);
+        let mut module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
+        let before = Reference.run(&module, "main", &program.inputs)?;
+        let autocast = Autocast::to(DType::BF16).lowering(&["thunder.add", "thunder.mul", "thunder.sub"]);
+        Pipeline::new().pass(&autocast).run(&mut module)?;
+        let (text, after) = (module.to_string(), Reference.run(&module, "main", &program.inputs)?);
+        for (before, after) in before.iter().zip(&after) {
+            ensure!((before.dtype(), before.shape()) == (after.dtype(), after.shape()), "another type:\n{text}");
+        }
+        Pipeline::new().pass(&autocast).run(&mut module)?;
+        ensure!(module.to_string() == text, "not done at once:\n{text}\n{module}");
+        lowered.set(lowered.get() + usize::from(text != program.text && text.contains("xf32> -> tensor")));
+        Ok(())
+    });
+    assert!(lowered.get() >= CASES as usize / 20, "only {} programs were changed", lowered.get());
 }
 
 /// Two heads of attention as importers write it, and a gate.

@@ -3,6 +3,8 @@
 
 #[path = "ops/accuracy.rs"]
 mod accuracy;
+#[path = "ops/autocast.rs"]
+mod autocast;
 #[path = "ops/semantics.rs"]
 mod semantics;
 
@@ -16,8 +18,16 @@ fn main() -> ExitCode {
         samples: thunder_dialect::all_samples(),
         negative_tests: "lit/dialect".into(),
     };
+    let decisions = Subject {
+        dialect: thunder_exec::dialect(),
+        samples: thunder_exec::all_samples(),
+        negative_tests: "lit/dialect".into(),
+    };
     let mut trials = semantics::trials();
     trials.extend(accuracy::trials());
     trials.extend(subject.trials());
+    // Names of tests are their own.
+    trials.extend(decisions.trials().into_iter().filter(|trial| trial.name() != "every_op_has_samples"));
+    trials.extend(autocast::trials());
     thunder_conformance::main(trials)
 }

@@ -40,7 +40,7 @@ fn check(name: &str) -> Result<()> {
     for phase in SHOWN {
         let context = sample::context(&[]);
         let mut module = Module::parse(&context, name, source.as_bytes())?;
-        compile_to(&mut module, phase, true)?;
+        compile_to(&mut module, phase, &Options { verify: true, ..Options::default() })?;
         settings().bind(|| insta::assert_snapshot!(format!("{name}-{}", phase.name()), module.to_string()));
     }
     let artifact = compiled(name, &source)?.artifact;

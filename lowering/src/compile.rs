@@ -57,11 +57,18 @@ pub struct Options {
     pub machine: Machine,
     /// Whether the verifier runs between passes.
     pub verify: bool,
+    /// Passes that run once composites are decomposed and equal ops merged, before all else; none by default.
+    pub transforms: Pipeline,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { entry: "main".to_owned(), machine: Machine::native(), verify: cfg!(debug_assertions) }
+        Self {
+            entry: "main".to_owned(),
+            machine: Machine::native(),
+            verify: cfg!(debug_assertions),
+            transforms: Pipeline::default(),
+        }
     }
 }
 
@@ -117,7 +124,7 @@ pub fn passes() -> &'static [&'static PassDef] {
 /// A registry with everything that compilation needs, and [`passes`] registered.
 pub fn registry() -> Registry {
     passes();
-    Registry::upstream().with(thunder_dialect::dialect())
+    Registry::upstream().with(thunder_dialect::dialect()).with(thunder_exec::dialect())
 }
 
 /// A context with everything that compilation needs.
@@ -126,12 +133,15 @@ pub fn context() -> Context {
 }
 
 /// Runs the pipeline up to `phase`, which then holds for the module.
-pub fn compile_to(module: &mut Module<'_>, phase: Phase, verify: bool) -> Result<(), CompileError> {
+pub fn compile_to(module: &mut Module<'_>, phase: Phase, options: &Options) -> Result<(), CompileError> {
+    if phase >= Phase::Functional {
+        transform(module, options)?;
+    }
     for next in Phase::ALL.into_iter().filter(|p| *p <= phase) {
         if next == Phase::Tensors {
             drop_programs(module)?;
         }
-        pipeline(next).run_with(module, verify)?;
+        pipeline(next).run_with(module, options.verify)?;
         if next == Phase::Target {
             cpu::lower(module)?;
         }
@@ -139,18 +149,26 @@ pub fn compile_to(module: &mut Module<'_>, phase: Phase, verify: bool) -> Result
     Ok(())
 }
 
+/// Runs the passes that were asked for.
+fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileError> {
+    if options.transforms != Pipeline::default() {
+        decomposed(Pipeline::new()).run_with(module, options.verify)?;
+        options.transforms.run_with(module, options.verify)?;
+    }
+    Ok(())
+}
+
+/// Decomposes composites that no library carries out, and merges equal ops.
+fn decomposed(pipeline: Pipeline) -> Pipeline {
+    pipeline.then("canonicalize").pass(&Decompose::default()).then("canonicalize").then("cse")
+}
+
 /// The passes that lead to `phase` from the one before.
 pub fn pipeline(phase: Phase) -> Pipeline {
     let pipeline = Pipeline::new();
     match phase {
         Phase::Traced => pipeline,
-        Phase::Functional => pipeline
-            .pass(&Inline::default())
-            .pass(&Functionalize::default())
-            .then("canonicalize")
-            .pass(&Decompose::default())
-            .then("canonicalize")
-            .then("cse"),
+        Phase::Functional => decomposed(pipeline.pass(&Inline::default()).pass(&Functionalize::default())),
         Phase::Planned => pipeline.pass(&Kernels::default()).then("cse"),
         Phase::Tensors => pipeline.pass(&ToLinalg::default()).then("canonicalize").then("cse"),
         Phase::Target => pipeline,
@@ -205,6 +223,7 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         times.push((name, now - clock));
         clock = now;
     };
+    transform(module, options)?;
     Pipeline::new().pass(&Inline::default()).run_with(module, options.verify)?;
     keep_only(module, &options.entry)?;
     for phase in [Phase::Functional, Phase::Planned] {

@@ -214,7 +214,7 @@ fn derive(function: Operation<'_>, mode: Mode, wrt: &[usize]) -> Result {
     b.set_location(terminator.location());
     b.insert(&Blueprint::new("func.return").operands(values))?;
     b.erase(terminator)?;
-    if mode == Mode::Vjp {
+    if matches!(mode, Mode::Vjp | Mode::ValueAndGrad) {
         function.set_attribute(JOINT, Attribute::i64_array(function.context(), &counts));
     }
     signature.write(function, block);

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use thunder_interface::{Memory, MemoryAccess, memory_of};
+use thunder_interface::{Memory, MemoryAccess, inherit_checkpoint, memory_of};
 use thunder_ir::prelude::*;
 
 use crate::KERNEL;
@@ -84,6 +84,7 @@ pub fn inline(call: Operation<'_>) -> Result {
     for op in block.operations() {
         if op.has_trait("terminator") {
             let results: Vec<_> = op.operands().map(|v| values.get(&v).copied().unwrap_or(v)).collect();
+            inherit_checkpoint(call, &results);
             return rewriter.replace(call, &results);
         }
         cloned(&rewriter, op, &mut values);

@@ -8,6 +8,7 @@ mod outline;
 mod partition;
 mod rows;
 
+pub(crate) use outline::steps;
 pub use partition::{absorbed_permutation, layout};
 use thunder_ir::prelude::*;
 

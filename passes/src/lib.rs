@@ -2,15 +2,19 @@
 //!
 //! A pass never names an op: what it needs to know is an interface that the op implements.
 
+pub mod autocast;
 pub mod autodiff;
 mod decompose;
 mod functionalize;
 mod inline;
 mod kernels;
+pub mod memory;
 pub mod plan;
+pub mod remat;
 pub mod shapes;
 pub mod split_joint;
 
+pub use autocast::Autocast;
 pub use autodiff::Autodiff;
 pub use decompose::Decompose;
 pub use functionalize::Functionalize;
@@ -18,11 +22,13 @@ pub use inline::Inline;
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, layout};
 pub use plan::{ExplainPlan, Plan};
+pub use remat::Remat;
 pub use split_joint::SplitJoint;
 
 thunder_ir::passes! {
     /// Registers every pass of this crate with MLIR.
     pub fn register_all;
+    Autocast,
     Autodiff,
     Decompose,
     Functionalize,
@@ -30,5 +36,6 @@ thunder_ir::passes! {
     Kernels,
     Plan,
     ExplainPlan,
+    Remat,
     SplitJoint,
 }

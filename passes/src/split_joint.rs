@@ -1,6 +1,6 @@
 //! Cuts a joint function into its forward and its backward part.
 //!
-//! Guarantees: `@f_vjp` becomes `@f_forward`, which returns the results of `@f` and then what is saved,
+//! Guarantees: `@f_vjp`, or `@f_value_and_grad`, becomes `@f_forward`, which returns the results of `@f` and then what is saved,
 //! and `@f_backward`, which takes what is saved and then the cotangents, and returns the gradients.
 //! Forward computes what the results need, backward all else. `thunder.saved` on the backward part says
 //! for each saved value which argument or which result of the forward part it is. Sizes and values made
@@ -65,18 +65,19 @@ pub fn split<'c>(module: Operation<'c>, name: &str) -> Result<Split<'c>> {
 }
 
 /// A joint function, and which part its values belong to.
-struct Joint<'c> {
+pub(crate) struct Joint<'c> {
     function: Operation<'c>,
-    block: Block<'c>,
-    shapes: Shapes<'c>,
+    pub(crate) block: Block<'c>,
+    pub(crate) shapes: Shapes<'c>,
     arguments: usize,
     results: Vec<Value<'c>>,
     gradients: Vec<Value<'c>>,
-    forward: HashSet<Operation<'c>>,
+    /// The ops that the results need.
+    pub(crate) forward: HashSet<Operation<'c>>,
 }
 
 impl<'c> Joint<'c> {
-    fn of(function: Operation<'c>) -> Result<Self> {
+    pub(crate) fn of(function: Operation<'c>) -> Result<Self> {
         let counts = function.attribute(JOINT).and_then(|a| a.as_i64_array());
         let Some(&[arguments, results]) = counts.as_deref() else {
             return Err(function.error(format!("is no joint function: it has no '{JOINT}' with two numbers")));
@@ -110,15 +111,19 @@ impl<'c> Joint<'c> {
         })
     }
 
+    /// The ops that only the gradients need, in order.
+    pub(crate) fn backward(&self) -> Vec<Operation<'c>> {
+        let needed = needed(&self.gradients);
+        self.block.operations().into_iter().filter(|op| needed.contains(op) && !self.forward.contains(op)).collect()
+    }
+
     fn split(self) -> Result<Split<'c>> {
-        let backward: Vec<Operation<'c>> = {
-            let needed = needed(&self.gradients);
-            self.block.operations().into_iter().filter(|op| needed.contains(op) && !self.forward.contains(op)).collect()
-        };
+        let backward = self.backward();
         let kept = self.kept(&backward);
         let saved = self.count(&kept);
         let name = self.function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
-        let name = name.strip_suffix("_vjp").unwrap_or(name);
+        let derivatives = ["_vjp", "_value_and_grad"];
+        let name = derivatives.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
         let places = self.places(&kept);
         let forward = self.build_forward(&format!("{name}_forward"), &places.extra)?;
         let backward = self.build_backward(&format!("{name}_backward"), &backward, &kept)?;
@@ -361,7 +366,7 @@ fn needed<'c>(values: &[Value<'c>]) -> HashSet<Operation<'c>> {
 }
 
 /// All that `op` reads, in its regions as well.
-fn operands(op: Operation<'_>) -> Vec<Value<'_>> {
+pub(crate) fn operands(op: Operation<'_>) -> Vec<Value<'_>> {
     let mut all = Vec::new();
     op.walk(|op| all.extend(op.operands()));
     all

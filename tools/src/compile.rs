@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use thunder_ir::Module;
+use thunder_ir::pass::Pipeline;
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_jit, compile_to};
+use thunder_passes as passes;
 use thunder_passes::autodiff::{Mode, differentiate};
 
 use crate::registry::Contents;
@@ -31,6 +33,14 @@ struct Arguments {
     /// The numbers of the arguments to differentiate by; all of floats by default.
     #[arg(long, value_name = "NUMBERS", value_delimiter = ',', requires = "grad")]
     wrt: Vec<usize>,
+    /// Compute in this precision what gains by it and loses little; arguments and results stay as they are.
+    #[arg(long, value_name = "DTYPE", value_parser = ["bf16", "f16"])]
+    autocast: Option<String>,
+    /// Keep less between the forward and the backward part of derivatives, and compute it again: as little as some more
+    /// arithmetic allows, `15%`, or a number of bytes at most.
+    #[arg(long, value_name = "LIMIT", num_args = 0..=1, require_equals = true, default_missing_value = "15%",
+        value_parser = remat)]
+    remat: Option<Remat>,
     /// What to compile for.
     #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
     target: String,
@@ -60,13 +70,38 @@ pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
     }
 }
 
+/// How much to keep, or to compute again.
+#[derive(Debug, Clone)]
+enum Remat {
+    Recomputing(f64),
+    Within(u64),
+}
+
+fn remat(text: &str) -> Result<Remat, String> {
+    let limit = match text.strip_suffix('%') {
+        Some(percent) => percent.parse().ok().filter(|p: &f64| *p >= 0.0).map(|p| Remat::Recomputing(p / 100.0)),
+        None => text.parse().ok().map(Remat::Within),
+    };
+    limit.ok_or_else(|| "neither a percentage, such as 15%, nor a number of bytes".to_owned())
+}
+
 fn run(arguments: &Arguments, contents: &Contents) -> Result<()> {
     let context = contents.context();
     let mut module = read(&context, &arguments.path)?;
+    if let Some(dtype) = &arguments.autocast {
+        let dtype = dtype.parse().map_err(anyhow::Error::msg)?;
+        Pipeline::new().pass(&passes::Autocast::to(dtype)).run(&mut module)?;
+    }
     let entry = differentiated(&module, arguments)?;
+    let transforms = match arguments.remat {
+        None => Pipeline::default(),
+        Some(Remat::Recomputing(part)) => Pipeline::new().pass(&passes::Remat::recomputing(part)),
+        Some(Remat::Within(bytes)) => Pipeline::new().pass(&passes::Remat::within(bytes)),
+    };
+    let options = Options { entry, transforms, ..Options::default() };
     if let Some(name) = &arguments.compile_to {
         let phase = Phase::ALL.into_iter().find(|p| p.name() == name).context("the parser knows all phases")?;
-        compile_to(&mut module, phase, true)?;
+        compile_to(&mut module, phase, &Options { verify: true, ..options })?;
         let text = format!("{module}");
         match arguments.output.as_deref().filter(|p| *p != Path::new("-")) {
             Some(path) => std::fs::write(path, text).with_context(|| format!("writing '{}'", path.display()))?,
@@ -77,7 +112,6 @@ fn run(arguments: &Arguments, contents: &Contents) -> Result<()> {
     let Some(output) = &arguments.output else {
         bail!("say where the artifact goes: -o PATH.thb, or stop earlier with --compile-to");
     };
-    let options = Options { entry, ..Options::default() };
     let compiled = compile(&mut module, &options)?;
     if arguments.timing {
         print_times(&compiled);

@@ -9,6 +9,7 @@ use thunder_ir::{Context, Dialect, Registry};
 pub fn thunder() -> Contents {
     Contents::default()
         .dialect(thunder_dialect::dialect())
+        .dialect(thunder_exec::dialect())
         .dialect(thunder_check::dialect())
         .passes(thunder_passes::register_all)
         .passes(thunder_lowering::register_all)

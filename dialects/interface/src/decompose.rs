@@ -1,5 +1,6 @@
 //! A composite op in terms of simpler ones.
 
+use crate::inherit_checkpoint;
 use thunder_ir::{Builder, Operation, Result, Rewriter, Value};
 
 /// Rewrites an op as simpler ops, for whoever does not know it whole.
@@ -24,6 +25,7 @@ impl dyn Decompose + '_ {
             }
             value.set_type(result.ty());
         }
+        inherit_checkpoint(op, &values);
         rewriter.replace(op, &values)
     }
 }

@@ -5,6 +5,7 @@
 //! never a panic: the pass has a default, or reports the op by its location.
 
 mod adjoint;
+mod checkpoint;
 mod cost;
 mod decompose;
 mod differentiate;
@@ -32,6 +33,7 @@ mod types;
 mod uniform;
 
 pub use adjoint::{adjoint, is_compound};
+pub use checkpoint::{CHECKPOINT, inherit_checkpoint};
 pub use cost::{Cost, Work};
 pub use decompose::Decompose;
 pub use differentiate::Differentiate;

@@ -9,11 +9,15 @@ const ROUNDINGS: u32 = 64;
 /// Whether a tensor is the expected one as closely as `numerics` asks, or how it differs.
 ///
 /// Where it must be exact, bits are equal but for which NaN an element is. Else a difference is in proportion to the
-/// largest finite value, since sums lose what cancels.
+/// largest finite value, since sums lose what cancels. In a lower precision only type and sizes must be the same.
 pub fn agree(actual: &Tensor, expected: &Tensor, numerics: Numerics) -> Result<(), String> {
     if numerics == Numerics::Exact || !expected.dtype().is_float() {
         compare(actual, expected, Tolerance::EXACT).map_err(|mismatch| mismatch.to_string())?;
         return if expected.dtype().is_float() { same_signs(actual, expected) } else { Ok(()) };
+    }
+    if numerics == Numerics::Narrows {
+        let [is, was] = [actual, expected].map(|t| format!("{} {:?}", t.dtype(), t.shape()));
+        return if is == was { Ok(()) } else { Err(format!("{is} instead of {was}")) };
     }
     let finite = expected.to_vec::<f64>().into_iter().filter(|x| x.is_finite());
     let largest = finite.fold(1.0, |most: f64, x| most.max(x.abs()));

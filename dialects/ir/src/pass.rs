@@ -66,6 +66,8 @@ pub enum Numerics {
     Reassociates,
     /// They are equal where the inputs are finite and inside of the domain of every function.
     Approximates,
+    /// They are computed in a lower precision: near where nothing jumps, but anything past a comparison.
+    Narrows,
 }
 
 impl fmt::Display for Numerics {
@@ -74,6 +76,7 @@ impl fmt::Display for Numerics {
             Self::Exact => "exact",
             Self::Reassociates => "reassociates",
             Self::Approximates => "approximates",
+            Self::Narrows => "narrows",
         })
     }
 }

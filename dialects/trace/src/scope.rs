@@ -70,6 +70,30 @@ impl<'t> Scope<'t> {
         layer()
     }
 
+    /// Activation checkpointing: what `body` computes for itself is not kept for gradients, but computed again from what
+    /// it is given.
+    ///
+    /// The values are the same, random ones too. Of regions in each other, the outermost counts. `--thunder-remat` acts
+    /// on it.
+    ///
+    /// ```
+    /// # use thunder_trace::{Scope, Tensor};
+    /// # fn layer<'t>(cx: Scope<'t>, x: Tensor<'t>) -> Tensor<'t> {
+    /// cx.checkpoint(|| x.exp().tanh())
+    /// # }
+    /// ```
+    pub fn checkpoint<T>(self, body: impl FnOnce() -> T) -> T {
+        self.site.checkpoint(body)
+    }
+
+    /// Writes what `body` writes to memory only where `condition`, one truth value, holds when the program runs; what it
+    /// computes is computed all the same.
+    #[track_caller]
+    pub fn only_if<T>(self, condition: Tensor<'t>, body: impl FnOnce() -> T) -> T {
+        let _at = self.site.at(Location::caller());
+        self.site.only_if(condition, body)
+    }
+
     /// Begins a layer of this crate, whose ops stand at the line that calls it.
     pub(crate) fn layer(self, caller: &'static Location<'static>) -> (At<'t>, Entered<'t>) {
         let at = self.site.at(caller);

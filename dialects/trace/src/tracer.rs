@@ -9,10 +9,12 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, Location as Line, catch_unwind, resume_unwind};
 use std::rc::Rc;
 
-use thunder_dialect::build::BuildDim as _;
+use thunder_dialect::build::{BuildDim as _, BuildRead as _, BuildWhere as _};
+use thunder_dialect::compose::{broadcast, extents};
 use thunder_dialect::ops::dim::Dim as DimOp;
 use thunder_interface::{
-    DIM_NAMES, Dim as Size, DimExpr, INITIAL, NAME, PARAMETER, ShapeInputs, ShapeRule, dtype_of, type_of,
+    CHECKPOINT, DIM_NAMES, Dim as Size, DimExpr, INITIAL, Memory, MemoryAccess, NAME, PARAMETER, ShapeInputs,
+    ShapeRule, dtype_of, type_of,
 };
 use thunder_ir::op::Op as _;
 use thunder_ir::{Attribute, Block, Blueprint, Builder, Context, ContextRef, Location, Module, Operation, Rewriter};
@@ -54,6 +56,7 @@ struct State {
     symbols: RefCell<Vec<Symbol>>,
     arguments: RefCell<Vec<Argument>>,
     parameters: RefCell<HashMap<String, usize>>,
+    checkpoints: Cell<i64>,
 }
 
 /// A layer that is being carried out.
@@ -217,6 +220,7 @@ impl State {
         self.symbols.borrow_mut().clear();
         self.arguments.borrow_mut().clear();
         self.parameters.borrow_mut().clear();
+        self.checkpoints.set(0);
     }
 
     fn line(&self) -> Option<&'static Line<'static>> {
@@ -294,6 +298,40 @@ impl<'t> Site<'t> {
         let call = if state.line.get().is_none() { Some(caller) } else { None };
         state.frames.borrow_mut().push(Frame { path, call });
         Entered(&state.frames)
+    }
+
+    /// Puts the ops that `body` makes into a checkpoint region of their own, and out of regions inside of it.
+    pub(crate) fn checkpoint<T>(self, body: impl FnOnce() -> T) -> T {
+        let before = self.block.operations().len();
+        let value = body();
+        let checkpoints = &self.tracer.state.checkpoints;
+        let region = Attribute::i64(self.context(), checkpoints.get());
+        checkpoints.set(checkpoints.get() + 1);
+        self.block.operations().into_iter().skip(before).for_each(|op| op.set_attribute(CHECKPOINT, region));
+        value
+    }
+
+    /// Lets writes of `body` leave what is in memory, unless `condition` holds.
+    pub(crate) fn only_if<T>(self, condition: Tensor<'t>, body: impl FnOnce() -> T) -> T {
+        self.check(&[condition]);
+        if condition.dtype() != DType::Bool || condition.rank() != 0 {
+            self.fail(format!("a condition is one truth value, not {condition}"));
+        }
+        let before = self.block.operations().len();
+        let value = body();
+        for op in self.block.operations().into_iter().skip(before) {
+            let Some(MemoryAccess::Write { value, into }) = <dyn Memory>::of(op).map(|memory| memory.access()) else {
+                continue;
+            };
+            let b = Rewriter::at(op);
+            let kept = b.read(op.operand(into)).and_then(|old| {
+                let new = op.operand(value);
+                let holds = broadcast(&b, condition.value, &[], &extents(&b, new)?)?;
+                b.where_(holds, new, old)
+            });
+            op.set_operand(value, kept.unwrap_or_else(|error| self.fail(error.message())));
+        }
+        value
     }
 
     /// The number of a path.

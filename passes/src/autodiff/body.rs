@@ -2,7 +2,7 @@
 
 use super::reverse::{active, has_rule, no_rule, reads};
 use std::collections::HashMap;
-use thunder_interface::{Decompose, Memory, MemoryAccess, dtype_of};
+use thunder_interface::{Decompose, Memory, MemoryAccess, dtype_of, inherit_checkpoint};
 use thunder_ir::{Attribute, Block, Builder, Operation, Region, Result, Rewriter, Type, Value};
 
 use crate::functionalize::resolve;
@@ -83,6 +83,7 @@ fn replace(op: Operation<'_>) -> Result {
     }
     let Some(composite) = <dyn Decompose>::of(op) else { return Err(no_rule(op)) };
     let values = composite.decompose(&rewriter)?;
+    inherit_checkpoint(op, &values);
     rewriter.replace(op, &values)
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use thunder_interface::{DIM_NAMES, Dim};
+use thunder_interface::{DIM_NAMES, Dim, Strided};
 use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result, Rewriter, Type, Value};
 
-use super::partition::{Group, Partition};
+use super::partition::{Group, Partition, layout, partition};
 use super::rows::{Access, accesses, rule_of};
 use super::{KERNEL, ROWS, SIZES, SYMBOL_COUNT};
 use crate::shapes::{Shapes, dim_to_attribute};
@@ -39,10 +39,7 @@ impl<'c> Outliner<'c> {
         let terminator = block.terminator().ok_or_else(|| function.error("does not return"))?;
         let mut replaced: HashMap<Value<'c>, Value<'c>> = HashMap::new();
         let mut grouped = Vec::new();
-        let mut copies: HashMap<Operation<'c>, usize> = HashMap::new();
-        for op in parts.groups.iter().flat_map(|g| &g.ops) {
-            *copies.entry(*op).or_default() += 1;
-        }
+        let copies = copies(&parts);
         for unit in schedule(block, parts)? {
             match unit {
                 Unit::Op(op) => {
@@ -126,6 +123,45 @@ impl<'c> Outliner<'c> {
         self.names.insert(text, name.clone());
         Ok(name)
     }
+}
+
+/// A step of the program that a function becomes.
+pub struct Step<'c> {
+    /// The values that it reads.
+    pub reads: Vec<Value<'c>>,
+    /// Those that it makes.
+    pub makes: Vec<Value<'c>>,
+}
+
+/// The kernels and other computations that a function would be cut into, in order.
+pub fn steps<'c>(function: Operation<'c>, shapes: &Shapes<'c>) -> Result<Vec<Step<'c>>> {
+    let block = function.regions().next().and_then(|r| r.entry()).ok_or_else(|| function.error("has no body"))?;
+    let parts = partition(function, shapes, false)?;
+    let copies = copies(&parts);
+    let units = schedule(block, parts)?.into_iter();
+    Ok(units
+        .filter_map(|unit| match unit {
+            Unit::Group(group) => {
+                let border = Border::of(&group, &copies);
+                Some(Step { reads: border.inputs, makes: border.outputs })
+            }
+            Unit::Op(op) => {
+                let is_view = op.results().all(|v| layout(v, shapes).is_some_and(|(root, _)| root != v));
+                let is_free = op.has_trait("constant_like") || op.results().all(|v| v.ty().as_tensor().is_none());
+                let step = || Step { reads: op.operands().collect(), makes: op.results().collect() };
+                (!is_free && (!is_view || <dyn Strided>::of(op).is_none())).then(step)
+            }
+        })
+        .collect())
+}
+
+/// How many groups have each op.
+fn copies<'c>(parts: &Partition<'c>) -> HashMap<Operation<'c>, usize> {
+    let mut copies: HashMap<Operation<'c>, usize> = HashMap::new();
+    for op in parts.groups.iter().flat_map(|g| &g.ops) {
+        *copies.entry(*op).or_default() += 1;
+    }
+    copies
 }
 
 /// What crosses the border of a group.

@@ -103,6 +103,7 @@ fn explain(before: &Module<'_>, stage: &Stage, numerics: Numerics, difference: &
         Numerics::Exact => "must be exact",
         Numerics::Reassociates => "may only change roundings",
         Numerics::Approximates => "may only change roundings and what is not finite",
+        Numerics::Narrows => "must keep types and sizes",
     };
     let mut message = format!("'{}', which {class}, changes what functions compute: {difference}", stage.name);
     let (mut program, mut shown) = (before.duplicate(), stage.clone());

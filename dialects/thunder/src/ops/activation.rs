@@ -97,7 +97,7 @@ pub enum Approximation {
 /// ```mlir
 /// %y = thunder.gelu %x approximate = tanh : tensor<4xf32>
 /// ```
-#[op("thunder.gelu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost))]
+#[op("thunder.gelu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost, Precision))]
 pub struct Gelu {
     #[c(1)]
     operand: Operand<Tensor<Float>>,
@@ -135,6 +135,8 @@ impl Cost for Gelu<'_> {
     }
 }
 
+impl Precision for Gelu<'_> {}
+
 impl Samples for Gelu<'_> {
     fn samples(s: &mut SampleSet) {
         elementwise_samples(s, "thunder.gelu", "", Dtypes::FLOATS, -4.0, 4.0);
@@ -149,7 +151,7 @@ impl Samples for Gelu<'_> {
 /// ```mlir
 /// %y = thunder.leaky_relu %x slope = 0.2 : tensor<4xf32>
 /// ```
-#[op("thunder.leaky_relu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost))]
+#[op("thunder.leaky_relu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost, Precision))]
 pub struct LeakyRelu {
     #[c(1)]
     operand: Operand<Tensor<Float>>,
@@ -178,6 +180,8 @@ impl Cost for LeakyRelu<'_> {
     }
 }
 
+impl Precision for LeakyRelu<'_> {}
+
 impl Samples for LeakyRelu<'_> {
     fn samples(s: &mut SampleSet) {
         elementwise_samples(s, "thunder.leaky_relu", "", Dtypes::FLOATS, -4.0, 4.0);
@@ -192,7 +196,7 @@ impl Samples for LeakyRelu<'_> {
 /// ```mlir
 /// %y = thunder.elu %x alpha = 0.5 : tensor<4xf32>
 /// ```
-#[op("thunder.elu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost))]
+#[op("thunder.elu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost, Precision))]
 pub struct Elu {
     #[c(1)]
     operand: Operand<Tensor<Float>>,
@@ -221,6 +225,8 @@ impl Cost for Elu<'_> {
         14.0 * results[0].iter().product::<i64>() as f64
     }
 }
+
+impl Precision for Elu<'_> {}
 
 impl Samples for Elu<'_> {
     fn samples(s: &mut SampleSet) {

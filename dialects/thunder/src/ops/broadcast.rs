@@ -2,7 +2,7 @@
 
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use crate::cotangent::{gathered, only};
-use thunder_interface::{Differentiate, Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+use thunder_interface::{Differentiate, Factor, Shard, ShardRule, Cost, Precision, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -20,7 +20,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.broadcast_in_dim %x, [%n] dims = [1] : (tensor<4xf32>, index) -> tensor<?x4xf32>
 /// ```
-#[op("thunder.broadcast_in_dim", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost))]
+#[op("thunder.broadcast_in_dim", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost, Precision))]
 pub struct BroadcastInDim {
     operand: Operand<Tensor>,
     sizes: Variadic<Index>,
@@ -161,6 +161,8 @@ impl Cost for BroadcastInDim<'_> {
         0.0
     }
 }
+
+impl Precision for BroadcastInDim<'_> {}
 
 impl Samples for BroadcastInDim<'_> {
     fn samples(s: &mut SampleSet) {

@@ -3,7 +3,7 @@
 use super::binary::SHAPES;
 use crate::{fold_constants, infer_elements, one_shape};
 use thunder_interface::{
-    Compare, Cost, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, UnaryFn,
+    Compare, Cost, Precision, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, UnaryFn,
 };
 use thunder_ir::prelude::*;
 
@@ -27,6 +27,8 @@ macro_rules! answers {
                 results[0].iter().product::<i64>() as f64
             }
         }
+
+        impl Precision for $op<'_> {}
     };
 }
 
@@ -41,7 +43,7 @@ macro_rules! compare {
         #[doc = "```mlir"]
         #[doc = $example]
         #[doc = "```"]
-        #[op($name, pure, elementwise, infer, fold, $($trait,)* interfaces(Scalar, ShapeRule, Cost))]
+        #[op($name, pure, elementwise, infer, fold, $($trait,)* interfaces(Scalar, ShapeRule, Cost, Precision))]
         pub struct $op {
             #[c(1)]
             lhs: Operand<Tensor>,
@@ -112,7 +114,7 @@ macro_rules! classify {
         #[doc = "```mlir"]
         #[doc = $example]
         #[doc = "```"]
-        #[op($name, pure, elementwise, infer, fold, interfaces(Scalar, ShapeRule, Cost))]
+        #[op($name, pure, elementwise, infer, fold, interfaces(Scalar, ShapeRule, Cost, Precision))]
         pub struct $op {
             #[c(1)]
             operand: Operand<Tensor<Float>>,

@@ -5,7 +5,7 @@ use crate::build::*;
 use crate::compose::{Extent, broadcast, extents};
 use crate::cotangent::{counted, cropped, only, restated, size_tensor};
 use crate::{checked_axis, fold_constants, fold_to, infer_like};
-use thunder_interface::{Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{Cost, Precision, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
 
@@ -18,7 +18,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %c = thunder.concat %a, %b axis = 0 : (tensor<2x3xf32>, tensor<4x3xf32>) -> tensor<6x3xf32>
 /// ```
-#[op("thunder.concat", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost))]
+#[op("thunder.concat", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
 pub struct Concat {
     parts: Variadic<Tensor>,
     /// The dimension along which sizes add up.
@@ -128,6 +128,8 @@ impl Cost for Concat<'_> {
         0.0
     }
 }
+
+impl Precision for Concat<'_> {}
 
 impl Samples for Concat<'_> {
     fn samples(s: &mut SampleSet) {

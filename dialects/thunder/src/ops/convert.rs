@@ -2,7 +2,7 @@
 
 use super::binary::SHAPES;
 use crate::{fold_constants, fold_to, producer};
-use thunder_interface::{Cost, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, dtype_of};
+use thunder_interface::{Cost, Precision, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, dtype_of};
 use thunder_ir::constraint::compatible;
 use thunder_ir::prelude::*;
 use thunder_tensor::DType;
@@ -17,7 +17,7 @@ use thunder_tensor::DType;
 /// ```mlir
 /// %y = thunder.convert %x : tensor<4xf32> -> tensor<4xbf16>
 /// ```
-#[op("thunder.convert", pure, elementwise, verify, fold, interfaces(Scalar, ShapeRule, Cost))]
+#[op("thunder.convert", pure, elementwise, verify, fold, interfaces(Scalar, ShapeRule, Cost, Precision))]
 pub struct Convert {
     operand: Operand<Tensor>,
     out: Produces<Tensor>,
@@ -100,6 +100,8 @@ impl Cost for Convert<'_> {
         results[0].iter().product::<i64>() as f64
     }
 }
+
+impl Precision for Convert<'_> {}
 
 impl Samples for Convert<'_> {
     fn samples(s: &mut SampleSet) {

@@ -2,7 +2,7 @@
 
 use crate::{checked_axis, declared, replaced};
 use thunder_interface::{
-    Cost, Dim as Size, DimExpr, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, SizeRule,
+    Cost, Precision, Dim as Size, DimExpr, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, SizeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -14,7 +14,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %n = thunder.dim %x axis = 0 : tensor<?xf32> -> index
 /// ```
-#[op("thunder.dim", pure, infer, fold, interfaces(Reference, ShapeRule, SizeRule, Cost))]
+#[op("thunder.dim", pure, infer, fold, interfaces(Reference, ShapeRule, SizeRule, Cost, Precision))]
 pub struct Dim {
     operand: Operand<Tensor>,
     /// The dimension.
@@ -123,6 +123,8 @@ impl Cost for Dim<'_> {
         0.0
     }
 }
+
+impl Precision for Dim<'_> {}
 
 impl Samples for Dim<'_> {
     fn samples(s: &mut SampleSet) {

@@ -6,7 +6,7 @@ use crate::cotangent::{cropped, only, restated, unsliced};
 use crate::ops::slice::END;
 use crate::window::FARTHEST;
 use crate::{fold_constants, fold_to, infer_like};
-use thunder_interface::{Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{Cost, Precision, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
 
@@ -23,7 +23,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.pad %x low = [1] high = [2] interior = [0] value = 0.0 : f32 : tensor<4xf32> -> tensor<7xf32>
 /// ```
-#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost))]
+#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
 pub struct Pad {
     operand: Operand<Tensor>,
     /// How many elements come before.
@@ -150,6 +150,8 @@ impl Cost for Pad<'_> {
         0.0
     }
 }
+
+impl Precision for Pad<'_> {}
 
 impl Samples for Pad<'_> {
     fn samples(s: &mut SampleSet) {

@@ -1,11 +1,11 @@
 //! The same elements in the same order under another shape.
 
-use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use crate::compose::{extents, reshape};
 use crate::cotangent::only;
+use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use thunder_interface::{
-    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided,
-    StridedView,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -19,7 +19,13 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.reshape %x, [%n] : (tensor<?x12xf32>, index) -> tensor<?x3x4xf32>
 /// ```
-#[op("thunder.reshape", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost))]
+#[op(
+    "thunder.reshape",
+    pure,
+    verify,
+    fold,
+    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost, Precision)
+)]
 pub struct Reshape {
     operand: Operand<Tensor>,
     sizes: Variadic<Index>,
@@ -100,6 +106,8 @@ impl Cost for Reshape<'_> {
         0.0
     }
 }
+
+impl Precision for Reshape<'_> {}
 
 impl Samples for Reshape<'_> {
     fn samples(s: &mut SampleSet) {

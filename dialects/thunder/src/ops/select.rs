@@ -8,7 +8,7 @@ use crate::cotangent::{complement, only};
 use crate::literal::{Literal, Number as Known, literal_expr};
 use crate::{fold_constants, fold_to, infer_elements, one_shape};
 use thunder_interface::{
-    Compare, Cost, Differentiate, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule,
+    Compare, Cost, Precision, Differentiate, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 
@@ -21,7 +21,7 @@ use thunder_ir::prelude::*;
 /// ```mlir
 /// %r = thunder.where %c, %a, %b : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 /// ```
-#[op("thunder.where", pure, elementwise, infer, fold, interfaces(Scalar, ShapeRule, Cost))]
+#[op("thunder.where", pure, elementwise, infer, fold, interfaces(Scalar, ShapeRule, Cost, Precision))]
 pub struct Where {
     #[c(1)]
     condition: Operand<Tensor<Bool>>,
@@ -73,6 +73,8 @@ impl Cost for Where<'_> {
     }
 }
 
+impl Precision for Where<'_> {}
+
 impl Samples for Where<'_> {
     fn samples(s: &mut SampleSet) {
         for (dims, shape) in SHAPES {
@@ -94,7 +96,7 @@ impl Samples for Where<'_> {
 /// ```mlir
 /// %y = thunder.clamp %x min = 0.0 : f32 max = 6.0 : f32 : tensor<4xf32>
 /// ```
-#[op("thunder.clamp", pure, same_type, elementwise, verify, fold, interfaces(Scalar, Cost))]
+#[op("thunder.clamp", pure, same_type, elementwise, verify, fold, interfaces(Scalar, Cost, Precision))]
 pub struct Clamp {
     #[c(1)]
     operand: Operand<Tensor<Number>>,
@@ -150,6 +152,8 @@ impl Cost for Clamp<'_> {
     }
 }
 
+impl Precision for Clamp<'_> {}
+
 impl Samples for Clamp<'_> {
     fn samples(s: &mut SampleSet) {
         let floats = " min = -0.5 : $T max = 1.0 : $T";
@@ -167,7 +171,7 @@ impl Samples for Clamp<'_> {
 /// ```mlir
 /// %y = thunder.lerp %start, %end, %weight : tensor<4xf32>
 /// ```
-#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost))]
+#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost, Precision))]
 pub struct Lerp {
     #[c(1)]
     start: Operand<Tensor<Float>>,
@@ -209,6 +213,8 @@ impl Cost for Lerp<'_> {
         7.0 * results[0].iter().product::<i64>() as f64
     }
 }
+
+impl Precision for Lerp<'_> {}
 
 impl Samples for Lerp<'_> {
     fn samples(s: &mut SampleSet) {

@@ -5,8 +5,8 @@ use crate::compose::{extents, truths};
 use crate::cotangent::{only, restated, unsliced};
 use crate::{fold_constants, fold_moved_splat, fold_to, infer_like};
 use thunder_interface::{
-    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided,
-    StridedView,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -27,7 +27,13 @@ pub const END: i64 = i64::MAX;
 /// %last = thunder.slice %x start = [0, -1] limit = [8, 9223372036854775807] stride = [1, 1]
 ///   : tensor<8x?xf32> -> tensor<8x?xf32>
 /// ```
-#[op("thunder.slice", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost))]
+#[op(
+    "thunder.slice",
+    pure,
+    infer,
+    fold,
+    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost, Precision)
+)]
 pub struct Slice {
     operand: Operand<Tensor>,
     /// The first position in each dimension.
@@ -156,6 +162,8 @@ impl Cost for Slice<'_> {
         0.0
     }
 }
+
+impl Precision for Slice<'_> {}
 
 impl Samples for Slice<'_> {
     fn samples(s: &mut SampleSet) {

@@ -3,8 +3,8 @@
 use crate::cotangent::only;
 use crate::{checked_axis, fold_constants, fold_moved_splat, fold_to, infer_like, producer};
 use thunder_interface::{
-    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
-    Shard, ShardRule, Strided, StridedView,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -22,7 +22,7 @@ use thunder_tensor::Tensor as HostTensor;
     pure,
     infer,
     fold,
-    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Shard, Cost)
+    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Shard, Cost, Precision)
 )]
 pub struct Transpose {
     operand: Operand<Tensor>,
@@ -124,6 +124,8 @@ impl Cost for Transpose<'_> {
     }
 }
 
+impl Precision for Transpose<'_> {}
+
 impl Samples for Transpose<'_> {
     fn samples(s: &mut SampleSet) {
         for (from, permutation, to, shape) in [
@@ -148,7 +150,7 @@ impl Samples for Transpose<'_> {
 /// ```mlir
 /// %y = thunder.reverse %x axes = [0] : tensor<4xf32> -> tensor<4xf32>
 /// ```
-#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Alias, Cost))]
+#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Alias, Cost, Precision))]
 pub struct Reverse {
     operand: Operand<Tensor>,
     /// The dimensions to turn round.
@@ -219,6 +221,8 @@ impl Cost for Reverse<'_> {
         0.0
     }
 }
+
+impl Precision for Reverse<'_> {}
 
 impl Samples for Reverse<'_> {
     fn samples(s: &mut SampleSet) {
