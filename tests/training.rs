@@ -7,11 +7,12 @@ use thunder_conformance::sample;
 use thunder_interface::{INITIAL, PARAMETER, dtype_of, interpret_in_place};
 use thunder_ir::{Context, Module};
 use thunder_lowering::{Compiled, Options, compile, compile_jit};
-use thunder_passes::autodiff;
+use thunder_passes::autocast::autocast;
+use thunder_passes::{Autocast, autodiff};
 use thunder_runtime::session;
 use thunder_tensor::{DType, Random, Tensor, Tolerance, compare};
 use thunder_trace::nn::Linear;
-use thunder_trace::optim::{AdamW, Lion, Optimizer, Sgd};
+use thunder_trace::optim::{AdamW, Lion, LossScale, Optimizer, Sgd};
 use thunder_trace::{Scope, Spec, Tensor as Proxy, Tracer};
 
 /// A training step: the loss of a function, its gradients, and an optimizer.
@@ -145,5 +146,59 @@ fn steps_are_those_of_the_reference() -> Result<()> {
         }
         ensure!(losses[4] < losses[0] && losses[5] < losses[1], "{name} does not learn: {losses:?}");
     }
+    Ok(())
+}
+
+/// In half precision with a scaled loss: a step whose gradients are not finite changes nothing but the scale.
+#[test]
+fn steps_with_gradients_that_overflow_are_skipped() -> Result<()> {
+    let context = thunder_lowering::context();
+    let tracer = Tracer::new(&context);
+    let number = Spec::new(DType::F32, [0; 0]);
+    tracer.function("loss", (batch(), number.clone()), |cx, (batch, scale)| {
+        let loss = network(cx, batch);
+        (loss * scale, loss)
+    })?;
+    let module = tracer.module().operation();
+    autocast(module, &Autocast::of("loss", DType::F16))?;
+    autodiff::value_and_grad(module, "loss", &autodiff::trained(module, "loss")?)?;
+    let scaling = LossScale { initial: 1024.0, interval: 3, ..LossScale::default() };
+    tracer.function("step", (batch(), number), |cx, (batch, rate)| {
+        let at = cx.at("loss_scale");
+        let (values, gradients) = cx.value_and_grad("loss", (batch, scaling.scale(at)));
+        let finite = scaling.step(at, gradients, |gradients| {
+            AdamW::default().update(cx.at("optimizer"), &gradients.clip_norm(1.0).0, rate);
+        });
+        (values, finite)
+    })?;
+    let mut module = tracer.finish();
+    let compiled = compile_jit(&mut module, &step_options())?;
+    let mut weights = weights(&compiled, 7);
+    weights.retain(|name, _| !name.starts_with("loss_scale."));
+    let session = compiled.session(&weights, session::Options::with_threads(2))?;
+    let number = |name: &str| session.state()[name].item::<f64>();
+    let mut losses = Vec::new();
+    // The scale grows after three steps; the sixth overflows in half precision.
+    for (step, expected) in [1024.0, 1024.0, 2048.0, 2048.0, 2048.0, 1024.0, 1024.0].into_iter().enumerate() {
+        let mut inputs = data(1);
+        let is_skipped = step == 5;
+        if is_skipped {
+            inputs[1] = Tensor::full(DType::F32, [9, 3], 1e6);
+        }
+        let before = session.state();
+        let results = session.run(&inputs)?;
+        let after = session.state();
+        ensure!(results[2].item::<f64>()? == f64::from(!is_skipped), "step {step}: {results:?}");
+        ensure!(number("loss_scale.scale")? == expected, "step {step}: the scale is {}", number("loss_scale.scale")?);
+        let is_scale = |name: &str| name.starts_with("loss_scale.");
+        let is_same = |name: &String| compare(&after[name], &before[name], Tolerance::EXACT).is_ok();
+        let changed = after.keys().filter(|name| !is_scale(name) && !is_same(name)).count();
+        let all = after.keys().filter(|name| !is_scale(name)).count();
+        ensure!(changed == if is_skipped { 0 } else { all }, "step {step} changes {changed} of {all}");
+        if !is_skipped {
+            losses.push(results[1].item::<f64>()?);
+        }
+    }
+    ensure!(losses.is_sorted_by(|a, b| a > b), "it does not learn: {losses:?}");
     Ok(())
 }

@@ -28,10 +28,12 @@
 
 mod adamw;
 mod lion;
+mod loss_scale;
 mod sgd;
 
 pub use adamw::AdamW;
 pub use lion::Lion;
+pub use loss_scale::LossScale;
 pub use sgd::Sgd;
 
 use std::panic::Location;
