@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context as _, Result, ensure};
 use thunder_conformance::sample;
 use thunder_interface::{INITIAL, PARAMETER, dtype_of, interpret_in_place};
+use thunder_ir::pass::Pipeline;
 use thunder_ir::{Context, Module};
 use thunder_lowering::{Compiled, Options, compile, compile_jit};
 use thunder_passes::autocast::autocast;
-use thunder_passes::{Autocast, autodiff};
+use thunder_passes::{Autocast, Remat, autodiff};
 use thunder_runtime::session;
 use thunder_tensor::{DType, Random, Tensor, Tolerance, compare};
 use thunder_trace::nn::Linear;
@@ -200,5 +201,42 @@ fn steps_with_gradients_that_overflow_are_skipped() -> Result<()> {
         }
     }
     ensure!(losses.is_sorted_by(|a, b| a > b), "it does not learn: {losses:?}");
+    Ok(())
+}
+
+/// A chain of layers that remember much, and the square of what they are off by.
+fn chain<'t>(cx: Scope<'t>, (x, y): (Proxy<'t>, Proxy<'t>)) -> Proxy<'t> {
+    let layer = |x: Proxy<'t>, i: i64| Linear::new(cx.at("layers").at(i), 64, 64).forward(x).tanh().exp().sin();
+    ((0..6).fold(x, layer) - y).pow(2).mean(..)
+}
+
+/// A whole step takes less memory where its backward part computes values again, and leaves the same state.
+#[test]
+fn steps_that_keep_less_take_less_memory() -> Result<()> {
+    let context = thunder_lowering::context();
+    let rows = Spec::new(DType::F32, [256, 64]);
+    let module = traced(&context, &(rows.clone(), rows), chain, &AdamW::default())?;
+    let transforms = Pipeline::new().pass(&Remat::recomputing(0.1));
+    let plain = compile_jit(&mut module.duplicate(), &step_options())?;
+    let less = compile_jit(&mut module.duplicate(), &Options { transforms, ..step_options() })?;
+    let weights = weights(&plain, 3);
+    let mut random = Random::new(4);
+    let mut normal = || random.normal(DType::F32, [256, 64], 0.0, 1.0);
+    let inputs = [normal(), normal(), Tensor::scalar(1e-3f32)];
+    let sessions = [&plain, &less].map(|c| c.session(&weights, session::Options::with_threads(2)));
+    let [plain, less] = sessions;
+    let (plain, less) = (plain?, less?);
+    for _ in 0..3 {
+        for (actual, expected) in less.run(&inputs)?.iter().zip(&plain.run(&inputs)?) {
+            compare(actual, expected, Tolerance::new(1e-5, 1e-6))?;
+        }
+    }
+    let state = plain.state();
+    for (name, contents) in less.state() {
+        compare(&contents, &state[&name], Tolerance::new(1e-5, 1e-6)).with_context(|| name.clone())?;
+    }
+    let [plain, less] = [plain.memory(&inputs)?, less.memory(&inputs)?].map(|memory| memory.arena_bytes);
+    println!("{plain} -> {less} bytes");
+    ensure!(less * 3 < plain * 2, "takes {less} bytes instead of {plain}");
     Ok(())
 }
