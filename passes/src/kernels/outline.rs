@@ -13,7 +13,48 @@ use crate::shapes::{Shapes, dim_to_attribute};
 /// Collects the kernels of a module.
 pub struct Outliner<'c> {
     module: Block<'c>,
-    names: HashMap<String, String>,
+    names: HashMap<Content<'c>, String>,
+}
+
+/// All of a kernel but its name and the places of its ops: equal kernels are one.
+///
+/// Values are numbered: inputs, then results of ops.
+#[derive(PartialEq, Eq, Hash)]
+struct Content<'c> {
+    inputs: Vec<Type<'c>>,
+    dims: Attribute<'c>,
+    rows: Vec<i64>,
+    ops: Vec<OpContent<'c>>,
+    outputs: Vec<usize>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct OpContent<'c> {
+    name: &'c str,
+    attributes: Vec<(&'c str, Attribute<'c>)>,
+    operands: Vec<usize>,
+    results: Vec<Type<'c>>,
+}
+
+impl<'c> Content<'c> {
+    fn of(group: &Group<'c>, border: &Border<'c>, shapes: &Shapes<'c>) -> Self {
+        let mut numbers: HashMap<Value<'c>, usize> = HashMap::new();
+        let mut number = |value: Value<'c>| {
+            let next = numbers.len();
+            *numbers.entry(value).or_insert(next)
+        };
+        border.inputs.iter().for_each(|value| _ = number(*value));
+        let op = |op: &Operation<'c>| {
+            let operands = op.operands().map(&mut number).collect();
+            op.results().for_each(|value| _ = number(value));
+            let results = op.results().map(|v| v.ty()).collect();
+            OpContent { name: op.name(), attributes: op.attributes(), operands, results }
+        };
+        let ops = group.ops.iter().map(op).collect();
+        let outputs = border.outputs.iter().map(|value| number(*value)).collect();
+        let inputs = border.inputs.iter().map(|v| v.ty()).collect();
+        Self { inputs, dims: dim_names(border, shapes), rows: row_counts(group, border), ops, outputs }
+    }
 }
 
 /// One thing that is scheduled.
@@ -83,21 +124,25 @@ impl<'c> Outliner<'c> {
 
     /// The name of the kernel for `group`, made now unless an equal one exists.
     fn kernel(&mut self, group: &Group<'c>, border: &Border<'c>, shapes: &Shapes<'c>) -> Result<String> {
+        let content = Content::of(group, border, shapes);
+        if let Some(name) = self.names.get(&content) {
+            return Ok(name.clone());
+        }
+        let name = format!("kernel_{}", self.names.len());
         let module = self.module;
         let cx = group.ops[0].context();
         let location = Location::unknown(cx);
         let rewriter = Rewriter::at_end_of(module, location);
-        let inputs: Vec<Type<'c>> = border.inputs.iter().map(|v| v.ty()).collect();
+        let inputs = &content.inputs;
         let outputs: Vec<Type<'c>> = border.outputs.iter().map(|v| v.ty()).collect();
-        let rows: Vec<i64> = row_counts(group, border);
         let function = rewriter.insert(
             &Blueprint::new("func.func")
-                .attribute("sym_name", Attribute::string(cx, "kernel"))
-                .attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &outputs)))
+                .attribute("sym_name", Attribute::string(cx, &name))
+                .attribute("function_type", Attribute::of_type(Type::function(cx, inputs, &outputs)))
                 .attribute("sym_visibility", Attribute::string(cx, "private"))
-                .attribute("arg_attrs", dim_names(border, shapes))
+                .attribute("arg_attrs", content.dims)
                 .attribute(KERNEL, Attribute::unit(cx))
-                .attribute(ROWS, Attribute::i64_array(cx, &rows))
+                .attribute(ROWS, Attribute::i64_array(cx, &content.rows))
                 .regions(1),
         )?;
         let arguments: Vec<_> = inputs.iter().map(|ty| (*ty, location)).collect();
@@ -111,16 +156,7 @@ impl<'c> Outliner<'c> {
         }
         rewriter.insert(&Blueprint::new("func.return").operands(border.outputs.iter().map(|v| inside[v])))?;
         annotate_sizes(function)?;
-        // The generic form: MLIR's choice of form depends on whether everything around is valid by now.
-        let text = function.to_text(true, false);
-        if let Some(name) = self.names.get(&text) {
-            let name = name.clone();
-            rewriter.erase(function)?;
-            return Ok(name);
-        }
-        let name = format!("kernel_{}", self.names.len());
-        function.set_attribute("sym_name", Attribute::string(cx, &name));
-        self.names.insert(text, name.clone());
+        self.names.insert(content, name.clone());
         Ok(name)
     }
 }

@@ -1,6 +1,6 @@
 //! Decides which ops share a kernel.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView};
 use thunder_ir::{Operation, Result, Value};
@@ -10,6 +10,10 @@ use crate::shapes::Shapes;
 
 /// Constants of at most this many elements are repeated in the kernels that use them.
 const SMALL_CONSTANT: i64 = 16;
+
+/// How many ops and groups are looked at in search of a cycle. What is farther away than so many gains nothing from a
+/// kernel in common: it is out of cache.
+const SEARCH_LIMIT: usize = 128;
 
 /// A group of ops that become one kernel.
 #[derive(Debug)]
@@ -231,7 +235,8 @@ impl<'c> Partitioner<'_, 'c> {
         self.position.get(&op).is_some_and(|i| self.roles[*i] == Role::Repeated)
     }
 
-    /// Whether something that `ops` need from outside the group needs the group itself.
+    /// Whether something that `ops` need from outside the group needs the group itself, or may: far from the group the
+    /// search ends.
     fn would_cycle(&self, group: usize, ops: &[Operation<'c>]) -> bool {
         let first = self.groups[group].ops.iter().filter_map(|o| self.position.get(o)).min().copied().unwrap_or(0);
         let mut stack: Vec<Operation<'c>> = ops
@@ -239,24 +244,25 @@ impl<'c> Partitioner<'_, 'c> {
             .flat_map(|op| op.operands().filter_map(Value::defining_op))
             .filter(|p| !ops.contains(p) && self.group_of.get(p) != Some(&group))
             .collect();
-        let mut seen = Vec::new();
-        let mut seen_groups = Vec::new();
+        let mut seen = HashSet::new();
+        let mut seen_groups = HashSet::new();
         while let Some(op) = stack.pop() {
+            if seen.len() + seen_groups.len() > SEARCH_LIMIT {
+                return true;
+            }
             let next: Vec<Operation<'c>> = match self.group_of.get(&op) {
                 Some(found) if *found == group => return true,
                 Some(found) => {
-                    if seen_groups.contains(found) || self.groups[*found].last < first {
+                    if self.groups[*found].last < first || !seen_groups.insert(*found) {
                         continue;
                     }
-                    seen_groups.push(*found);
                     self.groups[*found].ops.clone()
                 }
                 None => {
                     let is_early = self.position.get(&op).is_none_or(|i| *i < first);
-                    if is_early || seen.contains(&op) {
+                    if is_early || !seen.insert(op) {
                         continue;
                     }
-                    seen.push(op);
                     vec![op]
                 }
             };
