@@ -29,6 +29,17 @@ const COPIED: [usize; 2] = [4096, 4096];
 /// Bytes that a copy reads and writes.
 pub(crate) const COPY_BYTES: f64 = (8 * COPIED[0] * COPIED[1]) as f64;
 
+/// Which peers do a case, and how.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A kernel, from text.
+    Kernel,
+    /// A model, its forward part or a step of its training.
+    Training,
+    /// MiniLM, from its weights.
+    MiniLm,
+}
+
 /// All cases: a copy first, MiniLM last.
 pub(crate) fn cases() -> Vec<Case> {
     let mut all = vec![Case { name: "copy", sizes: COPIED.to_vec(), work: Work::Bytes(COPY_BYTES) }];
@@ -47,10 +58,23 @@ pub(crate) fn cases() -> Vec<Case> {
     let sizes = vec![8, 64, 56, 56, 64, 3, 3];
     let flops = 2.0 * sizes.iter().product::<usize>() as f64;
     all.push(Case { name: "conv2d", sizes, work: Work::Flops(flops) });
+    // Layers, width, heads, width of the feed-forward part, batch, tokens.
+    for sizes in [[2, 512, 8, 1408, 1, 256], [6, 384, 6, 1024, 4, 128]] {
+        let forward = llama_flops(sizes);
+        all.push(Case { name: "llama_forward", sizes: sizes.to_vec(), work: Work::Flops(forward) });
+        all.push(Case { name: "llama_step", sizes: sizes.to_vec(), work: Work::Flops(3.0 * forward) });
+    }
     for (batch, tokens) in [(1, 16), (1, 128), (8, 128)] {
         all.push(Case { name: "minilm", sizes: vec![batch, tokens], work: Work::Flops(minilm_flops(batch, tokens)) });
     }
     all
+}
+
+/// Of the products of the forward part, of which those in the backward part are twice as many.
+fn llama_flops([layers, width, _, intermediate, batch, tokens]: [usize; 6]) -> f64 {
+    // Half of the scores count.
+    let row = 4 * width * width + 3 * width * intermediate + width * tokens;
+    2.0 * (layers * batch * tokens * row) as f64
 }
 
 /// Of the products in six layers: projections, feed-forward part, scores and their use.
@@ -61,6 +85,15 @@ fn minilm_flops(batch: usize, tokens: usize) -> f64 {
 }
 
 impl Case {
+    /// Which peers do it.
+    pub(crate) fn kind(&self) -> Kind {
+        match self.name {
+            "minilm" => Kind::MiniLm,
+            "llama_forward" | "llama_step" => Kind::Training,
+            _ => Kind::Kernel,
+        }
+    }
+
     /// Sizes as peers read them.
     pub(crate) fn dims(&self) -> String {
         self.sizes.iter().map(usize::to_string).collect::<Vec<_>>().join("x")

@@ -1,4 +1,4 @@
-//! Kernels and a model on this processor, beside what else a user could run: PyTorch, torch.compile, XLA; ONNX Runtime
+//! Kernels, training and a model on this processor, beside what else a user could run: PyTorch, torch.compile, XLA; ONNX Runtime
 //! and OpenVINO. Two threads each, one after the other in turns, in one go; medians.
 //!
 //! `cargo xtask bench peers [ARGUMENTS]` sets the peers up. Without `--python`, only our own times are printed.
@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 
-use cases::{Case, Work, cases};
+use cases::{Case, Kind, Work, cases};
 use ours::Ours;
 use peer::Peer;
 
@@ -49,10 +49,11 @@ fn main() -> Result<()> {
     let selected = |case: &Case| {
         arguments.filter.is_empty() || arguments.filter.iter().any(|part| case.to_string().contains(part.as_str()))
     };
-    let (model, kernels): (Vec<Case>, Vec<Case>) =
-        cases().into_iter().filter(selected).partition(|case| case.name == "minilm");
+    let of = |kind| cases().into_iter().filter(|case| case.kind() == kind && selected(case)).collect::<Vec<_>>();
+    let (kernels, training, model) = (of(Kind::Kernel), of(Kind::Training), of(Kind::MiniLm));
     let threads = arguments.threads;
     table(&arguments, &kernels, &KERNEL_PEERS, &["kernels.py"], |case| Ours::kernel(case, threads))?;
+    table(&arguments, &training, &KERNEL_PEERS, &["training.py"], |case| Ours::llama(case, threads))?;
     if let (false, Some(folder)) = (model.is_empty(), &arguments.minilm) {
         let path = folder.to_str().context("the model's path is not UTF-8")?;
         let model_of = Ours::minilm(folder, threads)?;

@@ -5,12 +5,23 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use thunder_ir::Module;
 use thunder_lowering::{compile, context};
+use thunder_models::llama::{Llama, LlamaConfig, Rotary};
 use thunder_models::minilm::{Batch, MiniLm};
+use thunder_passes::autodiff::{Mode, grad};
+use thunder_runtime::program::{Port, Program as Steps};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, Tensor};
+use thunder_trace::{Spec, Tracer, leaves};
+
+/// Normally distributed numbers around 0 for an input or a parameter of a program.
+fn normal(random: &mut Random, program: &Steps, port: &Port, deviation: f64) -> Result<Tensor> {
+    let sizes = port.shape.iter().map(|dim| program.dims.as_constant(*dim));
+    let sizes: Option<Vec<usize>> = sizes.map(|size| usize::try_from(size?).ok()).collect();
+    Ok(random.normal(port.dtype, sizes.with_context(|| format!("'{}' has a dynamic size", port.name))?, 0.0, deviation))
+}
 
 /// A program with its inputs.
 pub(crate) struct Ours {
@@ -45,10 +56,50 @@ impl Ours {
         let mut random = Random::new(0);
         let mut inputs = Vec::new();
         for port in &session.program().inputs {
-            let sizes = port.shape.iter().map(|dim| session.program().dims.as_constant(*dim));
-            let sizes: Option<Vec<usize>> = sizes.map(|size| usize::try_from(size?).ok()).collect();
-            inputs.push(random.normal(DType::F32, sizes.context("a kernel's sizes are known")?, 0.0, 1.0));
+            inputs.push(normal(&mut random, session.program(), port, 1.0)?);
         }
+        Ok(Self { program: Program::Kernel(Arc::new(session)), inputs, outputs: Vec::new() })
+    }
+
+    /// A Llama's forward part or training step, with random weights.
+    pub(crate) fn llama(case: &crate::Case, threads: usize) -> Result<Self> {
+        let [layers, width, heads, intermediate, batch, tokens] = case.sizes[..] else {
+            bail!("{case}: a Llama has six sizes");
+        };
+        let size = |size: usize| size as i64;
+        let config = LlamaConfig {
+            layers: size(layers),
+            width: size(width),
+            heads: size(heads),
+            intermediate: size(intermediate),
+            eps: 1e-5,
+        };
+        let context = context();
+        let tracer = Tracer::new(&context);
+        let rotary = Rotary::of(DType::F32, size(tokens), &config);
+        let inputs = (Spec::new(DType::F32, [size(batch), size(tokens), size(width)]), rotary);
+        let is_step = case.name == "llama_step";
+        tracer.function("main", inputs, |scope, (x, rotary)| {
+            let y = Llama::new(scope, &config).forward(x, &rotary);
+            if is_step { (y * y).mean(..) } else { y }
+        })?;
+        let mut module = tracer.finish();
+        let mut options = thunder_lowering::Options::default();
+        if is_step {
+            // What follows the inputs are parameters.
+            let weights: Vec<usize> = (3..3 + 9 * layers).collect();
+            grad(module.operation(), "main", &weights)?;
+            options.entry = Mode::Grad.function("main");
+        }
+        let compiled = compile(&mut module, &options)?;
+        let mut random = Random::new(0);
+        let program = compiled.artifact.program();
+        let weight = |port: &Port| Ok((port.name.clone(), normal(&mut random, program, port, 0.02)?));
+        let weights = program.parameters.iter().map(weight).collect::<Result<BTreeMap<_, _>>>()?;
+        let session = compiled.session(&weights, Options::with_threads(threads))?;
+        let rotary = Rotary::table(DType::F32, tokens, &config);
+        let x = random.normal(DType::F32, [batch, tokens, width], 0.0, 1.0);
+        let inputs = leaves((x, rotary)).into_iter().map(|(_, tensor)| tensor).collect();
         Ok(Self { program: Program::Kernel(Arc::new(session)), inputs, outputs: Vec::new() })
     }
 
