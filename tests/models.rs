@@ -2,6 +2,8 @@
 
 #[path = "models/bert.rs"]
 mod bert;
+#[path = "models/gpt.rs"]
+mod gpt;
 #[path = "models/gradients.rs"]
 mod gradients;
 #[path = "models/minilm.rs"]
@@ -14,7 +16,7 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() -> ExitCode {
     let arguments = Arguments::from_args();
-    let trials = [bert::trials(), gradients::trials(), minilm::trials()].into_iter().flatten().collect();
+    let trials = [bert::trials(), gpt::trials(), gradients::trials(), minilm::trials()].into_iter().flatten().collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

@@ -2,6 +2,11 @@
 //!
 //! Parameters have the names of GPT-2's, but the weights of all linear layers are `[outputs, inputs]`.
 
+pub mod generation;
+pub mod random;
+pub mod text;
+pub mod training;
+
 use thunder_trace::nn::{Embedding, LayerNorm, Linear};
 use thunder_trace::{Approximation, Attention, CrossEntropy, DType, Dim, Scope, Spec, Tensor, Tree};
 
@@ -23,9 +28,14 @@ pub struct GptConfig {
 }
 
 impl GptConfig {
-    /// A model of characters: 2.7 million parameters with 65 characters.
+    /// A model of characters, with 1.8 million parameters.
     pub const fn characters(vocabulary: i64) -> Self {
-        Self { vocabulary, positions: 128, width: 192, layers: 6, heads: 6, tied: true }
+        Self { vocabulary, positions: 128, width: 192, layers: 4, heads: 6, tied: true }
+    }
+
+    /// Elements of a head.
+    pub fn depth(&self) -> i64 {
+        self.width / self.heads
     }
 }
 
@@ -48,6 +58,28 @@ impl Batch<Spec> {
         Self { tokens: spec.clone(), targets: spec }
     }
 }
+
+/// What a layer's attention asks, is found by, and answers: `[batch, heads, tokens, depth]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Heads<T> {
+    /// What is asked.
+    pub query: T,
+    /// What answers are found by.
+    pub key: T,
+    /// The answers.
+    pub value: T,
+}
+
+impl<'t> Heads<Tensor<'t>> {
+    /// Attention of each token to itself and those before it.
+    #[track_caller]
+    fn causal(self) -> Tensor<'t> {
+        self.query.sdpa(self.key, self.value, Attention { causal: true, ..Attention::default() })
+    }
+}
+
+/// The attention of a layer, by its number: from `[batch, heads, tokens, depth]` to its like.
+type Attend<'a, 't> = &'a mut dyn FnMut(usize, Heads<Tensor<'t>>) -> Tensor<'t>;
 
 /// The model.
 pub struct Gpt<'t> {
@@ -105,10 +137,21 @@ impl<'t> Gpt<'t> {
     pub fn forward(&self, tokens: Tensor<'t>) -> Tensor<'t> {
         self.scope.enter(|| {
             let positions = self.scope.arange(tokens.size(1), DType::I64);
-            let x = self.tokens.forward(tokens) + self.positions.forward(positions);
-            let x = self.layers.iter().fold(x, |x, layer| layer.forward(x));
-            self.norm.forward(x).linear(self.head, None)
+            self.logits(self.hidden(tokens, positions, &mut |_, heads| heads.causal()))
         })
+    }
+
+    /// Hidden states `[batch, tokens, width]` of tokens at `positions` `[tokens]`.
+    #[track_caller]
+    fn hidden(&self, tokens: Tensor<'t>, positions: Tensor<'t>, attend: Attend<'_, 't>) -> Tensor<'t> {
+        let x = self.tokens.forward(tokens) + self.positions.forward(positions);
+        let layers = self.layers.iter().enumerate();
+        layers.fold(x, |x, (number, layer)| layer.forward(x, &mut |heads| attend(number, heads)))
+    }
+
+    #[track_caller]
+    fn logits(&self, hidden: Tensor<'t>) -> Tensor<'t> {
+        self.norm.forward(hidden).linear(self.head, None)
     }
 
     /// The mean cross-entropy of a batch.
@@ -130,9 +173,9 @@ impl<'t> Layer<'t> {
     }
 
     #[track_caller]
-    fn forward(&self, x: Tensor<'t>) -> Tensor<'t> {
+    fn forward(&self, x: Tensor<'t>, attend: &mut dyn FnMut(Heads<Tensor<'t>>) -> Tensor<'t>) -> Tensor<'t> {
         self.scope.enter(|| {
-            let x = x + self.attention.forward(self.attention_norm.forward(x));
+            let x = x + self.attention.forward(self.attention_norm.forward(x), attend);
             x + self.mlp.forward(self.mlp_norm.forward(x))
         })
     }
@@ -149,12 +192,11 @@ impl<'t> SelfAttention<'t> {
     }
 
     #[track_caller]
-    fn forward(&self, x: Tensor<'t>) -> Tensor<'t> {
+    fn forward(&self, x: Tensor<'t>, attend: &mut dyn FnMut(Heads<Tensor<'t>>) -> Tensor<'t>) -> Tensor<'t> {
         self.scope.enter(|| {
             let parts = self.inputs.forward(x).chunk(3, -1);
             let heads = |part: Tensor<'t>| part.unflatten(-1, [self.heads, -1]).transpose(1, 2);
-            let causal = Attention { causal: true, ..Attention::default() };
-            let mixed = heads(parts[0]).sdpa(heads(parts[1]), heads(parts[2]), causal);
+            let mixed = attend(Heads { query: heads(parts[0]), key: heads(parts[1]), value: heads(parts[2]) });
             self.output.forward(mixed.transpose(1, 2).flatten(-2, -1))
         })
     }

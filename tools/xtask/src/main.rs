@@ -23,7 +23,8 @@ usage: cargo xtask COMMAND [ARGUMENTS]
 
   setup              install what is missing: MLIR, a C++ compiler, Python for the demo
   test [ARGUMENTS]   set up, then run every test; ARGUMENTS go to cargo nextest (or cargo test)
-  demo [ARGUMENTS]   set up, then embed sentences with MiniLM; ARGUMENTS replace the sentences
+  demo [ARGUMENTS]   set up, embed sentences with MiniLM, train a GPT; ARGUMENTS replace the sentences, and leave the
+                     GPT out; `demo gpt [ARGUMENTS]` trains the GPT only
   ci                 everything that a change must pass: format, lints, tidy, docs, test
   tidy               check the project's invariants; also a test of this crate
   docs [--check]     write the generated documents, or fail where one is stale
