@@ -18,11 +18,14 @@ use crate::trial;
 
 /// The small model of `gpt.py`.
 const SMALL: GptConfig = GptConfig { vocabulary: 63, positions: 32, width: 32, layers: 2, heads: 2, tied: true };
-const RUN: Run = Run { seed: 0, batch: 4, tokens: 32, steps: 200 };
+const RUN: Run = Run { seed: 0, batch: 4, tokens: 32, steps: 200, precision: DType::F32 };
 
 pub fn trials() -> Vec<Trial> {
     vec![
-        trial("gpt::losses_are_those_of_pytorch", losses_are_those_of_pytorch),
+        trial("gpt::losses_are_those_of_pytorch", || losses_are_those_of_pytorch(RUN, 1e-3)),
+        trial("gpt::losses_in_bf16_are_near", || {
+            losses_are_those_of_pytorch(Run { precision: DType::BF16, ..RUN }, 2e-2)
+        }),
         trial("gpt::training_goes_on_from_a_checkpoint_bit_by_bit", training_goes_on_from_a_checkpoint),
         trial("gpt::kept_keys_and_values_change_nothing", kept_keys_and_values_change_nothing),
         trial("gpt::generation_goes_on_beyond_the_positions", generation_goes_on_beyond_the_positions),
@@ -30,14 +33,14 @@ pub fn trials() -> Vec<Trial> {
     ]
 }
 
-fn trainer(text: &Text) -> Result<Trainer<'_>> {
-    Ok(Trainer::new(&SMALL, text, RUN, &Default::default(), Options::with_threads(2))?)
+fn trainer(text: &Text, run: Run) -> Result<Trainer<'_>> {
+    Ok(Trainer::new(&SMALL, text, run, &Default::default(), Options::with_threads(2))?)
 }
 
-fn losses_are_those_of_pytorch() -> Result<()> {
+fn losses_are_those_of_pytorch(run: Run, tolerance: f32) -> Result<()> {
     let golden = include_str!("../goldens/gpt_small.csv");
     let text = Text::new(SHAKESPEARE);
-    let mut trainer = trainer(&text)?;
+    let mut trainer = trainer(&text, run)?;
     let mut count = 0;
     for line in golden.lines().skip(1) {
         let (step, expected) = line.split_once(',').context("a line has a step and a loss")?;
@@ -45,7 +48,7 @@ fn losses_are_those_of_pytorch() -> Result<()> {
         let report = trainer.step()?;
         ensure!(report.step == step, "step {} instead of {step}", report.step);
         let difference = (report.loss - expected).abs();
-        ensure!(difference <= 1e-3, "step {step}: the loss is {} instead of {expected}", report.loss);
+        ensure!(difference <= tolerance, "step {step}: the loss is {} instead of {expected}", report.loss);
         count += 1;
     }
     ensure!(count == 200, "{count} steps");
@@ -54,7 +57,7 @@ fn losses_are_those_of_pytorch() -> Result<()> {
 
 fn training_goes_on_from_a_checkpoint() -> Result<()> {
     let text = Text::new(SHAKESPEARE);
-    let mut whole = trainer(&text)?;
+    let mut whole = trainer(&text, RUN)?;
     for _ in 0..3 {
         whole.step()?;
     }
@@ -82,7 +85,7 @@ fn weights(text: &Text) -> Result<BTreeMap<String, Tensor>> {
         let values = weight.to_vec::<f64>().into_iter().map(|x| factor * x).collect();
         Ok((name, Tensor::from_values(DType::F32, weight.shape(), values)?))
     };
-    trainer(text)?.weights().into_iter().map(scaled).collect()
+    trainer(text, RUN)?.weights().into_iter().map(scaled).collect()
 }
 
 /// Logits token by token are those of all tokens at once, wherever the prompt ends.

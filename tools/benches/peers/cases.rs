@@ -64,6 +64,9 @@ pub(crate) fn cases() -> Vec<Case> {
         all.push(Case { name: "llama_forward", sizes: sizes.to_vec(), work: Work::Flops(forward) });
         all.push(Case { name: "llama_step", sizes: sizes.to_vec(), work: Work::Flops(3.0 * forward) });
     }
+    // Vocabulary, width, layers, heads, batch, tokens.
+    let sizes = [63, 192, 4, 6, 16, 128];
+    all.push(Case { name: "gpt_step", sizes: sizes.to_vec(), work: Work::Flops(gpt_flops(sizes)) });
     for (batch, tokens) in [(1, 16), (1, 128), (8, 128)] {
         all.push(Case { name: "minilm", sizes: vec![batch, tokens], work: Work::Flops(minilm_flops(batch, tokens)) });
     }
@@ -75,6 +78,12 @@ fn llama_flops([layers, width, _, intermediate, batch, tokens]: [usize; 6]) -> f
     // Half of the scores count.
     let row = 4 * width * width + 3 * width * intermediate + width * tokens;
     2.0 * (layers * batch * tokens * row) as f64
+}
+
+/// Of the products of a step.
+fn gpt_flops([vocabulary, width, layers, _, batch, tokens]: [usize; 6]) -> f64 {
+    let row = layers * (12 * width * width + width * tokens) + vocabulary * width;
+    6.0 * (batch * tokens * row) as f64
 }
 
 /// Of the products in six layers: projections, feed-forward part, scores and their use.
@@ -89,7 +98,7 @@ impl Case {
     pub(crate) fn kind(&self) -> Kind {
         match self.name {
             "minilm" => Kind::MiniLm,
-            "llama_forward" | "llama_step" => Kind::Training,
+            "llama_forward" | "llama_step" | "gpt_step" => Kind::Training,
             _ => Kind::Kernel,
         }
     }

@@ -53,7 +53,7 @@ fn main() -> Result<()> {
     let (kernels, training, model) = (of(Kind::Kernel), of(Kind::Training), of(Kind::MiniLm));
     let threads = arguments.threads;
     table(&arguments, &kernels, &KERNEL_PEERS, &["kernels.py"], |case| Ours::kernel(case, threads))?;
-    table(&arguments, &training, &KERNEL_PEERS, &["training.py"], |case| Ours::llama(case, threads))?;
+    table(&arguments, &training, &KERNEL_PEERS, &["training.py"], |case| Ours::training(case, threads))?;
     if let (false, Some(folder)) = (model.is_empty(), &arguments.minilm) {
         let path = folder.to_str().context("the model's path is not UTF-8")?;
         let model_of = Ours::minilm(folder, threads)?;

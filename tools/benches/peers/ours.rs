@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use thunder_ir::Module;
 use thunder_lowering::{compile, context};
+use thunder_models::gpt::GptConfig;
+use thunder_models::gpt::text::{SHAKESPEARE, Text};
+use thunder_models::gpt::training::{Run, Trainer};
 use thunder_models::llama::{Llama, LlamaConfig, Rotary};
 use thunder_models::minilm::{Batch, MiniLm};
 use thunder_passes::autodiff::{Mode, grad};
@@ -61,8 +64,29 @@ impl Ours {
         Ok(Self { program: Program::Kernel(Arc::new(session)), inputs, outputs: Vec::new() })
     }
 
+    /// A model's forward part or training step, with random weights.
+    pub(crate) fn training(case: &crate::Case, threads: usize) -> Result<Self> {
+        if case.name == "gpt_step" { Self::gpt(case, threads) } else { Self::llama(case, threads) }
+    }
+
+    /// A step of the GPT, its optimizer included.
+    fn gpt(case: &crate::Case, threads: usize) -> Result<Self> {
+        let [vocabulary, width, layers, heads, batch, tokens] = case.sizes[..] else {
+            bail!("{case}: a GPT has six sizes");
+        };
+        let (width, layers, heads) = (width as i64, layers as i64, heads as i64);
+        let characters = GptConfig::characters(vocabulary as i64);
+        let config = GptConfig { positions: tokens as i64, width, layers, heads, ..characters };
+        let text = Text::new(SHAKESPEARE);
+        let run = Run { seed: 0, batch, tokens, steps: 1000, precision: DType::F32 };
+        let trainer = Trainer::new(&config, &text, run, &Default::default(), Options::with_threads(threads))?;
+        let inputs = trainer.inputs();
+        let program = Program::Kernel(Arc::new(trainer.into_session()));
+        Ok(Self { program, inputs, outputs: Vec::new() })
+    }
+
     /// A Llama's forward part or training step, with random weights.
-    pub(crate) fn llama(case: &crate::Case, threads: usize) -> Result<Self> {
+    fn llama(case: &crate::Case, threads: usize) -> Result<Self> {
         let [layers, width, heads, intermediate, batch, tokens] = case.sizes[..] else {
             bail!("{case}: a Llama has six sizes");
         };

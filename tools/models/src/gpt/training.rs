@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use thunder_lowering::{CompileError, Compiled, Options, compile_jit};
+use thunder_passes::autocast::{Autocast, autocast};
 use thunder_passes::autodiff;
 use thunder_runtime::session::{self, Session, SessionError};
 use thunder_tensor::{DType, FileError, SafeTensors, Tensor as HostTensor, write_safetensors};
@@ -37,7 +38,12 @@ pub struct Run {
     pub tokens: usize,
     /// Steps until the learning rate has fallen.
     pub steps: u64,
+    /// What products are computed in: `f32`, or `bf16` with weights, their gradients and sums kept in `f32`.
+    pub precision: DType,
 }
+
+/// What a run may compute in, by the numbers of checkpoints.
+const PRECISIONS: [DType; 2] = [DType::F32, DType::BF16];
 
 impl Run {
     /// The learning rate of a step: it rises in a line, then falls as half a wave to a tenth.
@@ -51,13 +57,16 @@ impl Run {
     }
 
     fn to_tensor(self) -> HostTensor {
-        let numbers = [self.seed, self.batch as u64, self.tokens as u64, self.steps].map(|n| n as i64);
-        HostTensor::from_vec([4], numbers.to_vec()).expect("four numbers")
+        let precision = PRECISIONS.iter().position(|dtype| *dtype == self.precision).unwrap_or_default();
+        let numbers = [self.seed, self.batch as u64, self.tokens as u64, self.steps, precision as u64];
+        HostTensor::from_vec([5], numbers.map(|n| n as i64).to_vec()).expect("five numbers")
     }
 
     fn from_tensor(tensor: &HostTensor) -> Option<Self> {
-        let [seed, batch, tokens, steps] = tensor.as_slice::<i64>().ok()?.try_into().ok()?;
-        Some(Self { seed: seed as u64, batch: batch as usize, tokens: tokens as usize, steps: steps as u64 })
+        let [seed, batch, tokens, steps, precision] = tensor.as_slice::<i64>().ok()?.try_into().ok()?;
+        let precision = *PRECISIONS.get(usize::try_from(precision).ok()?)?;
+        let (batch, tokens) = (usize::try_from(batch).ok()?, usize::try_from(tokens).ok()?);
+        Some(Self { seed: seed as u64, batch, tokens, steps: steps as u64, precision })
     }
 }
 
@@ -168,14 +177,23 @@ impl<'a> Trainer<'a> {
         self.step
     }
 
+    /// What the program takes in the next step.
+    pub fn inputs(&self) -> Vec<HostTensor> {
+        let Run { seed, batch, tokens, .. } = self.run;
+        let batch = self.text.batch(seed, self.step, batch, tokens);
+        let rate = HostTensor::scalar(self.run.learning_rate(self.step) as f32);
+        leaves((batch, rate)).into_iter().map(|(_, tensor)| tensor).collect()
+    }
+
+    /// The program with its state.
+    pub fn into_session(self) -> Session {
+        self.session
+    }
+
     /// Takes a step.
     pub fn step(&mut self) -> Result<Report, TrainingError> {
-        let Run { seed, batch, tokens, .. } = self.run;
         let step = self.step;
-        let batch = self.text.batch(seed, step, batch, tokens);
-        let rate = HostTensor::scalar(self.run.learning_rate(step) as f32);
-        let inputs: Vec<HostTensor> = leaves((batch, rate)).into_iter().map(|(_, tensor)| tensor).collect();
-        let outputs = self.session.run(&inputs)?;
+        let outputs = self.session.run(&self.inputs())?;
         self.step += 1;
         let number = |index: usize| outputs[index].item::<f64>().expect("the program returns two numbers") as f32;
         Ok(Report { step, loss: number(0), norm: number(1) })
@@ -203,6 +221,9 @@ fn compile(config: &GptConfig, run: &Run, options: &Options) -> Result<Compiled,
     let batch = Batch::of(run.batch as i64, run.tokens as i64);
     tracer.function("loss", batch.clone(), |scope, batch| Gpt::new(scope, config).loss(batch))?;
     let module = tracer.module().operation();
+    if run.precision != DType::F32 {
+        autocast(module, &Autocast::of("loss", run.precision))?;
+    }
     autodiff::value_and_grad(module, "loss", &autodiff::trained(module, "loss")?)?;
     tracer.function("step", (batch, Spec::new(DType::F32, [0i64; 0])), |scope, (batch, rate)| {
         let (values, gradients) = scope.value_and_grad("loss", batch);

@@ -50,7 +50,14 @@ const ARROWS: [(&str, Above); 17] = [
     ),
     (
         "thunder-models",
-        Above::These(&["thunder-trace", "thunder-lowering", "thunder-ir", "thunder-runtime", "thunder-tensor"]),
+        Above::These(&[
+            "thunder-trace",
+            "thunder-lowering",
+            "thunder-passes",
+            "thunder-ir",
+            "thunder-runtime",
+            "thunder-tensor",
+        ]),
     ),
     ("thunder-tools", Above::All),
     ("thunder-lit", Above::These(&[])),
