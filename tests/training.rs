@@ -1,6 +1,7 @@
 //! Whole training steps as one program: forward, loss, backward, clipping and optimizer, state updated in place.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use thunder_conformance::sample;
@@ -10,10 +11,12 @@ use thunder_ir::{Context, Module};
 use thunder_lowering::{Compiled, Options, compile, compile_jit};
 use thunder_passes::autocast::autocast;
 use thunder_passes::{Autocast, Remat, autodiff};
+use thunder_runtime::program::Step;
 use thunder_runtime::session;
-use thunder_tensor::{DType, Random, Tensor, Tolerance, compare};
+use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, write_safetensors};
+use thunder_tests::program::for_programs_in_place;
 use thunder_trace::nn::Linear;
-use thunder_trace::optim::{AdamW, Lion, LossScale, Optimizer, Sgd};
+use thunder_trace::optim::{AdamW, Gradient, Gradients, Lion, LossScale, Optimizer, Sgd};
 use thunder_trace::{Scope, Spec, Tensor as Proxy, Tracer};
 
 /// A training step: the loss of a function, its gradients, and an optimizer.
@@ -239,4 +242,214 @@ fn steps_that_keep_less_take_less_memory() -> Result<()> {
     println!("{plain} -> {less} bytes");
     ensure!(less * 3 < plain * 2, "takes {less} bytes instead of {plain}");
     Ok(())
+}
+
+/// Interrupted and resumed from its checkpoint, a training goes on bit by bit as one that was not.
+#[test]
+fn a_resumed_training_goes_on_as_it_would_have() -> Result<()> {
+    let context = thunder_lowering::context();
+    let mut module = traced(&context, &batch(), network, &AdamW::default())?;
+    let compiled = compile_jit(&mut module, &step_options())?;
+    let options = || session::Options::with_threads(2);
+    let weights = weights(&compiled, 3);
+    let losses = |session: &session::Session, steps: std::ops::Range<u64>| -> Result<Vec<f32>> {
+        steps.map(|step| Ok(session.run(&data(step))?[0].item::<f64>()? as f32)).collect()
+    };
+    let whole = compiled.session(&weights, options())?;
+    let expected = losses(&whole, 0..10)?;
+
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("checkpoint.safetensors");
+    let first = compiled.session(&weights, options())?;
+    let mut actual = losses(&first, 0..4)?;
+    let state = first.state();
+    write_safetensors(&path, state.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
+    drop(first);
+    let checkpoint: BTreeMap<String, Tensor> = SafeTensors::open(&path)?.tensors().collect::<Result<_, _>>()?;
+    let second = compiled.session(&checkpoint, options())?;
+    actual.extend(losses(&second, 4..8)?);
+    // A session that has gone another way takes a checkpoint as well.
+    losses(&whole, 0..3)?;
+    whole.set_state(&second.state())?;
+    actual.extend(losses(&whole, 8..10)?);
+    let bits = |losses: &[f32]| losses.iter().map(|loss| loss.to_bits()).collect::<Vec<_>>();
+    ensure!(bits(&actual) == bits(&expected), "{actual:?} instead of {expected:?}");
+    // Weights that were bound are not what is updated.
+    ensure!(weights["output.bias"].to_vec::<f64>() != whole.state()["output.bias"].to_vec::<f64>());
+    let missing = whole.set_state(&BTreeMap::new()).expect_err("nothing is given").to_string();
+    ensure!(missing.starts_with("missing weights: ") && missing.contains("optimizer.step"), "{missing}");
+    Ok(())
+}
+
+/// Batch normalization with running statistics, which a step updates and takes no gradient by.
+fn normalized<'t>(cx: Scope<'t>, (x, y): (Proxy<'t>, Proxy<'t>)) -> Proxy<'t> {
+    let (variance, mean) = x.var_mean(0, 0.0);
+    for (name, initial, now) in [("running_mean", 0.0, mean), ("running_var", 1.0, variance * (9.0 / 8.0))] {
+        let running = cx.state(name, DType::F32, [5], initial);
+        running.copy_(running.lerp(now, 0.1));
+    }
+    let scale = cx.parameter("scale", DType::F32, [5]);
+    let normal = (x - mean) * (variance + 1e-5).rsqrt() * scale;
+    (normal.sum(1) - y.sum(1)).pow(2).mean(..)
+}
+
+#[test]
+fn running_statistics_are_updated_and_not_trained() -> Result<()> {
+    let context = thunder_lowering::context();
+    let module = traced(&context, &batch(), normalized, &Sgd::default())?;
+    let compiled = compile_jit(&mut module.duplicate(), &step_options())?;
+    let weights: BTreeMap<_, _> = [("scale".to_owned(), Tensor::full(DType::F32, [5], 1.0))].into();
+    let session = compiled.session(&weights, session::Options::with_threads(1))?;
+    let mut reference = Interpreted::new(module, &weights)?;
+    let (mut mean, mut variance) = (vec![0.0; 5], vec![1.0; 5]);
+    for step in 0..3 {
+        let inputs = data(step);
+        session.run(&inputs)?;
+        reference.run(&inputs)?;
+        let x = inputs[0].to_vec::<f64>();
+        for column in 0..5 {
+            let values: Vec<f64> = x.iter().skip(column).step_by(5).copied().collect();
+            let m = values.iter().sum::<f64>() / 9.0;
+            let v = values.iter().map(|x| (x - m) * (x - m)).sum::<f64>() / 8.0;
+            mean[column] = 0.9 * mean[column] + 0.1 * m;
+            variance[column] = 0.9 * variance[column] + 0.1 * v;
+        }
+    }
+    let state = session.state();
+    ensure!(state.keys().eq(["running_mean", "running_var", "scale"]), "{:?}", state.keys());
+    for (name, expected) in [("running_mean", mean), ("running_var", variance)] {
+        let expected = Tensor::from_values(DType::F32, [5], expected)?;
+        compare(&state[name], &expected, Tolerance::new(1e-5, 1e-6)).context(name)?;
+        compare(&reference.state()[name], &expected, Tolerance::new(1e-5, 1e-6)).context(name)?;
+    }
+    Ok(())
+}
+
+/// Inputs that a program updates are written where they are; to read only they cannot be given.
+#[test]
+fn updated_inputs_are_given_to_be_written() -> Result<()> {
+    let context = thunder_lowering::context();
+    let source = "func.func @main(%x: tensor<?xf32>, %y: tensor<?xf32>) {
+      thunder.copy_into %y, %x : (tensor<?xf32>, tensor<?xf32>)
+      thunder.copy_into %x, %y : (tensor<?xf32>, tensor<?xf32>)
+      return
+    }";
+    let mut module = Module::parse(&context, "swap.mlir", source.as_bytes())?;
+    let compiled = compile_jit(&mut module, &Options::default())?;
+    let session = compiled.session(&BTreeMap::new(), session::Options::with_threads(1))?;
+    let (x, y) = (Tensor::full(DType::F32, [3], 1.0), Tensor::full(DType::F32, [3], 2.0));
+    let mut memory = [x.clone(), y];
+    let error = session.run(&memory).expect_err("they are updated").to_string();
+    ensure!(error == "the program updates input 'input0', which must be given to be written", "{error}");
+    session.run_in_place(&mut memory)?;
+    ensure!(memory[0].to_vec::<f64>() == [2.0; 3] && memory[1].to_vec::<f64>() == [1.0; 3], "{memory:?}");
+    ensure!(x.to_vec::<f64>() == [1.0; 3], "a tensor that shared the memory has changed: {x:?}");
+    Ok(())
+}
+
+/// A step over a cache of keys writes the key and nothing else of it.
+#[test]
+fn an_update_of_a_cache_costs_the_update() -> Result<()> {
+    let context = thunder_lowering::context();
+    let tracer = Tracer::new(&context);
+    let inputs = (Spec::new(DType::F32, [2, 1, 3]), Spec::new(DType::I64, [0; 0]));
+    tracer.function("main", inputs, |cx, (key, position)| {
+        let cache = cx.state("cache", DType::F32, [2, 8, 3], 0.0);
+        cache.dynamic_slice(1, position, 1).copy_(key);
+        cache.read().sum(1)
+    })?;
+    let compiled = compile_jit(&mut tracer.finish(), &Options::default())?;
+    let program = compiled.artifact.program();
+    let copies = program.steps.iter().any(|step| matches!(step, Step::Copy { .. }));
+    ensure!(!copies && program.buffers.is_empty(), "the cache is copied: {program:?}");
+    let session = compiled.session(&BTreeMap::new(), session::Options::with_threads(2))?;
+    let mut expected = vec![0.0; 48];
+    let mut random = Random::new(5);
+    for position in [0, 7, 3, 3] {
+        let key = random.normal(DType::F32, [2, 1, 3], 0.0, 1.0);
+        for (row, values) in key.to_vec::<f64>().chunks(3).enumerate() {
+            expected[row * 24 + position * 3..][..3].copy_from_slice(values);
+        }
+        let sums = session.run(&[key, Tensor::scalar(position as i64)])?;
+        ensure!(session.state()["cache"].to_vec::<f64>() == expected);
+        let total = |row: usize, i: usize| expected[row * 24..][..24].iter().skip(i).step_by(3).sum::<f64>();
+        let totals = Tensor::from_fn(DType::F32, [2, 3], |at| total(at[0], at[1]));
+        compare(&sums[0], &totals, Tolerance::new(1e-5, 1e-6))?;
+    }
+    Ok(())
+}
+
+/// What PyTorch's optimizers do to parameters in double precision, step by step.
+#[test]
+fn optimizers_are_those_of_pytorch() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("goldens/optimizers.safetensors");
+    let goldens: BTreeMap<String, Tensor> = SafeTensors::open(path)?.tensors().collect::<Result<_, _>>()?;
+    let rates = goldens["rates"].to_vec::<f64>();
+    type Clip = for<'t> fn(Gradients<'t>) -> Gradients<'t>;
+    let (none, norm, value): (Clip, Clip, Clip) = (|g| g, |g| g.clip_norm(1.5).0, |g| g.clip_value(0.75));
+    let cases: [(&str, &dyn Optimizer, Clip); 8] = [
+        ("sgd", &Sgd::default(), none),
+        ("momentum", &Sgd { momentum: 0.9, nesterov: false, weight_decay: 0.01 }, none),
+        ("nesterov", &Sgd { momentum: 0.8, nesterov: true, weight_decay: 0.0 }, none),
+        ("adamw", &AdamW::default(), none),
+        ("adamw_other", &AdamW { betas: (0.8, 0.95), eps: 1e-3, weight_decay: 0.1 }, none),
+        ("lion", &Lion { betas: (0.9, 0.99), weight_decay: 0.1 }, none),
+        ("clip_norm", &Sgd::default(), norm),
+        ("clip_value", &AdamW::default(), value),
+    ];
+    let names = ["w", "b"];
+    for (case, optimizer, clip) in cases {
+        let context = thunder_lowering::context();
+        let tracer = Tracer::new(&context);
+        let dims = |name: &str| goldens[name].shape().iter().map(|size| *size as i64).collect::<Vec<_>>();
+        let inputs = (names.map(|name| Spec::new(DType::F64, dims(name))), Spec::new(DType::F64, [0; 0]));
+        tracer.function("step", inputs, |cx, (gradients, rate)| {
+            let gradients = names.iter().zip(gradients).map(|(name, gradient)| Gradient {
+                name: (*name).to_owned(),
+                parameter: cx.parameter(name, DType::F64, dims(name)),
+                gradient,
+            });
+            optimizer.update(cx.at("optimizer"), &clip(Gradients(gradients.collect())), rate);
+        })?;
+        let module = tracer.finish();
+        let weights: BTreeMap<_, _> = names.map(|name| (name.to_owned(), goldens[name].clone())).into();
+        let compiled = compile_jit(&mut module.duplicate(), &step_options())?;
+        let session = compiled.session(&weights, session::Options::with_threads(1))?;
+        let mut reference = Interpreted::new(module, &weights)?;
+        for (step, rate) in rates.iter().enumerate() {
+            let gradient = |name: &str| goldens[&format!("grad.{step}.{name}")].clone();
+            let inputs = [gradient("w"), gradient("b"), Tensor::scalar(*rate)];
+            session.run(&inputs)?;
+            reference.run(&inputs)?;
+            for state in [session.state(), reference.state()] {
+                for name in names {
+                    compare(&state[name], &goldens[&format!("{case}.{step}.{name}")], Tolerance::new(1e-10, 1e-12))
+                        .with_context(|| format!("{case}, step {step}: {name}"))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What compiled programs leave in the memory of their arguments is what the reference leaves there.
+#[test]
+fn compiled_programs_leave_what_is_written() {
+    for_programs_in_place(|program| {
+        let context = thunder_lowering::context();
+        let mut module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
+        let mut expected = program.inputs.clone();
+        interpret_in_place(module.operation(), "main", &mut expected)?;
+        let compiled = compile_jit(&mut module, &Options::default())?;
+        let session = compiled.session(&BTreeMap::new(), session::Options::with_threads(2))?;
+        let mut memory = program.inputs.clone();
+        session.run_in_place(&mut memory)?;
+        for (index, (actual, expected)) in memory.iter().zip(&expected).enumerate() {
+            // Values that only roundings decide may differ; what was only moved may not.
+            let bound = if expected.dtype().is_float() { 1e-1 } else { 0.0 };
+            let differing = compare(actual, expected, Tolerance { rtol: bound, atol: bound, equal_nan: true });
+            differing.with_context(|| format!("argument {index}"))?;
+        }
+        Ok(())
+    });
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use thunder_ir::codegen::{Machine, host_features};
 use thunder_ir::pass::{PassDef, Pipeline};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
-use thunder_passes::{Decompose, Functionalize, Inline, KERNEL, Kernels};
+use thunder_passes::{Decompose, Donate, Functionalize, Inline, KERNEL, Kernels};
 use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
 use thunder_runtime::cpu::code::Code;
 use thunder_runtime::session::{self, Session, SessionError};
@@ -169,7 +169,7 @@ pub fn pipeline(phase: Phase) -> Pipeline {
     match phase {
         Phase::Traced => pipeline,
         Phase::Functional => decomposed(pipeline.pass(&Inline::default()).pass(&Functionalize::default())),
-        Phase::Planned => pipeline.pass(&Kernels::default()).then("cse"),
+        Phase::Planned => pipeline.pass(&Kernels::default()).then("cse").pass(&Donate::default()),
         Phase::Tensors => pipeline.pass(&ToLinalg::default()).then("canonicalize").then("cse"),
         Phase::Target => pipeline,
     }

@@ -6,10 +6,11 @@
 //! symbols, the first row to compute, and how many rows, counted through the leading dimensions that
 //! [`ROWS`] names. Calls for ranges that cover all rows, each once, compute the results, as
 //! `thunder_runtime::program::Parallel` wants. It reads its inputs and writes its results, which do
-//! not overlap, keeps nothing, and calls nothing outside of libc and libm. Rows that the kernel's ops
+//! not overlap but where [`IN_PLACE`] gives a result the pointer of an input, keeps nothing, and calls nothing outside of libc and libm. Rows that the kernel's ops
 //! share are done one after the other, so that what passes between ops stays in the first cache.
 //!
 //! [`ROWS`]: thunder_passes::ROWS
+//! [`IN_PLACE`]: thunder_passes::IN_PLACE
 
 mod access;
 mod copies;

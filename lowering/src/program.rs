@@ -12,10 +12,11 @@ use thunder_interface::{
 };
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
-use thunder_passes::{KERNEL, ROWS, layout};
+use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, layout};
 use thunder_runtime::program::{
     Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, Constraint, DimId, KernelId, Launch,
     LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, State, Step, Symbol,
+    UpdateSlice,
 };
 use thunder_tensor::DType;
 
@@ -141,7 +142,8 @@ impl<'c> Emitter<'_, 'c> {
             self.program.outputs.push(port);
             let Some((root, view)) = layout(value, self.shapes) else { continue };
             let is_made = root.defining_op().is_some_and(|op| !op.has_trait("constant_like"));
-            if is_made && view.is_dense() && !self.roots.contains_key(&root) {
+            let is_whole = Dim::product(&view.sizes) == Dim::product(&self.shapes.dims(root));
+            if is_made && is_whole && view.is_dense() && !self.roots.contains_key(&root) {
                 self.roots.insert(root, Root::Output(index as u32));
             }
         }
@@ -225,6 +227,7 @@ impl<'c> Emitter<'_, 'c> {
     }
 
     fn step(&mut self, op: Operation<'c>) -> Result {
+        self.take_memory(op)?;
         if op.name() == "func.call" {
             return self.launch(op);
         }
@@ -238,6 +241,18 @@ impl<'c> Emitter<'_, 'c> {
             || op.results().all(|v| v.ty().as_tensor().is_none())
             || layout(op.result(0), self.shapes).is_some_and(|(root, _)| root != op.result(0) || self.is_absorbed(op));
         if is_free { Ok(()) } else { Err(op.error("cannot be a step of a program: no kernel has it")) }
+    }
+
+    /// Gives the results of an op the memory of the arguments that they update.
+    fn take_memory(&mut self, op: Operation<'c>) -> Result {
+        let arguments = op.attribute(INTO).and_then(|a| a.as_i64_array()).unwrap_or_default();
+        let block = self.function.region(0).entry().ok_or_else(|| self.function.error("has no body"))?;
+        for (result, argument) in op.results().zip(arguments) {
+            let Ok(argument) = usize::try_from(argument) else { continue };
+            let (root, _) = layout(result, self.shapes).ok_or_else(|| op.error("internal: has no place"))?;
+            self.roots.insert(root, self.roots[&block.argument(argument)]);
+        }
+        Ok(())
     }
 
     fn is_absorbed(&self, op: Operation<'c>) -> bool {
@@ -296,8 +311,17 @@ impl<'c> Emitter<'_, 'c> {
             }
             args.push(Arg::read(root));
         }
-        for result in op.results() {
-            args.push(Arg { place: Place::new(self.make(result)?), access: Access::Write });
+        let in_place = kernel.attribute(IN_PLACE).and_then(|a| a.as_i64_array()).unwrap_or_default();
+        for (number, result) in op.results().enumerate() {
+            let made = self.make(result)?;
+            match in_place.get(number).and_then(|input| usize::try_from(*input).ok()) {
+                // The kernel takes one pointer for both.
+                Some(input) => {
+                    let before = op.operands().take(input).filter(|v| v.ty().as_tensor().is_some()).count();
+                    args[before].access = Access::Update;
+                }
+                None => args.push(Arg::write(made)),
+            }
         }
         let inner = Shapes::of(kernel)?;
         let mut dims = Vec::new();
@@ -337,6 +361,9 @@ impl<'c> Emitter<'_, 'c> {
         let (library, args) = match call {
             LibraryCall::Matmul { lhs, rhs, bias, rhs_transposed } => {
                 self.matmul(op, known(*lhs), known(*rhs), bias.map(known), *rhs_transposed)?
+            }
+            LibraryCall::UpdateSlice { operand, update, start, axis } => {
+                self.update_slice(op, [known(*operand), known(*update), known(*start)], *axis)?
             }
             LibraryCall::Attention { q, k, v, mask, causal, scale } => {
                 let operands = [known(*q), known(*k), known(*v)];
@@ -479,6 +506,36 @@ impl<'c> Emitter<'_, 'c> {
             mask,
         };
         Ok((LibraryOp::Attention(op), args))
+    }
+
+    /// Replaces a part where the operand is, or in a copy of it.
+    fn update_slice(
+        &mut self,
+        op: Operation<'c>,
+        [operand, update, start]: [Value<'c>; 3],
+        axis: usize,
+    ) -> Result<(LibraryOp, Vec<Arg>)> {
+        let [from, part, place] = [operand, update, start].map(|value| self.place(op, value));
+        let ((from, whole), (part, given), (place, _)) = (from?, part?, place?);
+        if !whole.is_dense() || !given.is_dense() {
+            return Err(op.error("internal: is given a view that is not dense"));
+        }
+        if op.attribute(IN_PLACE).is_some() {
+            self.roots.insert(op.result(0), from);
+        }
+        let to = self.make(op.result(0))?;
+        self.copy(operand, from, to)?;
+        let (sizes, length) = (self.shapes.dims(operand), self.shapes.dims(update)[axis].clone());
+        let library = UpdateSlice {
+            dtype: self.dtype(operand)?,
+            start: self.dtype(start)?,
+            outer: self.sizes.id(&Dim::product(&sizes[..axis]))?,
+            extent: self.sizes.id(&sizes[axis])?,
+            length: self.sizes.id(&length)?,
+            inner: self.sizes.id(&Dim::product(&sizes[axis + 1..]))?,
+        };
+        let out = Arg { place: Place::new(to), access: Access::Update };
+        Ok((LibraryOp::UpdateSlice(library), vec![Arg::read(part), Arg::read(place), out]))
     }
 
     /// A mask's strides over `[batch, heads, queries, keys]`, aligned at the right; 0 where it repeats.

@@ -10,7 +10,8 @@
 //!
 //! Guarantees: `@f` is as it was. A gradient has the type of its argument; where nothing depends on
 //! the argument it is zero. No op is left that nothing needs. Calls on the way are inlined. What the function
-//! writes to memory its derivative writes as well, once. The rules are those
+//! writes to memory its derivative writes as well, once. A declaration of the derivative, which other functions of the
+//! module may call, gives way to it. The rules are those
 //! of the ops: their `Differentiate`, else the derivative of their `Scalar` body, else those of their
 //! `Decompose`; with none of them it is an error at the op. The derivative consists of ops with rules,
 //! so that it can be differentiated in turn.
@@ -112,18 +113,30 @@ impl Pass for Autodiff {
 pub fn differentiate<'c>(module: Operation<'c>, name: &str, mode: Mode, wrt: &[usize]) -> Result<Operation<'c>> {
     let function = find(module, name).ok_or_else(|| module.error(format!("has no function '@{name}'")))?;
     let new_name = mode.function(name);
-    if find(module, &new_name).is_some() {
+    let declared = find(module, &new_name);
+    if declared.is_some_and(|op| op.regions().next().and_then(|r| r.entry()).is_some()) {
         return Err(function.error(format!("'@{name}' is differentiated already: there is an '@{new_name}'")));
     }
     let wrt = arguments(function, wrt)?;
     let copy = copied(function, &new_name, &wrt)?;
-    match derive(copy, mode, &wrt) {
+    match derive(copy, mode, &wrt).and_then(|()| define(copy, declared)) {
         Ok(()) => Ok(copy),
         Err(error) => {
             Rewriter::at(copy).erase(copy)?;
             Err(error)
         }
     }
+}
+
+/// Takes away the declaration that `derivative` defines, which others may call.
+fn define<'c>(derivative: Operation<'c>, declared: Option<Operation<'c>>) -> Result {
+    let Some(declared) = declared else { return Ok(()) };
+    let ty = |op: Operation<'c>| op.attribute("function_type").and_then(|a| a.as_type());
+    if ty(declared) != ty(derivative) {
+        let text = |op| ty(op).map(|ty| ty.to_string()).unwrap_or_default();
+        return Err(declared.error(format!("is declared as '{}', but is '{}'", text(declared), text(derivative))));
+    }
+    Rewriter::at(declared).erase(declared)
 }
 
 /// The arguments of the function `name` that training changes: parameters of floats that it does not update itself, as

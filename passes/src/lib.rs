@@ -5,6 +5,7 @@
 pub mod autocast;
 pub mod autodiff;
 mod decompose;
+mod donate;
 mod functionalize;
 mod inline;
 mod kernels;
@@ -17,6 +18,7 @@ pub mod split_joint;
 pub use autocast::Autocast;
 pub use autodiff::Autodiff;
 pub use decompose::Decompose;
+pub use donate::{Donate, IN_PLACE, INTO};
 pub use functionalize::Functionalize;
 pub use inline::Inline;
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
@@ -31,6 +33,7 @@ thunder_ir::passes! {
     Autocast,
     Autodiff,
     Decompose,
+    Donate,
     Functionalize,
     Inline,
     Kernels,

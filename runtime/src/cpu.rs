@@ -17,6 +17,7 @@ pub mod pool;
 pub(crate) mod scratch;
 #[cfg(test)]
 mod tests;
+mod update_slice;
 
 use pool::Pool;
 use scratch::Reserve;

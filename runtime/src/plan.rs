@@ -7,6 +7,7 @@
 mod arena;
 mod extents;
 mod resolve;
+mod wave;
 
 use std::ops::Range;
 
@@ -16,6 +17,7 @@ use crate::program::{DimError, DimId, Program, Root};
 
 pub use arena::MemoryStatistics;
 pub(crate) use resolve::MAX_PTRS;
+pub(crate) use wave::{Piece, Wave};
 
 /// Why a program cannot run at some sizes. The compiler's fault: inputs that pass the guards have
 /// sizes that the program was compiled for.
@@ -93,6 +95,8 @@ pub(crate) struct Split {
     pub dim: usize,
     pub start: Option<usize>,
     pub extent: usize,
+    /// Of what length a slice is worth a thread, at least.
+    pub grain: usize,
     /// Length of every chunk but the last.
     pub chunk: usize,
     pub chunks: usize,
@@ -112,10 +116,21 @@ pub(crate) struct PlannedEpilogue {
     pub batch: Vec<usize>,
 }
 
+/// A launch with its pointers in `slots` and its numbers in `numbers`.
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedLaunch {
+    pub kernel: usize,
+    pub slots: Range<usize>,
+    pub numbers: Range<usize>,
+    /// How it may be cut; `None` for one that runs on one thread.
+    pub split: Option<Split>,
+}
+
 /// A step with its pointers in `slots` and its numbers in `numbers`.
 #[derive(Clone, Debug)]
 pub(crate) enum PlannedStep {
-    Launch { kernel: usize, slots: Range<usize>, numbers: Range<usize>, split: Option<Split> },
+    Launch(PlannedLaunch),
+    Wave(Wave),
     Call { call: usize, slots: Range<usize>, epilogue: Option<PlannedEpilogue> },
     Copy { slots: Range<usize>, bytes: usize },
 }

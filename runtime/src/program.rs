@@ -16,6 +16,7 @@ pub use dims::DimError;
 pub use dims::{DimExpr, DimId, Dims};
 pub use library::{
     Attention, AttentionStrides, BatchDim, Epilogue, EpilogueArg, LibraryOp, MaskStrides, Matmul, MatrixStrides,
+    UpdateSlice,
 };
 pub(crate) use validate::MAX_ARGS;
 pub use validate::ProgramError;
@@ -127,7 +128,7 @@ pub struct Place {
 }
 
 /// A tensor of the program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Root {
     /// `inputs[i]`; read only unless it is among `states`.
     Input(u32),

@@ -219,6 +219,15 @@ impl Session {
         Ok(outputs)
     }
 
+    /// As [`Session::run_in_place`], on outputs given, as [`Session::run_into`].
+    pub fn run_in_place_into(&self, inputs: &mut [Tensor], outputs: &mut [Tensor]) -> Result<()> {
+        let plan = self.plan(inputs)?;
+        guard::outputs(self.program(), &plan.outputs, outputs)?;
+        let updated = self.updated(inputs);
+        self.execute(&plan, inputs, &updated, outputs);
+        Ok(())
+    }
+
     /// The memory of the inputs that the program updates, in the order of its states.
     fn updated(&self, inputs: &mut [Tensor]) -> Vec<Operand> {
         let number = |state: &State| if let Root::Input(i) = state.root { Some(i as usize) } else { None };

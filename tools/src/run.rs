@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
 use thunder_runtime::artifact::Artifact;
 use thunder_runtime::cpu::code::Code;
-use thunder_runtime::program::Port;
+use thunder_runtime::program::{Port, Program, Root};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
 
@@ -50,7 +50,10 @@ struct Arguments {
     /// Absolute tolerance of --expect.
     #[arg(long, default_value_t = 1e-6)]
     atol: f64,
-    /// How often to run, for timing.
+    /// Where to write what the parameters and inputs hold in the end that the program updates, by name.
+    #[arg(long, value_name = "PATH.safetensors")]
+    save_state: Option<PathBuf>,
+    /// How often to run, for timing, or for as many steps of a program that updates its state.
     #[arg(long, default_value_t = 1)]
     repeat: u32,
     /// Threads; all by default.
@@ -91,16 +94,16 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     }
     let (artifact, code) = load(arguments, compile)?;
     let program = artifact.program();
-    let weights = weights(arguments, &program.parameters, &|port| static_shape(&artifact, port))?;
+    let weights = weights(arguments, program, &|port| static_shape(&artifact, port))?;
     let options = arguments.threads.map_or_else(Options::new, Options::with_threads);
     let session = Session::prepare_with(&artifact, &weights, code, options)?;
-    let inputs = inputs(arguments, &artifact)?;
+    let mut inputs = inputs(arguments, &artifact)?;
     let start = Instant::now();
-    let mut outputs = session.run(&inputs)?;
+    let mut outputs = session.run_in_place(&mut inputs)?;
     let mut times = vec![start.elapsed()];
     for _ in 1..arguments.repeat {
         let start = Instant::now();
-        session.run_into(&inputs, &mut outputs)?;
+        session.run_in_place_into(&mut inputs, &mut outputs)?;
         times.push(start.elapsed());
     }
     times.sort_unstable();
@@ -109,11 +112,30 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     if let Some(path) = &arguments.output {
         write_safetensors(path, named.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
     }
+    if let Some(path) = &arguments.save_state {
+        save_state(path, &session, &inputs)?;
+    }
     report(arguments, &artifact, &outputs, times[times.len() / 2])?;
     match &arguments.expect {
         Some(path) => check(arguments, path, &named),
         None => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Writes what the program updates.
+fn save_state(path: &Path, session: &Session, inputs: &[Tensor]) -> Result<()> {
+    let program = session.program();
+    if program.states.is_empty() {
+        bail!("--save-state: the program updates nothing");
+    }
+    let mut state = session.state();
+    for updated in &program.states {
+        if let Root::Input(i) = updated.root {
+            state.insert(program.inputs[i as usize].name.clone(), inputs[i as usize].clone());
+        }
+    }
+    write_safetensors(path, state.iter().map(|(name, tensor)| (name.as_str(), tensor)))?;
+    Ok(())
 }
 
 fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Runnable> {
@@ -134,17 +156,20 @@ fn static_shape(artifact: &Artifact, port: &Port) -> Option<Vec<usize>> {
 
 type ShapeOf<'a> = &'a dyn Fn(&Port) -> Option<Vec<usize>>;
 
-fn weights(arguments: &Arguments, ports: &[Port], shape: ShapeOf<'_>) -> Result<BTreeMap<String, Tensor>> {
+fn weights(arguments: &Arguments, program: &Program, shape: ShapeOf<'_>) -> Result<BTreeMap<String, Tensor>> {
     let Some(source) = &arguments.weights else { return Ok(BTreeMap::new()) };
     let Some(seed) = source.strip_prefix("random:") else {
         return Ok(SafeTensors::open(source)?.tensors().collect::<Result<_, _>>()?);
     };
     let mut random = Random::new(seed.parse().with_context(|| format!("the seed of --weights {source}"))?);
-    let tensor = |port: &Port| {
+    let mut tensor = |port: &Port| {
         let shape = shape(port).ok_or_else(|| anyhow!("parameter '{}' has a dynamic size", port.name))?;
         Ok((port.name.clone(), random_tensor(&mut random, port.dtype, shape)))
     };
-    ports.iter().map(tensor).collect()
+    // What begins with a number of its own is state that does so.
+    let has_initial = |root| program.states.iter().any(|state| state.root == root && state.initial.is_some());
+    let ports = (0..).map(Root::Parameter).zip(&program.parameters).filter(|(root, _)| !has_initial(*root));
+    ports.map(|(_, port)| tensor(port)).collect()
 }
 
 fn random_tensor(random: &mut Random, dtype: DType, shape: Vec<usize>) -> Tensor {

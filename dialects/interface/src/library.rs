@@ -33,12 +33,33 @@ pub enum LibraryCall<'c> {
         /// The factor of the scores.
         scale: f64,
     },
+    /// `operand` with its elements from `start` on along `axis` replaced by `update`.
+    UpdateSlice {
+        /// What is updated.
+        operand: Value<'c>,
+        /// What stands there instead.
+        update: Value<'c>,
+        /// The first position, an integer tensor of rank 0; moved to where the update fits.
+        start: Value<'c>,
+        /// The dimension.
+        axis: usize,
+    },
 }
 
 /// Says that an op is a library's computation; its first result is the call's.
 pub trait Library {
     /// The computation, or `None` where these attributes or types have no such form.
     fn library<'b>(&'b self) -> Option<LibraryCall<'b>>;
+
+    /// Whether operands may be views; else they are dense in memory.
+    fn takes_views(&self) -> bool {
+        true
+    }
+
+    /// The operand that may be changed into the result where it is, if nothing reads it any more.
+    fn in_place(&self) -> Option<usize> {
+        None
+    }
 }
 
 crate::interface!(Library);

@@ -21,6 +21,7 @@ thunder_interface::ops! {
     reshape: Reshape;
     transpose: Transpose, Reverse;
     slice: Slice;
+    dynamic_slice: DynamicSlice, DynamicUpdateSlice;
     concat: Concat;
     pad: Pad;
     matmul: Matmul;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use thunder_interface::{Dim, DimExpr};
 use thunder_ir::{Attribute, Block, Blueprint, Builder, ContextRef, Operation, Result, Rewriter, Type, Value};
 use thunder_passes::shapes::attribute_to_dim;
-use thunder_passes::{SIZES, SYMBOL_COUNT};
+use thunder_passes::{IN_PLACE, SIZES, SYMBOL_COUNT};
 
 use super::rows;
 
@@ -47,17 +47,22 @@ struct Signature<'c> {
     /// The sizes of each; of an input that is no tensor, its value.
     dims: Vec<Vec<Dim>>,
     symbols: usize,
+    /// For each result the input whose memory it takes, if any.
+    in_place: Vec<Option<usize>>,
 }
 
 impl<'c> Signature<'c> {
     fn of(function: Operation<'c>) -> Result<Self> {
         let missing = |what: &str| function.error(format!("is a kernel without '{what}'"));
         let name = function.attribute("sym_name").and_then(|a| a.as_string()).ok_or_else(|| missing("sym_name"))?;
-        let (mut types, results) = function
+        let (mut types, results): (Vec<Type<'c>>, Vec<Type<'c>>) = function
             .attribute("function_type")
             .and_then(|a| a.as_type())
             .and_then(|ty| ty.as_function())
             .ok_or_else(|| missing("function_type"))?;
+        let shared = function.attribute(IN_PLACE).and_then(|a| a.as_i64_array()).unwrap_or_default();
+        let mut in_place: Vec<Option<usize>> = shared.into_iter().map(|input| usize::try_from(input).ok()).collect();
+        in_place.resize(results.len(), None);
         types.extend(results);
         let symbols =
             function.attribute(SYMBOL_COUNT).and_then(|a| a.as_integer()).ok_or_else(|| missing(SYMBOL_COUNT))?;
@@ -65,11 +70,13 @@ impl<'c> Signature<'c> {
         let dims: Option<Vec<Vec<Dim>>> =
             sizes.iter().map(|dims| dims.as_array()?.into_iter().map(attribute_to_dim).collect()).collect();
         let dims = dims.filter(|d| d.len() == types.len()).ok_or_else(|| function.error("has malformed sizes"))?;
-        Ok(Self { name: name.to_owned(), types, dims, symbols: symbols as usize })
+        Ok(Self { name: name.to_owned(), types, dims, symbols: symbols as usize, in_place })
     }
 
+    /// How many pointers it takes.
     fn tensors(&self) -> usize {
-        self.types.iter().filter(|ty| ty.as_tensor().is_some()).count()
+        let shared = self.in_place.iter().flatten().count();
+        self.types.iter().filter(|ty| ty.as_tensor().is_some()).count() - shared
     }
 
     fn body_name(&self) -> String {
@@ -150,6 +157,7 @@ fn fill<'c>(function: Operation<'c>, signature: &Signature<'c>, body: Block<'c>)
     let range = Range { start: range[0], length: range[1] };
     let mut sizes = SizeValues { builder: &rewriter, symbols, known: HashMap::new() };
     let mut pointers = body.arguments();
+    let mut taken = Vec::new();
     let mut inputs = Vec::new();
     let mut values = Vec::new();
     let mut results = Vec::new();
@@ -157,9 +165,15 @@ fn fill<'c>(function: Operation<'c>, signature: &Signature<'c>, body: Block<'c>)
         let dims = dims.iter().map(|dim| sizes.value(dim)).collect::<Result<Vec<_>>>()?;
         let Some(tensor) = ty.as_tensor() else {
             values.push(dims[0]);
+            taken.push(None);
             continue;
         };
-        let pointer = pointers.next().expect("the body has a pointer for each tensor");
+        let shared = number.checked_sub(old.argument_count()).and_then(|result| signature.in_place[result]);
+        let pointer = match shared.and_then(|input| taken[input]) {
+            Some(pointer) => pointer,
+            None => pointers.next().expect("the body has a pointer for each tensor that shares none"),
+        };
+        taken.push(Some(pointer));
         let buffer = Buffer { pointer, element: tensor.element(), known: tensor.dims(), sizes: dims };
         if number >= old.argument_count() {
             results.push(buffer);

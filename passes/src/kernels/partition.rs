@@ -137,7 +137,9 @@ impl<'c> Partitioner<'_, 'c> {
             if self.roles[*index] != Role::Stays {
                 return false;
             }
-            let takes_views = <dyn Library>::of(user).is_some() && <dyn Strided>::of(op).is_some();
+            let sees_through = <dyn Library>::of(user).is_some_and(|library| library.takes_views())
+                || <dyn Strided>::of(user).is_some_and(|_| self.is_alias(user));
+            let takes_views = sees_through && <dyn Strided>::of(op).is_some();
             !(takes_views && layout(op.result(0), self.shapes).is_some())
         })
     }

@@ -10,7 +10,7 @@ use super::code::{Code, Kernel};
 use super::operand::Operand;
 use super::scratch::Reserve;
 use crate::executor::{Invocation, Prepared};
-use crate::plan::{Base, MAX_PTRS, Plan, PlannedEpilogue, PlannedStep, Shape, Split};
+use crate::plan::{Base, MAX_PTRS, Piece, Plan, PlannedEpilogue, PlannedLaunch, PlannedStep, Shape, Split};
 use crate::program::{Program, Step};
 
 /// Copies of at least this many bytes use all threads.
@@ -80,21 +80,36 @@ impl Machine {
         }
         // SAFETY: the loop above has written every entry.
         let table = unsafe { std::slice::from_raw_parts(table, plan.slots.len()) };
+        let shared = Pointers(table);
         if plan.parallel {
             self.cpu.pool.rouse();
         }
         for step in &plan.steps {
             match step {
-                PlannedStep::Launch { kernel, slots, numbers, split } => {
-                    let kernel = self.kernels[*kernel];
-                    let (ptrs, numbers) = (&table[slots.clone()], &plan.numbers[numbers.clone()]);
-                    match split {
+                PlannedStep::Launch(launch) => {
+                    let whole = launch.split.as_ref().filter(|split| split.chunks > 1);
+                    match whole {
                         // SAFETY: the launch's contract; the plan has checked offsets and sizes.
-                        None => unsafe { kernel(ptrs.as_ptr(), numbers.as_ptr()) },
-                        // SAFETY: as above.
-                        Some(split) => unsafe { self.split(kernel, ptrs, numbers, split) },
+                        None => unsafe { self.whole(plan, table, launch) },
+                        Some(split) => self.cpu.pool.run(split.chunks, &|chunk| {
+                            let start = chunk * split.chunk;
+                            let length = split.chunk.min(split.extent - start);
+                            // SAFETY: as above; slices of the parallel extent are independent.
+                            unsafe { self.slice(plan, shared.all(), launch, split, start, length) };
+                        }),
                     }
                 }
+                PlannedStep::Wave(wave) => self.cpu.pool.run(wave.chunks.len(), &|chunk| {
+                    for Piece { launch, start, length } in &wave.pieces[wave.chunks[chunk].clone()] {
+                        let launch = &wave.launches[*launch];
+                        match &launch.split {
+                            // SAFETY: as above; the launches of a wave are independent.
+                            None => unsafe { self.whole(plan, shared.all(), launch) },
+                            // SAFETY: as above.
+                            Some(split) => unsafe { self.slice(plan, shared.all(), launch, split, *start, *length) },
+                        }
+                    }
+                }),
                 PlannedStep::Call { call, slots, epilogue } => {
                     self.call(plan, *call, slots.clone(), &table[slots.clone()], epilogue);
                 }
@@ -107,27 +122,38 @@ impl Machine {
         }
     }
 
-    unsafe fn split(&self, kernel: Kernel, ptrs: &[*mut u8], numbers: &[i64], split: &Split) {
-        let ptrs = Pointers(ptrs);
-        self.cpu.pool.run(split.chunks, &|chunk| {
-            let start = chunk * split.chunk;
-            let length = split.chunk.min(split.extent - start);
-            let mut shifted = [const { MaybeUninit::<*mut u8>::uninit() }; MAX_PTRS];
-            for (i, (&ptr, &advance)) in ptrs.all().iter().zip(&split.advance).enumerate() {
-                shifted[i].write(ptr.wrapping_add(start * advance));
-            }
-            let mut own = [const { MaybeUninit::<i64>::uninit() }; MAX_PTRS];
-            for (to, &number) in own.iter_mut().zip(numbers) {
-                to.write(number);
-            }
-            own[split.dim].write(length as i64);
-            if let Some(entry) = split.start {
-                own[entry].write(numbers[entry] + start as i64);
-            }
-            // SAFETY: the launch's contract: slices of the parallel extent are independent. The
-            // first entries of both arrays, as many as the kernel has, were written above.
-            unsafe { kernel(shifted.as_ptr().cast(), own.as_ptr().cast()) };
-        });
+    /// Runs all of a launch on this thread.
+    unsafe fn whole(&self, plan: &Plan, table: &[*mut u8], launch: &PlannedLaunch) {
+        let (ptrs, numbers) = (&table[launch.slots.clone()], &plan.numbers[launch.numbers.clone()]);
+        // SAFETY: the caller's promise.
+        unsafe { self.kernels[launch.kernel](ptrs.as_ptr(), numbers.as_ptr()) };
+    }
+
+    /// Runs a slice of a launch on this thread.
+    unsafe fn slice(
+        &self,
+        plan: &Plan,
+        table: &[*mut u8],
+        launch: &PlannedLaunch,
+        split: &Split,
+        start: usize,
+        length: usize,
+    ) {
+        let (ptrs, numbers) = (&table[launch.slots.clone()], &plan.numbers[launch.numbers.clone()]);
+        let mut shifted = [const { MaybeUninit::<*mut u8>::uninit() }; MAX_PTRS];
+        for (i, (&ptr, &advance)) in ptrs.iter().zip(&split.advance).enumerate() {
+            shifted[i].write(ptr.wrapping_add(start * advance));
+        }
+        let mut own = [const { MaybeUninit::<i64>::uninit() }; MAX_PTRS];
+        for (to, &number) in own.iter_mut().zip(numbers) {
+            to.write(number);
+        }
+        own[split.dim].write(length as i64);
+        if let Some(entry) = split.start {
+            own[entry].write(numbers[entry] + start as i64);
+        }
+        // SAFETY: the caller's promise. The first entries of both arrays, as many as the kernel has, were written above.
+        unsafe { self.kernels[launch.kernel](shifted.as_ptr().cast(), own.as_ptr().cast()) };
     }
 
     fn call(

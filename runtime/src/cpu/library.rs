@@ -6,7 +6,7 @@ use thunder_tensor::half::{bf16, f16};
 use super::attention::{self, Mask, Strides};
 use super::gemm::{self, Matrix, PackedRhs, Product, Real, Rhs, RowsDone, Size};
 use super::operand::Operand;
-use super::{Cpu, narrow};
+use super::{Cpu, narrow, update_slice};
 use crate::executor::{Executor, ExecutorError, Invocation, Prepared, Site};
 use crate::plan::fits_memory;
 use crate::program::{Attention, AttentionStrides, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
@@ -28,6 +28,7 @@ impl Executor for CpuLibrary {
         Ok(match site.op {
             LibraryOp::Matmul(op) => Box::new(PreparedMatmul { packed: pack(op, site)? }),
             LibraryOp::Attention(_) => Box::new(PreparedAttention),
+            LibraryOp::UpdateSlice(_) => Box::new(PreparedUpdate),
         })
     }
 }
@@ -37,6 +38,26 @@ struct PreparedMatmul {
 }
 
 struct PreparedAttention;
+
+struct PreparedUpdate;
+
+impl Prepared for PreparedUpdate {
+    fn run(&self, invocation: &Invocation<'_>) {
+        let LibraryOp::UpdateSlice(op) = invocation.op else {
+            unreachable!("a prepared update is invoked with its own operation")
+        };
+        let (v, operands) = (Sizes(invocation.values), invocation.operands);
+        let sizes = update_slice::Sizes {
+            outer: v.get(op.outer),
+            extent: v.get(op.extent),
+            length: v.get(op.length),
+            inner: v.get(op.inner) * op.dtype.size(),
+        };
+        // SAFETY: the invocation's operands are checked against the operation's sizes, and the result overlaps no
+        // operand.
+        unsafe { update_slice::update(invocation.cpu, [operands[0], operands[1], operands[2]], op.start, &sizes) };
+    }
+}
 
 /// The weights in the kernels' layout, if the right-hand side is the same in every run. Half precision
 /// is packed as single.

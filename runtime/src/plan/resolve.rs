@@ -1,18 +1,19 @@
 //! Turns a program's steps into slots and numbers.
 
 use crate::program::{
-    Attention, Call, Epilogue, Launch, LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Step,
+    Attention, Call, Epilogue, Launch, LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Step, UpdateSlice,
 };
 
 use super::arena::{Interval, place};
 use super::extents::Strided;
-use super::{Base, Plan, PlanError, PlannedEpilogue, PlannedStep, Result, Slot, Split, Values, fits_memory, root_name};
+use super::wave::{self, CHUNKS_PER_THREAD};
+use super::{
+    Base, Plan, PlanError, PlannedEpilogue, PlannedLaunch, PlannedStep, Result, Slot, Split, Values, fits_memory,
+    root_name,
+};
 
 /// The most pointers of one step, which the executor keeps on its stack.
 pub(crate) const MAX_PTRS: usize = MAX_ARGS;
-
-/// Chunks per thread of a parallel launch: enough that unequal cores finish together.
-const CHUNKS_PER_THREAD: usize = 4;
 
 pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threads: usize) -> Result<Plan> {
     let v = Values(&values);
@@ -32,7 +33,8 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threa
     for (i, buffer) in program.buffers.iter().enumerate() {
         buffers.push(v.tensor(buffer.dtype, &buffer.shape, &|| format!("buffer {i}"))?.1);
     }
-    let lifetimes = lifetimes(program, &buffers);
+    let waves = wave::of_steps(program);
+    let lifetimes = lifetimes(program, &waves, &buffers);
     let (offsets, memory) =
         place(&lifetimes, program.steps.len()).ok_or_else(|| PlanError::TooLarge { what: "the arena".to_owned() })?;
 
@@ -53,9 +55,20 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threa
         numbers: Vec::new(),
     };
     resolver.place_buffers(&buffers, &offsets)?;
-    let steps: Vec<_> = (0..program.steps.len()).map(|i| resolver.step(i)).collect::<Result<_>>()?;
+    let mut steps = Vec::with_capacity(program.steps.len());
+    let mut launches: Vec<PlannedLaunch> = Vec::new();
+    for i in 0..program.steps.len() {
+        match resolver.step(i)? {
+            PlannedStep::Launch(launch) => launches.push(launch),
+            step => steps.push(step),
+        }
+        if !launches.is_empty() && waves.get(i + 1) != Some(&waves[i]) {
+            steps.push(wave::joined(std::mem::take(&mut launches), threads));
+        }
+    }
     let parallel = steps.iter().any(|step| match step {
-        PlannedStep::Launch { split, .. } => split.is_some(),
+        PlannedStep::Launch(launch) => launch.split.as_ref().is_some_and(|split| split.chunks > 1),
+        PlannedStep::Wave(wave) => wave.chunks.len() > 1,
         PlannedStep::Call { .. } => true,
         PlannedStep::Copy { .. } => false,
     });
@@ -71,10 +84,10 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threa
     Ok(Plan { symbols, inputs, outputs, state_bytes, slots, numbers, steps, parallel, memory, values })
 }
 
-/// First and last step that touches each buffer or a view of it.
-fn lifetimes(program: &Program, bytes: &[usize]) -> Vec<Option<Interval>> {
+/// First and last wave that touches each buffer or a view of it.
+fn lifetimes(program: &Program, waves: &[usize], bytes: &[usize]) -> Vec<Option<Interval>> {
     let mut lifetimes: Vec<Option<Interval>> = vec![None; bytes.len()];
-    for (step, action) in program.steps.iter().enumerate() {
+    for (&step, action) in waves.iter().zip(&program.steps) {
         for (place, _) in action.accesses() {
             let Root::Buffer(owner) = program.owner(place.root) else { continue };
             let bytes = bytes[owner as usize];
@@ -157,7 +170,7 @@ impl Resolver<'_> {
                     Some(parallel) => self.split(index, launch, parallel, first)?,
                     None => None,
                 };
-                Ok(PlannedStep::Launch { kernel: launch.kernel.0 as usize, slots, numbers, split })
+                Ok(PlannedStep::Launch(PlannedLaunch { kernel: launch.kernel.0 as usize, slots, numbers, split }))
             }
             Step::Call(call) => {
                 let mut epilogue = None;
@@ -169,6 +182,7 @@ impl Resolver<'_> {
                         }
                     }
                     LibraryOp::Attention(op) => self.check_attention(index, op, call, first)?,
+                    LibraryOp::UpdateSlice(op) => self.check_update_slice(index, op, first)?,
                 }
                 Ok(PlannedStep::Call { call: index, slots, epilogue })
             }
@@ -220,11 +234,8 @@ impl Resolver<'_> {
         let chunk = extent.div_ceil(wanted).max(grain);
         let chunk = chunk.checked_next_multiple_of(grain).unwrap_or(extent.max(1));
         let chunks = extent.div_ceil(chunk);
-        if chunks <= 1 {
-            return Ok(None);
-        }
         let start = parallel.start.map(|start| start as usize);
-        Ok(Some(Split { dim, start, extent, chunk, chunks, advance }))
+        Ok(Some(Split { dim, start, extent, grain, chunk, chunks, advance }))
     }
 
     fn strided(
@@ -318,6 +329,23 @@ impl Resolver<'_> {
         }
         operands.push(operand(op.out, op.heads, op.queries, op.value_width)?);
         debug_assert_eq!(operands.len(), call.args.len());
+        self.check_operands(index, first, &operands)
+    }
+
+    fn check_update_slice(&self, index: usize, op: &UpdateSlice, first: usize) -> Result {
+        let what = || format!("step {index}: the part");
+        let size = |dim| self.values.size(dim, &what);
+        let (outer, extent, length, inner) = (size(op.outer)?, size(op.extent)?, size(op.length)?, size(op.inner)?);
+        if length > extent {
+            let what = format!("{}, of {length} positions,", what());
+            return Err(PlanError::OutOfBounds { what, end: length as u128, bytes: extent });
+        }
+        let dense = |axis: usize| vec![(outer, axis.saturating_mul(inner)), (axis, inner), (inner, 1)];
+        let operands = [
+            Strided { dims: dense(length), element: op.dtype.size() },
+            Strided { dims: Vec::new(), element: op.start.size() },
+            Strided { dims: dense(extent), element: op.dtype.size() },
+        ];
         self.check_operands(index, first, &operands)
     }
 

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 use thunder_tensor::DType;
 
-use super::{DimId, KernelId};
+use super::{Access, DimId, KernelId};
 
 /// An operation that an executor carries out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,6 +15,27 @@ pub enum LibraryOp {
     Matmul(Matmul),
     /// Scaled dot-product attention. Arguments: q, k, v, then mask if there is one, then out.
     Attention(Attention),
+    /// Replacement of a part in place. Arguments: the part, where it starts, then what is updated.
+    UpdateSlice(UpdateSlice),
+}
+
+/// `out[i, s + j, k] = part[i, j, k]`, where `s` is the start, moved to where the part fits. All are dense.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpdateSlice {
+    /// Type of an element of the part and of out.
+    #[serde(with = "dtype_code")]
+    pub dtype: DType,
+    /// Type of the start: an integer.
+    #[serde(with = "dtype_code")]
+    pub start: DType,
+    /// Extent of all dimensions before the one of which a part is replaced.
+    pub outer: DimId,
+    /// Extent of that dimension in out.
+    pub extent: DimId,
+    /// Extent of that dimension in the part; at most `extent`.
+    pub length: DimId,
+    /// Extent of all dimensions after it.
+    pub inner: DimId,
 }
 
 /// `out[b, i, j] = sum_p lhs[b, i, p] * rhs[b, p, j] (+ bias[j])`.
@@ -164,6 +185,7 @@ impl LibraryOp {
         match self {
             Self::Matmul(_) => "matmul",
             Self::Attention(_) => "attention",
+            Self::UpdateSlice(_) => "update_slice",
         }
     }
 
@@ -172,6 +194,15 @@ impl LibraryOp {
         match self {
             Self::Matmul(op) => 3 + usize::from(op.bias),
             Self::Attention(op) => 4 + usize::from(op.mask.is_some()),
+            Self::UpdateSlice(_) => 3,
+        }
+    }
+
+    /// What the operation does with its result's memory.
+    pub fn output_access(&self) -> Access {
+        match self {
+            Self::Matmul(_) | Self::Attention(_) => Access::Write,
+            Self::UpdateSlice(_) => Access::Update,
         }
     }
 
@@ -199,6 +230,7 @@ impl LibraryOp {
                 }
                 dims
             }
+            Self::UpdateSlice(op) => vec![op.outer, op.extent, op.length, op.inner],
             Self::Attention(op) => {
                 let mut dims = vec![op.batch, op.heads, op.kv_heads, op.queries, op.keys];
                 dims.extend([op.width, op.value_width]);

@@ -234,17 +234,22 @@ impl Program {
         let (arity, output) = (call.op.arity(), call.op.output());
         let epilogue = match &call.op {
             LibraryOp::Matmul(op) => op.epilogue.as_ref(),
-            LibraryOp::Attention(_) => None,
+            LibraryOp::Attention(_) | LibraryOp::UpdateSlice(_) => None,
         };
         let (count, name) = (call.args.len(), call.op.name());
         if count < arity || (count > arity && epilogue.is_none()) {
             return malformed(what, format!("'{name}' takes {arity} arguments, not {count}"));
         }
         for (i, arg) in call.args.iter().enumerate().take(arity) {
-            let expected = if i == output { Access::Write } else { Access::Read };
+            let expected = if i == output { call.op.output_access() } else { Access::Read };
             if arg.access != expected {
                 return malformed(what, format!("argument {i} of '{name}' is not {expected:?}"));
             }
+        }
+        if let LibraryOp::UpdateSlice(op) = &call.op
+            && (op.start.is_float() || op.start == thunder_tensor::DType::Bool)
+        {
+            return malformed(what, format!("'update_slice' has a start of {:?}", op.start));
         }
         if let LibraryOp::Matmul(op) = &call.op {
             use thunder_tensor::DType;
@@ -261,7 +266,7 @@ impl Program {
         in_range("epilogue dim", epilogue.rows, epilogue.dims.len(), what)?;
         let batch = match &call.op {
             LibraryOp::Matmul(op) => op.batch.len(),
-            LibraryOp::Attention(_) => 0,
+            LibraryOp::Attention(_) | LibraryOp::UpdateSlice(_) => 0,
         };
         for arg in &epilogue.args {
             in_range("argument", arg.arg, count, what)?;

@@ -22,13 +22,11 @@ func.func @count(%step: tensor<i64> {thunder.parameter = "step"}) -> tensor<i64>
 // CHECK-NEXT:  %[[V0:.+]] = thunder.slice %[[ARG0]] start = [1, 0] limit = [2, 6] stride = [1, 1] : tensor<4x6xf32> -> tensor<1x6xf32>
 // CHECK-NEXT:  %[[V1:.+]] = thunder.reshape %[[V0]], [] : tensor<1x6xf32> -> tensor<6xf32>
 // CHECK-NEXT:  %[[V2:.+]] = thunder.reshape %[[ARG1]], [] : tensor<6xf32> -> tensor<1x6xf32>
-// CHECK-NEXT:  %[[V3:.+]] = thunder.full value = true : tensor<1x6xi1>
-// CHECK-NEXT:  %[[V4:.+]] = thunder.pad %[[V3]] low = [1, 0] high = [2, 0] interior = [0, 0] value = false : tensor<1x6xi1> -> tensor<4x6xi1>
-// CHECK-NEXT:  %[[V5:.+]] = thunder.pad %[[V2]] low = [1, 0] high = [2, 0] interior = [0, 0] value = 0.000000e+00 : f32 : tensor<1x6xf32> -> tensor<4x6xf32>
-// CHECK-NEXT:  %[[V6:.+]] = thunder.where %[[V4]], %[[V5]], %[[ARG0]] : (tensor<4x6xi1>, tensor<4x6xf32>, tensor<4x6xf32>) -> tensor<4x6xf32>
-// CHECK-NEXT:  %[[V7:.+]] = thunder.transpose %[[ARG0]] permutation = [1, 0] : tensor<4x6xf32> -> tensor<6x4xf32>
-// CHECK-NEXT:  %[[V8:.+]] = thunder.transpose %[[V6]] permutation = [1, 0] : tensor<4x6xf32> -> tensor<6x4xf32>
-// CHECK-NEXT:  return %[[V8]], %[[V6]] : tensor<6x4xf32>, tensor<4x6xf32>
+// CHECK-NEXT:  %[[V3:.+]] = thunder.full value = 1 : i64 : tensor<i64>
+// CHECK-NEXT:  %[[V4:.+]] = thunder.dynamic_update_slice %[[ARG0]], %[[V2]], %[[V3]] axis = 0 : (tensor<4x6xf32>, tensor<1x6xf32>, tensor<i64>) -> tensor<4x6xf32>
+// CHECK-NEXT:  %[[V5:.+]] = thunder.transpose %[[ARG0]] permutation = [1, 0] : tensor<4x6xf32> -> tensor<6x4xf32>
+// CHECK-NEXT:  %[[V6:.+]] = thunder.transpose %[[V4]] permutation = [1, 0] : tensor<4x6xf32> -> tensor<6x4xf32>
+// CHECK-NEXT:  return %[[V6]], %[[V4]] : tensor<6x4xf32>, tensor<4x6xf32>
 func.func @part(%x: tensor<4x6xf32>, %row: tensor<6xf32>) -> tensor<6x4xf32> {
   %slice = thunder.slice %x start = [1, 0] limit = [2, 6] stride = [1, 1] : tensor<4x6xf32> -> tensor<1x6xf32>
   %target = thunder.reshape %slice, [] : tensor<1x6xf32> -> tensor<6xf32>

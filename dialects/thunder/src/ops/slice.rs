@@ -3,7 +3,7 @@
 use crate::build::*;
 use crate::compose::{extents, truths};
 use crate::cotangent::{only, restated, unsliced};
-use crate::{fold_constants, fold_moved_splat, fold_to, infer_like};
+use crate::{declared, fold_constants, fold_moved_splat, fold_to, infer_like};
 use thunder_interface::{
     Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule, Strided, StridedView,
@@ -50,6 +50,21 @@ impl Slice<'_> {
     /// lie beyond the end.
     pub fn starts(&self, sizes: &[Dim]) -> Vec<Dim> {
         sizes.iter().zip(self.start()).map(|(size, start)| first(size, start)).collect()
+    }
+}
+
+impl Slice<'_> {
+    /// The one dimension of which neighbours are left out, and the first that is not, where the sizes tell.
+    fn contiguous(&self) -> Option<(usize, i64)> {
+        let (from, to) = (declared(self.operand().ty()), declared(self.out().ty()));
+        let is_whole = |axis: usize| self.start()[axis] == 0 && self.limit()[axis] == END;
+        let cut: Vec<usize> =
+            (0..from.len()).filter(|i| !(is_whole(*i) || from[*i].known().is_some() && from[*i] == to[*i])).collect();
+        let [axis] = cut[..] else { return None };
+        let (size, length) = (from[axis].known()?, to[axis].known()?);
+        let start = first(&from[axis], self.start()[axis]).known()?;
+        let is_dense = self.stride().iter().all(|stride| *stride == 1);
+        (is_dense && length > 0 && start + length <= size).then_some((axis, start))
     }
 }
 
@@ -111,6 +126,10 @@ impl Strided for Slice<'_> {
 
 impl<'c> Alias<'c> for Slice<'c> {
     fn scatter(&self, b: &Builder<'c>, whole: Value<'c>, part: Value<'c>) -> Result<Value<'c>> {
+        if let Some((axis, start)) = self.contiguous() {
+            let start = b.full(&[], Attribute::i64(b.context(), start), Type::tensor(Type::int(b.context(), 64), &[]))?;
+            return b.dynamic_update_slice(whole, part, start, axis as i64);
+        }
         let (sizes, limits) = (extents(b, whole)?, [&self.start()[..], &self.limit(), &self.stride()]);
         let is_part = unsliced(b, truths(b, &extents(b, part)?)?, &sizes, limits)?;
         let part = unsliced(b, part, &sizes, limits)?;

@@ -60,6 +60,24 @@ impl<'t> Tensor<'t> {
         self.slice(axis as i64, index..end).squeeze(axis as i64)
     }
 
+    /// `size` elements along a dimension, from the position that an integer tensor of rank 0 holds when the program runs.
+    #[track_caller]
+    pub fn dynamic_slice(self, axis: i64, start: Tensor<'t>, size: i64) -> Self {
+        let _at = self.site.at(Location::caller());
+        let axis = self.axis(axis) as i64;
+        self.site.op(&[self, start], |b| b.dynamic_slice(self.value, start.value, axis, size))
+    }
+
+    /// The tensor with its elements along a dimension replaced by `update`, from the position that an integer tensor of
+    /// rank 0 holds when the program runs.
+    #[track_caller]
+    pub fn dynamic_update_slice(self, axis: i64, start: Tensor<'t>, update: Tensor<'t>) -> Self {
+        let _at = self.site.at(Location::caller());
+        let axis = self.axis(axis) as i64;
+        let update = update.converted(self.dtype());
+        self.site.op(&[self, update, start], |b| b.dynamic_update_slice(self.value, update.value, start.value, axis))
+    }
+
     fn check_range(self, axis: usize, start: i64, length: i64) {
         let Size::Known(size) = self.sizes()[axis] else { return };
         let first = if start < 0 { start + size } else { start };

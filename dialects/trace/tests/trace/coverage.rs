@@ -9,7 +9,7 @@ use thunder_trace::{
 use crate::ops;
 
 /// How many ops the methods make.
-const METHODS: usize = 112;
+const METHODS: usize = 114;
 
 fn elementwise<'t>(x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) -> Vec<Tensor<'t>> {
     let unary: [fn(Tensor<'t>) -> Tensor<'t>; 42] = [
@@ -69,6 +69,9 @@ fn structured<'t>(cx: Scope<'t>, x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) ->
     let moved = [x.t(), x.flip(0), x.slice(0, 1..), cat(&[x, x], 0), x.pad(&[(1, 1)], 0)];
     let reduced = [x.sum(0), x.prod(0), x.amax(0), x.amin(0), x.mean(0), p.any(0), p.all(0), x.var(0, 1.0)];
     let found = [x.argmax(1), x.argmin(1), x.cumsum(0), x.var_mean(0, 1.0).0, x.logsumexp(0)];
+    let first = i.select(0, 0);
+    let part = x.dynamic_slice(1, first, 2);
+    let placed = [part, x.dynamic_update_slice(1, first, part)];
     let indexed = [x.index_select(1, i), x.gather(0, i.unsqueeze(0)), i.embedding(x)];
     let products = [x.matmul(x.t()), x.linear(x, None), image.sdpa(image, image, Attention::default())];
     let normal = [x.softmax(0), x.log_softmax(0), x.layer_norm(1, w, w, 0.1), x.rms_norm(1, w, 0.1)];
@@ -83,7 +86,7 @@ fn structured<'t>(cx: Scope<'t>, x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) ->
     let loss = [x.cross_entropy(x.argmax(1), CrossEntropy::default())];
     w.copy_(1.0);
     let made = [w.read(), cx.constant(&HostTensor::scalar(1.0f32)), cx.arange(4, DType::I64), x + w];
-    [&moved[..], &reduced, &found, &indexed, &products, &normal, &channels, &windowed, &loss, &made].concat()
+    [&moved[..], &reduced, &found, &placed, &indexed, &products, &normal, &channels, &windowed, &loss, &made].concat()
 }
 
 #[test]
