@@ -2,7 +2,7 @@
 
 use pulp::Simd;
 
-use super::tile::{Real, lanes, max_vectors};
+use super::tile::{BLOCK, Real, lanes, max_vectors};
 use super::{KC, Matrix};
 
 /// Packs columns `[columns.0, columns.1)` of the `k x n` matrix `rhs`, of which the first starts a panel.
@@ -35,10 +35,13 @@ pub(in crate::cpu) unsafe fn pack_panels<T: Real, S: Simd>(
             let from = rhs.at(first, column);
             // SAFETY: `columns` and `depth` lie within the matrix, the panel within `to`.
             unsafe {
-                if rhs.column == 1 {
-                    copy_rows(from, (depth, columns), row, panel);
-                } else {
-                    gather(from, (depth, columns), row, panel);
+                match rhs {
+                    Matrix { column: 1, .. } => copy_rows(from, (depth, columns), row, panel),
+                    Matrix { row: 1, .. } => transpose(from.start, rhs.column, (columns, depth), (panel, row)),
+                    _ => gather(from, (depth, columns), (panel, row)),
+                }
+                for p in 0..depth {
+                    panel.add(p * row + columns).write_bytes(0, row - columns);
                 }
             }
             column += width;
@@ -50,33 +53,50 @@ pub(in crate::cpu) unsafe fn pack_panels<T: Real, S: Simd>(
 #[inline(always)]
 unsafe fn copy_rows<T: Real>(from: Matrix<T>, (depth, columns): (usize, usize), row: usize, to: *mut T) {
     for p in 0..depth {
-        let (from, to) = (from.at(p, 0).start, to.wrapping_add(p * row));
         // SAFETY: the caller's promise.
-        unsafe {
-            std::ptr::copy_nonoverlapping(from, to, columns);
-            to.add(columns).write_bytes(0, row - columns);
-        }
+        unsafe { to.add(p * row).copy_from_nonoverlapping(from.at(p, 0).start, columns) };
     }
 }
 
-/// Eight columns at a time, so that each cache line of a transposed matrix is read once.
+/// `to[p * row + j] = from[j * line + p]` for `j < lines` and `p < length`.
+///
+/// Four lines are read front to back at a time: whatever power of two their distance, they stay in
+/// the first cache.
 #[inline(always)]
-unsafe fn gather<T: Real>(from: Matrix<T>, (depth, columns): (usize, usize), row: usize, to: *mut T) {
-    const GROUP: usize = 8;
-    let mut column = 0;
-    while column < row {
-        let group = GROUP.min(row - column);
-        for p in 0..depth {
-            let to = to.wrapping_add(p * row + column);
-            for j in 0..group {
-                // SAFETY: the caller's promise; columns past the matrix are not read.
-                unsafe {
-                    let value = if column + j < columns { *from.at(p, column + j).start } else { T::ZERO };
-                    *to.add(j) = value;
+unsafe fn transpose<T: Real>(from: *const T, line: usize, (lines, length): (usize, usize), (to, row): (*mut T, usize)) {
+    let (whole_lines, whole) = (lines / BLOCK * BLOCK, length / BLOCK * BLOCK);
+    let single = |j: usize, p: usize| {
+        // SAFETY: the caller's promise.
+        unsafe { *to.add(p * row + j) = *from.add(j * line + p) };
+    };
+    for j in (0..whole_lines).step_by(BLOCK) {
+        for p in (0..whole).step_by(BLOCK) {
+            // SAFETY: the block lies within the lines and their length.
+            unsafe {
+                let from = from.add(j * line + p);
+                let block = std::array::from_fn(|j| from.add(j * line).cast::<[T; BLOCK]>().read_unaligned());
+                for (q, values) in T::transposed(block).into_iter().enumerate() {
+                    to.add((p + q) * row + j).cast::<[T; BLOCK]>().write_unaligned(values);
                 }
             }
         }
-        column += GROUP;
+        for p in whole..length {
+            (j..j + BLOCK).for_each(|j| single(j, p));
+        }
+    }
+    for j in whole_lines..lines {
+        (0..length).for_each(|p| single(j, p));
+    }
+}
+
+/// `to[i * row + j]` is row `i`, column `j` of a matrix of any strides.
+#[inline(always)]
+unsafe fn gather<T: Real>(from: Matrix<T>, (rows, columns): (usize, usize), (to, row): (*mut T, usize)) {
+    for i in 0..rows {
+        for j in 0..columns {
+            // SAFETY: the caller's promise.
+            unsafe { *to.add(i * row + j) = *from.at(i, j).start };
+        }
     }
 }
 
@@ -90,21 +110,12 @@ pub(in crate::cpu) const LHS_ROW: usize = KC + 16;
 /// `from` is readable for `rows x depth`, `to` writable for `rows * LHS_ROW` numbers.
 #[inline(always)]
 pub(in crate::cpu) unsafe fn pack_rows<T: Real>(from: Matrix<T>, (rows, depth): (usize, usize), to: *mut T) {
-    // Transposed: a line of the matrix holds this many rows of a column.
-    const GROUP: usize = 16;
-    if from.column == 1 {
-        for i in 0..rows {
-            // SAFETY: the caller's promise.
-            unsafe { to.add(i * LHS_ROW).copy_from_nonoverlapping(from.at(i, 0).start, depth) };
-        }
-        return;
-    }
-    for first in (0..rows).step_by(GROUP) {
-        for p in 0..depth {
-            for i in first..rows.min(first + GROUP) {
-                // SAFETY: the caller's promise.
-                unsafe { *to.add(i * LHS_ROW + p) = *from.at(i, p).start };
-            }
+    // SAFETY: the caller's promise.
+    unsafe {
+        match from {
+            Matrix { column: 1, .. } => copy_rows(from, (rows, depth), LHS_ROW, to),
+            Matrix { row: 1, .. } => transpose(from.start, from.column, (depth, rows), (to, LHS_ROW)),
+            _ => gather(from, (rows, depth), (to, LHS_ROW)),
         }
     }
 }

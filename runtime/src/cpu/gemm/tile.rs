@@ -24,10 +24,16 @@ pub trait Real: Pod + PartialEq + Send + Sync {
 
     /// `a + b` of single numbers.
     fn sum(a: Self, b: Self) -> Self;
+
+    /// A block with rows and columns exchanged.
+    fn transposed(block: [[Self; BLOCK]; BLOCK]) -> [[Self; BLOCK]; BLOCK];
 }
 
+/// Rows and columns of a block that is transposed in registers.
+pub(in crate::cpu) const BLOCK: usize = 4;
+
 macro_rules! real {
-    ($($number:ident $vector:ident $splat:ident $add:ident $mul_add:ident;)*) => {$(
+    ($($number:ident $vector:ident $splat:ident $add:ident $mul_add:ident $transposed:ident;)*) => {$(
         impl Real for $number {
             type Vector<S: Simd> = S::$vector;
 
@@ -57,13 +63,43 @@ macro_rules! real {
             fn sum(a: Self, b: Self) -> Self {
                 a + b
             }
+
+            #[inline(always)]
+            fn transposed(block: [[Self; BLOCK]; BLOCK]) -> [[Self; BLOCK]; BLOCK] {
+                $transposed(block)
+            }
         }
     )*};
 }
 
 real! {
-    f32 f32s splat_f32s add_f32s mul_add_e_f32s;
-    f64 f64s splat_f64s add_f64s mul_add_e_f64s;
+    f32 f32s splat_f32s add_f32s mul_add_e_f32s transposed_singles;
+    f64 f64s splat_f64s add_f64s mul_add_e_f64s transposed;
+}
+
+#[inline(always)]
+fn transposed<T: Copy>(block: [[T; BLOCK]; BLOCK]) -> [[T; BLOCK]; BLOCK] {
+    std::array::from_fn(|i| std::array::from_fn(|j| block[j][i]))
+}
+
+/// The compiler makes twice as many shuffles of the loops as there need be.
+#[inline(always)]
+fn transposed_singles(block: [[f32; BLOCK]; BLOCK]) -> [[f32; BLOCK]; BLOCK] {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_mm_movehl_ps, _mm_movelh_ps, _mm_unpackhi_ps, _mm_unpacklo_ps};
+        let [a, b, c, d] = pulp::cast(block);
+        // SAFETY: every processor of this architecture has SSE.
+        unsafe {
+            let (ab, cd) = (_mm_unpacklo_ps(a, b), _mm_unpacklo_ps(c, d));
+            let (ab_high, cd_high) = (_mm_unpackhi_ps(a, b), _mm_unpackhi_ps(c, d));
+            let first = [_mm_movelh_ps(ab, cd), _mm_movehl_ps(cd, ab)];
+            let last = [_mm_movelh_ps(ab_high, cd_high), _mm_movehl_ps(cd_high, ab_high)];
+            pulp::cast([first, last])
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    transposed(block)
 }
 
 /// One block of columns of the right-hand side, as the tile reads it.
