@@ -12,7 +12,7 @@ use thunder_ir::Module;
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_to};
 use thunder_models::bert::BertConfig;
 use thunder_models::minilm::{CONFIG, trace};
-use thunder_runtime::program::{Access, Program, Step};
+use thunder_runtime::program::{Access, KernelId, Program, Step};
 
 /// Phases with IR of a size that people read; what follows is LLVM's.
 const SHOWN: [Phase; 3] = [Phase::Functional, Phase::Planned, Phase::Tensors];
@@ -66,11 +66,16 @@ fn minilm() -> Result<()> {
     Ok(())
 }
 
-/// `kernel_0: Input(0) -> Buffer(1)`
+/// `kernel_0: Input(0) -> Buffer(1)`, `matmul, kernel_0: ...` for a product with an epilogue.
 fn line(program: &Program, step: &Step) -> String {
+    let kernel = |id: KernelId| program.kernels[id.0 as usize].as_str();
     let (name, args) = match step {
-        Step::Launch(launch) => (program.kernels[launch.kernel.0 as usize].as_str(), launch.args.as_slice()),
-        Step::Call(call) => (call.op.name(), call.args.as_slice()),
+        Step::Launch(launch) => (kernel(launch.kernel).to_owned(), launch.args.as_slice()),
+        Step::Call(call) => {
+            let kernel =
+                call.op.epilogue().map_or_else(String::new, |epilogue| format!(", {}", kernel(epilogue.kernel)));
+            (format!("{}{kernel}", call.op.name()), call.args.as_slice())
+        }
         Step::Copy { .. } => return format!("{step:?}"),
     };
     let roots = |is_read: bool| {

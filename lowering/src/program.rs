@@ -3,20 +3,18 @@
 //! Needs: `--thunder-kernels` has run. Every value is a place in memory: an input, a parameter, a
 //! constant, an output, or a buffer whose lifetime the runtime plans.
 
+mod library;
 mod sizes;
 
 use std::collections::HashMap;
 
-use thunder_interface::{
-    Dim, INITIAL, Library, LibraryCall, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of,
-};
+use thunder_interface::{Dim, INITIAL, Library, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
-use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, layout};
+use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, epilogue_of, has_epilogue, layout};
 use thunder_runtime::program::{
-    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, Constraint, DimId, KernelId, Launch,
-    LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, State, Step, Symbol,
-    UpdateSlice,
+    Access, Arg, Buffer, Constant, Constraint, DimId, KernelId, Launch, Parallel, Place, Port, Program, Root, State,
+    Step, Symbol,
 };
 use thunder_tensor::DType;
 
@@ -229,13 +227,26 @@ impl<'c> Emitter<'_, 'c> {
     fn step(&mut self, op: Operation<'c>) -> Result {
         self.take_memory(op)?;
         if op.name() == "func.call" {
-            return self.launch(op);
+            let launch = self.launch(op)?;
+            let step = match epilogue_of(op, self.shapes) {
+                Some(epilogue) => Step::Call(self.product_with(&epilogue, launch)?),
+                None => Step::Launch(launch),
+            };
+            self.program.steps.push(step);
+            return Ok(());
         }
         if op.has_trait("constant_like") && op.result(0).ty().as_tensor().is_some() {
             return self.constant(op);
         }
-        if let Some(call) = <dyn Library>::of(op).as_ref().and_then(|l| l.library()) {
-            return self.library(op, &call);
+        if <dyn Library>::of(op).is_some_and(|l| l.library().is_some()) {
+            // A product with an epilogue is a step where the epilogue is called: all that this reads is there by then.
+            if has_epilogue(op, self.shapes) {
+                self.make(op.result(0))?;
+            } else {
+                let call = self.library(op)?;
+                self.program.steps.push(Step::Call(call));
+            }
+            return Ok(());
         }
         let is_free = op.has_trait("terminator")
             || op.results().all(|v| v.ty().as_tensor().is_none())
@@ -293,7 +304,7 @@ impl<'c> Emitter<'_, 'c> {
         Ok(())
     }
 
-    fn launch(&mut self, op: Operation<'c>) -> Result {
+    fn launch(&mut self, op: Operation<'c>) -> Result<Launch> {
         let name = op.attribute("callee").and_then(|a| a.as_symbol()).unwrap_or_default();
         let kernel = find_function(op, name)
             .filter(|f| f.attribute(KERNEL).is_some())
@@ -329,8 +340,7 @@ impl<'c> Emitter<'_, 'c> {
             dims.push(self.sizes.id(&self.shapes.symbol_value(op, symbol))?);
         }
         let parallel = self.rows(op, kernel, args.len(), &mut dims)?;
-        self.program.steps.push(Step::Launch(Launch { kernel: id, args, dims, parallel }));
-        Ok(())
+        Ok(Launch { kernel: id, args, dims, parallel })
     }
 
     /// Adds the range of all rows to a kernel's numbers; how it may be split over threads.
@@ -354,231 +364,4 @@ impl<'c> Emitter<'_, 'c> {
         let grain = self.sizes.ceil_div(GRAIN, elements);
         Ok(Some(Parallel { dim: length, start: Some(start), grain, advance: vec![None; args] }))
     }
-
-    fn library(&mut self, op: Operation<'c>, call: &LibraryCall<'_>) -> Result {
-        // The call's values live as long as its handle; their like among the operands live longer.
-        let known = |v: Value<'_>| op.operands().find(|o| *o == v).expect("a library call uses the op's operands");
-        let (library, args) = match call {
-            LibraryCall::Matmul { lhs, rhs, bias, rhs_transposed } => {
-                self.matmul(op, known(*lhs), known(*rhs), bias.map(known), *rhs_transposed)?
-            }
-            LibraryCall::UpdateSlice { operand, update, start, axis } => {
-                self.update_slice(op, [known(*operand), known(*update), known(*start)], *axis)?
-            }
-            LibraryCall::Attention { q, k, v, mask, causal, scale } => {
-                let operands = [known(*q), known(*k), known(*v)];
-                self.attention(op, operands, mask.map(known), *causal, *scale)?
-            }
-        };
-        self.program.steps.push(Step::Call(Call { op: library, args }));
-        Ok(())
-    }
-
-    fn matmul(
-        &mut self,
-        op: Operation<'c>,
-        lhs: Value<'c>,
-        rhs: Value<'c>,
-        bias: Option<Value<'c>>,
-        transposed: bool,
-    ) -> Result<(LibraryOp, Vec<Arg>)> {
-        let (lhs_root, mut left) = self.place(op, lhs)?;
-        let (rhs_root, mut right) = self.place(op, rhs)?;
-        let dtype = self.dtype(lhs)?;
-        let mut args =
-            vec![at(lhs_root, &left, dtype, &mut self.sizes)?, at(rhs_root, &right, dtype, &mut self.sizes)?];
-        if let Some(bias) = bias {
-            let (root, view) = self.place(op, bias)?;
-            args.push(at(root, &view, dtype, &mut self.sizes)?);
-        }
-        let result = op.result(0);
-        let mut out = StridedView::dense(self.shapes.dims(result));
-        args.push(Arg::write(self.make(result)?));
-        // A matrix on the right serves all rows on the left: they are one long matrix, if strides allow.
-        if right.sizes.len() == 2 && left.sizes.len() > 2 {
-            let collapse = |view: &StridedView| {
-                let (last, outer) = view.sizes.split_last().expect("rank is more than 2");
-                let rows = outer.iter().fold(Dim::Known(1), |p, d| p.mul(d));
-                view.reshape(&[rows, last.clone()])
-            };
-            if let (Some(flat), Some(flat_out)) = (collapse(&left), collapse(&out)) {
-                (left, out) = (flat, flat_out);
-            }
-        }
-        if left.sizes.len() == 1 {
-            left.sizes.insert(0, Dim::Known(1));
-            left.strides.insert(0, Dim::Known(0));
-            out.sizes.insert(0, Dim::Known(1));
-            out.strides.insert(0, Dim::Known(0));
-        }
-        if transposed {
-            let rank = right.sizes.len();
-            right.sizes.swap(rank - 2, rank - 1);
-            right.strides.swap(rank - 2, rank - 1);
-        }
-        let outer = left.sizes.len() - 2;
-        let mut batch = Vec::new();
-        for axis in 0..outer {
-            let rhs = if right.sizes.len() == 2 { &Dim::Known(0) } else { &right.strides[axis] };
-            batch.push(BatchDim {
-                extent: self.sizes.id(&left.sizes[axis])?,
-                lhs: self.sizes.id(&left.strides[axis])?,
-                rhs: self.sizes.id(rhs)?,
-                out: self.sizes.id(&out.strides[axis])?,
-            });
-        }
-        let mut strides = |view: &StridedView| -> Result<MatrixStrides> {
-            let rank = view.strides.len();
-            Ok(MatrixStrides {
-                row: self.sizes.id(&view.strides[rank - 2])?,
-                column: self.sizes.id(&view.strides[rank - 1])?,
-            })
-        };
-        let (lhs_strides, rhs_strides, out_strides) = (strides(&left)?, strides(&right)?, strides(&out)?);
-        let rank = left.sizes.len();
-        let op = Matmul {
-            dtype,
-            m: self.sizes.id(&left.sizes[rank - 2])?,
-            n: self.sizes.id(&right.sizes[right.sizes.len() - 1])?,
-            k: self.sizes.id(&left.sizes[rank - 1])?,
-            batch,
-            lhs: lhs_strides,
-            rhs: rhs_strides,
-            out: out_strides,
-            bias: bias.is_some(),
-            epilogue: None,
-        };
-        Ok((LibraryOp::Matmul(op), args))
-    }
-
-    fn attention(
-        &mut self,
-        op: Operation<'c>,
-        operands: [Value<'c>; 3],
-        mask: Option<Value<'c>>,
-        causal: bool,
-        scale: f64,
-    ) -> Result<(LibraryOp, Vec<Arg>)> {
-        let dtype = self.dtype(operands[0])?;
-        let mut args = Vec::new();
-        let mut views = Vec::new();
-        for value in operands {
-            let (root, view) = self.place(op, value)?;
-            args.push(at(root, &view, dtype, &mut self.sizes)?);
-            views.push(problems(op, view)?);
-        }
-        let q_sizes = views[0].sizes.clone();
-        let mask = match mask {
-            None => None,
-            Some(mask) => {
-                let (root, view) = self.place(op, mask)?;
-                args.push(at(root, &view, self.dtype(mask)?, &mut self.sizes)?);
-                Some(self.mask_strides(op, &view)?)
-            }
-        };
-        let result = op.result(0);
-        let root = self.make(result)?;
-        let (_, out) = layout(result, self.shapes).ok_or_else(|| op.error("internal: has no place"))?;
-        args.push(Arg::write(root));
-        views.push(problems(op, out)?);
-        let mut strides = Vec::new();
-        for view in &views {
-            strides.push(AttentionStrides {
-                batch: self.sizes.id(&view.strides[0])?,
-                head: self.sizes.id(&view.strides[1])?,
-                position: self.sizes.id(&view.strides[2])?,
-            });
-        }
-        let op = Attention {
-            batch: self.sizes.id(&q_sizes[0])?,
-            heads: self.sizes.id(&q_sizes[1])?,
-            kv_heads: self.sizes.id(&views[1].sizes[1])?,
-            queries: self.sizes.id(&q_sizes[2])?,
-            keys: self.sizes.id(&views[1].sizes[2])?,
-            width: self.sizes.id(&q_sizes[3])?,
-            value_width: self.sizes.id(&views[2].sizes[3])?,
-            q: strides[0],
-            k: strides[1],
-            v: strides[2],
-            out: strides[3],
-            scale: scale as f32,
-            causal: if causal { Some(self.sizes.id(&Dim::Known(0))?) } else { None },
-            mask,
-        };
-        Ok((LibraryOp::Attention(op), args))
-    }
-
-    /// Replaces a part where the operand is, or in a copy of it.
-    fn update_slice(
-        &mut self,
-        op: Operation<'c>,
-        [operand, update, start]: [Value<'c>; 3],
-        axis: usize,
-    ) -> Result<(LibraryOp, Vec<Arg>)> {
-        let [from, part, place] = [operand, update, start].map(|value| self.place(op, value));
-        let ((from, whole), (part, given), (place, _)) = (from?, part?, place?);
-        if !whole.is_dense() || !given.is_dense() {
-            return Err(op.error("internal: is given a view that is not dense"));
-        }
-        if op.attribute(IN_PLACE).is_some() {
-            self.roots.insert(op.result(0), from);
-        }
-        let to = self.make(op.result(0))?;
-        self.copy(operand, from, to)?;
-        let (sizes, length) = (self.shapes.dims(operand), self.shapes.dims(update)[axis].clone());
-        let library = UpdateSlice {
-            dtype: self.dtype(operand)?,
-            start: self.dtype(start)?,
-            outer: self.sizes.id(&Dim::product(&sizes[..axis]))?,
-            extent: self.sizes.id(&sizes[axis])?,
-            length: self.sizes.id(&length)?,
-            inner: self.sizes.id(&Dim::product(&sizes[axis + 1..]))?,
-        };
-        let out = Arg { place: Place::new(to), access: Access::Update };
-        Ok((LibraryOp::UpdateSlice(library), vec![Arg::read(part), Arg::read(place), out]))
-    }
-
-    /// A mask's strides over `[batch, heads, queries, keys]`, aligned at the right; 0 where it repeats.
-    fn mask_strides(&mut self, op: Operation<'c>, view: &StridedView) -> Result<MaskStrides> {
-        if view.sizes.len() > 4 {
-            return Err(op.error("has a mask of more than 4 dimensions, which the library does not take"));
-        }
-        let missing = 4 - view.sizes.len();
-        let mut ids = Vec::new();
-        for axis in 0..4usize {
-            let stride = match axis.checked_sub(missing) {
-                Some(own) if view.sizes[own] != Dim::Known(1) => view.strides[own].clone(),
-                _ => Dim::Known(0),
-            };
-            ids.push(self.sizes.id(&stride)?);
-        }
-        Ok(MaskStrides { batch: ids[0], head: ids[1], query: ids[2], key: ids[3] })
-    }
-}
-
-/// An operand of an attention as `[batch, heads, position, width]`.
-fn problems(op: Operation<'_>, mut view: StridedView) -> Result<StridedView> {
-    while view.sizes.len() < 4 {
-        view.sizes.insert(0, Dim::Known(1));
-        view.strides.insert(0, Dim::Known(0));
-    }
-    if view.sizes.len() > 4 {
-        let inner = view.sizes.len() - 3;
-        let batch = view.sizes[..inner].iter().fold(Dim::Known(1), |p, d| p.mul(d));
-        let sizes: Vec<Dim> = std::iter::once(batch).chain(view.sizes[inner..].iter().cloned()).collect();
-        view = view.reshape(&sizes).ok_or_else(|| op.error("has outer dimensions that do not form one batch"))?;
-    }
-    if view.strides[3] != Dim::Known(1) && view.sizes[3] != Dim::Known(1) {
-        return Err(op.error("has an operand whose innermost dimension is not contiguous"));
-    }
-    Ok(view)
-}
-
-/// A read of a view's memory from its first element on.
-fn at(root: Root, view: &StridedView, dtype: DType, sizes: &mut Sizes) -> Result<Arg> {
-    let offset = match &view.offset {
-        Dim::Known(0) => None,
-        offset => Some(sizes.id(&offset.mul(&Dim::Known(dtype.size() as i64)))?),
-    };
-    Ok(Arg { place: Place { root, offset }, access: Access::Read })
 }

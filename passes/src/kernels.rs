@@ -4,11 +4,13 @@
 //! library's computation, a view, a constant, or size arithmetic; kernels are private functions over
 //! the same ops; equal kernels are one function. The function computes what it did before.
 
+mod epilogue;
 mod outline;
 mod partition;
 mod rows;
 
-pub(crate) use outline::steps;
+pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
+pub(crate) use outline::{Step, steps};
 pub use partition::{absorbed_permutation, layout};
 use thunder_ir::prelude::*;
 

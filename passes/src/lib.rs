@@ -21,6 +21,7 @@ pub use decompose::Decompose;
 pub use donate::{Donate, IN_PLACE, INTO};
 pub use functionalize::Functionalize;
 pub use inline::Inline;
+pub use kernels::{Epilogue, epilogue_of, has_epilogue};
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, layout};
 pub use plan::{ExplainPlan, Plan};

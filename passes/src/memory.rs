@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use thunder_interface::{Dim, Strided, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 
-use crate::kernels::{absorbed_permutation, layout, steps};
+use crate::kernels::{Step, absorbed_permutation, layout, steps};
 use crate::shapes::Shapes;
 
 /// Buffers begin at multiples of this many bytes.
@@ -63,7 +63,8 @@ pub struct Estimate {
 }
 
 /// Estimates the memory of a function whose composites are decomposed: it is cut into the kernels that
-/// `--thunder-kernels` would make, and values live from the step that makes them to the last that reads them.
+/// `--thunder-kernels` would make, and values live from the step that makes them to the last that reads them. Kernels one
+/// after another that need nothing of each other are one step, as in the runtime.
 pub fn estimate(function: Operation<'_>, assumption: &Assumption) -> Result<Estimate> {
     let shapes = Shapes::of(function)?;
     let steps = steps(function, &shapes)?;
@@ -76,17 +77,31 @@ pub fn estimate(function: Operation<'_>, assumption: &Assumption) -> Result<Esti
     let outputs: HashSet<Value<'_>> =
         { returned.iter().map(|v| place(*v)).filter(|(_, is_dense)| *is_dense).map(|(root, _)| root).collect() };
     let mut lifetimes: HashMap<Value<'_>, (usize, usize)> = HashMap::new();
-    for (number, step) in steps.iter().enumerate() {
+    let (mut number, mut last_is_kernel, mut written) = (0, false, HashSet::new());
+    let mut products: HashMap<Value<'_>, &Step<'_>> = HashMap::new();
+    for step in &steps {
+        let is_apart = step.reads.iter().all(|value| !written.contains(&root(*value)));
+        if !(last_is_kernel && step.is_kernel && is_apart) {
+            number += 1;
+            written.clear();
+        }
+        last_is_kernel = step.is_kernel;
+        written.extend(step.makes.iter().map(|value| root(*value)));
         let made = step.makes.iter().map(|v| root(*v)).filter(|v| !outputs.contains(v));
         made.for_each(|value| _ = lifetimes.entry(value).or_insert((number, number)));
-        for value in step.reads.iter().map(|v| root(*v)) {
+        // What the one reader of a product makes may be made on blocks of it: the product is made then.
+        let blocks = step.reads.iter().filter_map(|v| products.remove(&root(*v))).flat_map(|product| &product.reads);
+        for value in step.reads.iter().chain(blocks).map(|v| root(*v)) {
             lifetimes.entry(value).and_modify(|(_, last)| *last = number);
+        }
+        if let (false, [made]) = (step.is_kernel, &step.makes[..]) {
+            products.insert(root(*made), step);
         }
     }
     for (number, value) in returned.iter().enumerate() {
-        lifetimes.entry(root(*value)).and_modify(|(_, last)| *last = steps.len() + number);
+        lifetimes.entry(root(*value)).and_modify(|(_, last)| *last = steps.len() + 1 + number);
     }
-    let mut change = vec![0_i64; steps.len() + returned.len() + 1];
+    let mut change = vec![0_i64; steps.len() + returned.len() + 2];
     let mut total_bytes = 0;
     for (value, (first, last)) in lifetimes {
         let bytes = assumption.bytes(&shapes, value).next_multiple_of(ALIGN);

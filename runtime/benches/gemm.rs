@@ -68,7 +68,7 @@ fn shape(cpu: &Cpu, size: Size) {
             out: Matrix { start: out_start, row: n, column: 1 },
             bias: std::ptr::null(),
             batch: &[[0; 3]],
-            rows_done: None,
+            finished: None,
         };
         // SAFETY: every matrix has the size that its strides claim.
         unsafe { product(cpu, &job) };

@@ -52,7 +52,7 @@ fn rate(cpu: &Cpu, size: Size, (lhs_transposed, rhs_transposed): (bool, bool)) -
         out: matrix(out.as_mut_ptr(), m, n, false),
         bias: std::ptr::null(),
         batch: &[[0; 3]],
-        rows_done: None,
+        finished: None,
     };
     let mut times = Vec::new();
     let start = Instant::now();

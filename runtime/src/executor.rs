@@ -6,6 +6,7 @@
 //! break the program; one that uses the addresses vouches for itself.
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::cpu::Cpu;
 use crate::cpu::operand::Operand;
@@ -52,11 +53,30 @@ pub struct Invocation<'a> {
     pub values: &'a [i64],
     /// Memory of the arguments, checked against the operation's sizes and strides.
     pub operands: &'a [Operand],
-    /// What is to be called with (batch index, first row, number of rows) for blocks of finished
-    /// rows that together make up the result, each once, from any thread of the pool.
-    pub rows_done: Option<&'a (dyn Fn(usize, usize, usize) + Sync)>,
+    /// What is to be told of the result's parts when they are finished.
+    pub finished: Option<Finished<'a>>,
     /// Threads and memory.
     pub cpu: &'a Cpu,
+}
+
+/// What follows on finished parts of a result.
+#[derive(Clone, Copy)]
+pub struct Finished<'a> {
+    /// To be called with blocks that together make up the result, each once, from any thread of the pool.
+    pub run: &'a (dyn Fn(Block) + Sync),
+    /// Whether blocks must have whole rows.
+    pub whole_rows: bool,
+}
+
+/// Part of a batch of matrices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Which matrix.
+    pub batch: usize,
+    /// Its rows.
+    pub rows: Range<usize>,
+    /// Its columns.
+    pub columns: Range<usize>,
 }
 
 /// Why a call cannot be prepared.

@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use thunder_tensor::DType;
 
+use crate::executor::Block;
 use crate::program::{DimError, DimId, Program, Root};
 
 pub use arena::MemoryStatistics;
@@ -104,16 +105,36 @@ pub(crate) struct Split {
     pub advance: Vec<usize>,
 }
 
-/// An epilogue with its strides in bytes.
+/// An epilogue with its sizes.
 #[derive(Clone, Debug)]
 pub(crate) struct PlannedEpilogue {
     pub kernel: usize,
-    /// Argument of the call, bytes per row, bytes per unit of each batch dimension.
-    pub args: Vec<(usize, usize, Vec<usize>)>,
+    /// Arguments of the call.
+    pub args: Vec<usize>,
     pub numbers: Range<usize>,
+    /// Entries of its numbers that say where a block starts, and how long it is.
+    pub start: usize,
+    pub length: usize,
+    /// Sizes of each product.
     pub rows: usize,
-    /// Extents of the batch dimensions.
-    pub batch: Vec<usize>,
+    pub columns: usize,
+    /// Whether the kernel counts elements, not rows.
+    pub elements: bool,
+}
+
+impl PlannedEpilogue {
+    /// The ranges, as start and length, of what the kernel counts in a block.
+    pub(crate) fn ranges(&self, block: &Block) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let first = block.batch * self.rows + block.rows.start;
+        let (step, mut length, mut count) = (self.columns, block.columns.len(), block.rows.len());
+        let mut start = first * self.columns + block.columns.start;
+        if !self.elements {
+            (start, length, count) = (first, count, 1);
+        } else if length == self.columns {
+            (length, count) = (length * count, 1);
+        }
+        (0..count).map(move |i| (start + i * step, length))
+    }
 }
 
 /// A launch with its pointers in `slots` and its numbers in `numbers`.

@@ -15,8 +15,8 @@ use thunder_tensor::DType;
 pub use dims::DimError;
 pub use dims::{DimExpr, DimId, Dims};
 pub use library::{
-    Attention, AttentionStrides, BatchDim, Epilogue, EpilogueArg, LibraryOp, MaskStrides, Matmul, MatrixStrides,
-    UpdateSlice,
+    Attention, AttentionBackward, AttentionStrides, BatchDim, Convolution, ConvolutionAxis, Epilogue, LibraryOp,
+    MaskStrides, Matmul, MatrixStrides, UpdateSlice,
 };
 pub(crate) use validate::MAX_ARGS;
 pub use validate::ProgramError;

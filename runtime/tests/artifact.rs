@@ -8,8 +8,7 @@ use proptest::prelude::*;
 use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
 use thunder_runtime::program::{
     Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue,
-    EpilogueArg, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step,
-    Symbol,
+    KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step, Symbol,
 };
 use thunder_tensor::DType;
 
@@ -35,9 +34,11 @@ fn program() -> Program {
         bias: false,
         epilogue: Some(Epilogue {
             kernel: KernelId(0),
-            args: vec![EpilogueArg { arg: 2, row: Some(eight), batch: vec![None] }],
+            args: vec![2],
             dims: vec![n, eight],
-            rows: 0,
+            start: 0,
+            length: 1,
+            elements: true,
         }),
     };
     let strides = AttentionStrides { batch: area, head: area, position: eight };

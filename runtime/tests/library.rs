@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "library/convolution.rs"]
+mod convolution;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -10,8 +13,8 @@ use pulp::Arch;
 use thunder_runtime::artifact::{Artifact, Bytes, Target};
 use thunder_runtime::cpu::Cpu;
 use thunder_runtime::program::{
-    Arg, Attention, AttentionStrides, BatchDim, Call, DimId, LibraryOp, MaskStrides, Matmul, MatrixStrides, Port,
-    Program, Root, Step,
+    Arg, Attention, AttentionBackward, AttentionStrides, BatchDim, Call, DimId, LibraryOp, MaskStrides, Matmul,
+    MatrixStrides, Port, Program, Root, Step,
 };
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, Tensor};
@@ -51,8 +54,8 @@ impl Builder {
         Root::Input(self.0.inputs.len() as u32 - 1)
     }
 
-    fn output(&mut self, dtype: DType, elements: usize) -> Root {
-        let port = self.port("out", dtype, &[elements]);
+    fn output(&mut self, name: &str, dtype: DType, elements: usize) -> Root {
+        let port = self.port(name, dtype, &[elements]);
         self.0.outputs.push(port);
         Root::Output(self.0.outputs.len() as u32 - 1)
     }
@@ -172,7 +175,7 @@ fn check_matmul(case: &MatmulCase) {
             args.push(Arg::read(b.input("bias", case.dtype, n)));
             given.push(inputs[2].clone());
         }
-        args.push(Arg::write(b.output(case.dtype, out.2)));
+        args.push(Arg::write(b.output("out", case.dtype, out.2)));
         b.0.steps.push(Step::Call(Call { op: LibraryOp::Matmul(op), args }));
         let session = b.session(&weights, options(case.threads, arch));
         let got: Vec<f64> = session.run(&given).unwrap()[0].to_vec();
@@ -308,6 +311,10 @@ fn check_attention(case: &AttentionCase) {
     }
     let values: Vec<Vec<f64>> = inputs.iter().map(Tensor::to_vec).collect();
     let mut expected = vec![(0.0, 0.0); elements[3]];
+    let d_out = random(4, DType::F32, elements[3]);
+    let d_values: Vec<f64> = d_out.to_vec();
+    let mut gradients = [vec![0.0; elements[0]], vec![0.0; elements[1]], vec![0.0; elements[2]]];
+    let mut gradient_tolerance = 0.0_f64;
     for b in 0..batch {
         for h in 0..heads {
             for i in 0..queries {
@@ -339,6 +346,26 @@ fn check_attention(case: &AttentionCase) {
                     let value = |j| values[2][at(2, h / group, j) + d];
                     let mean = (0..keys).map(|j| (scores[j] - maximum).exp() / sum * value(j)).sum();
                     expected[at(3, h, i) + d] = (mean, 3e-6 + rounding);
+                }
+                gradient_tolerance = gradient_tolerance.max(3e-5 + 30.0 * rounding);
+                let weights: Vec<f64> = scores.iter().map(|score| (score - maximum).exp() / sum).collect();
+                let d_weights: Vec<f64> = (0..keys)
+                    .map(|j| {
+                        let v = at(2, h / group, j);
+                        (0..value_width).map(|d| d_values[at(3, h, i) + d] * values[2][v + d]).sum()
+                    })
+                    .collect();
+                let inner: f64 = weights.iter().zip(&d_weights).map(|(w, d)| w * d).sum();
+                for j in 0..keys {
+                    let d_score = 0.3 * weights[j] * (d_weights[j] - inner);
+                    let (q, k, v) = (at(0, h, i), at(1, h / group, j), at(2, h / group, j));
+                    for d in 0..width {
+                        gradients[0][q + d] += d_score * values[1][k + d];
+                        gradients[1][k + d] += d_score * values[0][q + d];
+                    }
+                    for d in 0..value_width {
+                        gradients[2][v + d] += weights[j] * d_values[at(3, h, i) + d];
+                    }
                 }
             }
         }
@@ -373,10 +400,25 @@ fn check_attention(case: &AttentionCase) {
         };
         let mut args: Vec<Arg> =
             (0..inputs.len()).map(|i| Arg::read(b.input(&i.to_string(), DType::F32, inputs[i].len()))).collect();
-        args.push(Arg::write(b.output(DType::F32, elements[3])));
+        let backward =
+            AttentionBackward { forward: op.clone(), d_q: s(&mut b, 0), d_k: s(&mut b, 1), d_v: s(&mut b, 2) };
+        let mut backward_args = args.clone();
+        args.push(Arg::write(b.output("out", DType::F32, elements[3])));
         b.0.steps.push(Step::Call(Call { op: LibraryOp::Attention(op), args }));
+        backward_args.push(Arg::read(b.input("d_out", DType::F32, elements[3])));
+        for (name, elements) in ["d_q", "d_k", "d_v"].into_iter().zip(elements) {
+            backward_args.push(Arg::write(b.output(name, DType::F32, elements)));
+        }
+        b.0.steps.push(Step::Call(Call { op: LibraryOp::AttentionBackward(backward), args: backward_args }));
         let session = b.session(&BTreeMap::new(), options(case.threads, arch));
-        let got: Vec<f64> = session.run(&inputs).unwrap()[0].to_vec();
+        let outputs = session.run(&[&inputs[..], std::slice::from_ref(&d_out)].concat()).unwrap();
+        for (name, (got, expected)) in ["d_q", "d_k", "d_v"].iter().zip(outputs[1..].iter().zip(&gradients)) {
+            for (at, (got, expected)) in got.to_vec::<f64>().iter().zip(expected).enumerate() {
+                let is_close = (got - expected).abs() <= gradient_tolerance;
+                assert!(is_close, "{case:?} {arch:?}: {got} instead of {expected} at {at} of {name}");
+            }
+        }
+        let got: Vec<f64> = outputs[0].to_vec();
         for (at, (got, (expected, tolerance))) in got.iter().zip(&expected).enumerate() {
             assert!((got - expected).abs() <= *tolerance, "{case:?} {arch:?}: {got} instead of {expected} at {at}");
         }
@@ -452,7 +494,7 @@ fn attention_keeps_nan_in_its_row() {
         mask: None,
     };
     let mut args: Vec<Arg> = ["q", "k", "v"].map(|name| Arg::read(b.input(name, DType::F32, 8))).into();
-    args.push(Arg::write(b.output(DType::F32, 8)));
+    args.push(Arg::write(b.output("out", DType::F32, 8)));
     b.0.steps.push(Step::Call(Call { op: LibraryOp::Attention(op), args }));
     let session = b.session(&BTreeMap::new(), Options::with_threads(1));
     let mut q = vec![1.0_f32; 8];

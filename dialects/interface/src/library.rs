@@ -44,9 +44,44 @@ pub enum LibraryCall<'c> {
         /// The dimension.
         axis: usize,
     },
+    /// The gradients of an attention's queries, keys and values: the op's results, in this order.
+    AttentionBackward {
+        /// The gradient of the attention's result.
+        d_out: Value<'c>,
+        /// The queries, as for `Attention`, like what follows.
+        q: Value<'c>,
+        /// The keys.
+        k: Value<'c>,
+        /// The values.
+        v: Value<'c>,
+        /// What is added to the scores.
+        mask: Option<Value<'c>>,
+        /// Whether query `i` sees only keys up to `i`.
+        causal: bool,
+        /// The factor of the scores.
+        scale: f64,
+    },
+    /// `weight[features, channels / groups, window...]` moved over `x[batch, channels, space...]`, one to three
+    /// dimensions of space.
+    Convolution {
+        /// What it moves over.
+        x: Value<'c>,
+        /// What moves.
+        weight: Value<'c>,
+        /// Added to each feature.
+        bias: Option<Value<'c>>,
+        /// The steps between positions, for each dimension of space.
+        stride: Vec<i64>,
+        /// Zeros before the first element.
+        low: Vec<i64>,
+        /// The steps between elements of the window.
+        dilation: Vec<i64>,
+        /// Into how many groups channels and features are divided.
+        groups: i64,
+    },
 }
 
-/// Says that an op is a library's computation; its first result is the call's.
+/// Says that an op is a library's computation; its results are the call's.
 pub trait Library {
     /// The computation, or `None` where these attributes or types have no such form.
     fn library<'b>(&'b self) -> Option<LibraryCall<'b>>;

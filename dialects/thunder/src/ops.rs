@@ -38,7 +38,7 @@ thunder_interface::ops! {
     normalize: LayerNorm, RmsNorm, GroupNorm, BatchNorm;
     convolution: Convolution;
     pool: MaxPool, AvgPool;
-    attention: Sdpa;
+    attention: Sdpa, SdpaBackward;
 }
 
 /// `arith.constant`, of which materialization needs no more than the name.

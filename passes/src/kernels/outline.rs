@@ -167,6 +167,8 @@ pub struct Step<'c> {
     pub reads: Vec<Value<'c>>,
     /// Those that it makes.
     pub makes: Vec<Value<'c>>,
+    /// Whether it is a kernel; else it is a library's.
+    pub is_kernel: bool,
 }
 
 /// The kernels and other computations that a function would be cut into, in order.
@@ -179,12 +181,12 @@ pub fn steps<'c>(function: Operation<'c>, shapes: &Shapes<'c>) -> Result<Vec<Ste
         .filter_map(|unit| match unit {
             Unit::Group(group) => {
                 let border = Border::of(&group, &copies);
-                Some(Step { reads: border.inputs, makes: border.outputs })
+                Some(Step { reads: border.inputs, makes: border.outputs, is_kernel: true })
             }
             Unit::Op(op) => {
                 let is_view = op.results().all(|v| layout(v, shapes).is_some_and(|(root, _)| root != v));
                 let is_free = op.has_trait("constant_like") || op.results().all(|v| v.ty().as_tensor().is_none());
-                let step = || Step { reads: op.operands().collect(), makes: op.results().collect() };
+                let step = || Step { reads: op.operands().collect(), makes: op.results().collect(), is_kernel: false };
                 (!is_free && (!is_view || <dyn Strided>::of(op).is_none())).then(step)
             }
         })

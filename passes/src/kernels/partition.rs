@@ -137,11 +137,29 @@ impl<'c> Partitioner<'_, 'c> {
             if self.roles[*index] != Role::Stays {
                 return false;
             }
-            let sees_through = <dyn Library>::of(user).is_some_and(|library| library.takes_views())
-                || <dyn Strided>::of(user).is_some_and(|_| self.is_alias(user));
+            let sees_through =
+                self.takes_view(user, op.result(0)) || <dyn Strided>::of(user).is_some_and(|_| self.is_alias(user));
             let takes_views = sees_through && <dyn Strided>::of(op).is_some();
             !(takes_views && layout(op.result(0), self.shapes).is_some())
         })
+    }
+
+    /// Whether a library's op takes an operand as the view that it is: attention wants contiguous vectors, a
+    /// convolution contiguous tensors.
+    fn takes_view(&self, user: Operation<'c>, value: Value<'c>) -> bool {
+        let library = <dyn Library>::of(user);
+        let (Some(call), Some((_, view))) = (library.as_ref().and_then(|l| l.library()), layout(value, self.shapes))
+        else {
+            return false;
+        };
+        let mask = match call {
+            LibraryCall::Matmul { .. } => return true,
+            LibraryCall::UpdateSlice { .. } => return library.is_some_and(|library| library.takes_views()),
+            LibraryCall::Convolution { .. } => return view.is_dense(),
+            LibraryCall::Attention { mask, .. } | LibraryCall::AttentionBackward { mask, .. } => mask,
+        };
+        let is_one = |dim: Option<&Dim>| dim == Some(&Dim::Known(1));
+        mask == Some(value) || is_one(view.strides.last()) || is_one(view.sizes.last())
     }
 
     /// The ops that `op` needs repeated in its own kernel, each after what it uses.
@@ -305,7 +323,8 @@ pub fn absorbed_permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Optio
     let strided = <dyn Strided>::of(op)?;
     let source = op.operand(0);
     let library = source.defining_op().and_then(<dyn Library>::of)?;
-    let is_attention = matches!(library.library(), Some(LibraryCall::Attention { .. }));
+    let is_attention =
+        matches!(library.library(), Some(LibraryCall::Attention { .. } | LibraryCall::AttentionBackward { .. }));
     if !is_attention || source.uses().len() != 1 {
         return None;
     }

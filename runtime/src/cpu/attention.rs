@@ -5,6 +5,10 @@
 //! register tile once and shared by the blocks of queries of one task. Rows without any finite score
 //! give zeros. A NaN in a query, key or mask gives a row of NaN, as everywhere else.
 
+mod backward;
+
+pub use backward::{Backward, backward};
+
 use std::cell::Cell;
 
 use pulp::{Simd, WithSimd};
@@ -168,13 +172,7 @@ impl Task<'_> {
         let (k, v) = (at(a.k, kv_head), at(a.v, kv_head));
         let transposed = Matrix { row: 1, column: k.row, ..k };
         // No query of this task sees keys from here on.
-        let seen = match a.causal {
-            Some(shift) => {
-                let end = (self.queries.1 as i64).saturating_add(shift);
-                end.clamp(0, a.keys as i64) as usize
-            }
-            None => a.keys,
-        };
+        let seen = a.seen(self.queries.1);
         // SAFETY: keys and values are readable, and the parts have room for their packed forms.
         unsafe {
             pack_panels(simd, (a.width, seen), (0, seen), transposed, parts.keys);
@@ -222,10 +220,10 @@ impl Task<'_> {
                     bias: std::ptr::null(),
                     accumulate: false,
                 };
-                multiply(simd, (rows, a.width), q, (parts.keys, seen, (key, keys)), scores);
+                multiply(simd, (rows, a.width), q, (parts.keys, (a.width, seen), (key, keys)), scores);
                 for i in 0..rows {
                     let scores = std::slice::from_raw_parts_mut(parts.scores.add(i * KEYS), keys);
-                    self.mask_row(scores, row + i, key);
+                    a.mask_row((self.batch, self.head), scores, row + i, key);
                     let update = softmax_row(simd, scores, maxima[i]);
                     (maxima[i], rescale[i]) = (update.maximum, update.rescale);
                     sums[i] = sums[i] * update.rescale + update.sum;
@@ -246,7 +244,7 @@ impl Task<'_> {
                     bias: std::ptr::null(),
                     accumulate: key > 0,
                 };
-                let whole = (values.cast_const(), a.value_width, (0, a.value_width));
+                let whole = (values.cast_const(), (keys, a.value_width), (0, a.value_width));
                 multiply(simd, (rows, keys), probabilities, whole, out);
             }
             key += KEYS;
@@ -262,16 +260,25 @@ impl Task<'_> {
             }
         }
     }
+}
+
+impl Attention {
+    /// How many keys the queries before `end` see.
+    fn seen(&self, end: usize) -> usize {
+        match self.causal {
+            Some(shift) => (end as i64).saturating_add(shift).clamp(0, self.keys as i64) as usize,
+            None => self.keys,
+        }
+    }
 
     /// Applies scale, mask and causality to the scores of query `row` for keys from `key` on.
     #[inline(always)]
-    unsafe fn mask_row(&self, scores: &mut [f32], row: usize, key: usize) {
-        let a = self.attention;
+    unsafe fn mask_row(&self, (batch, head): (usize, usize), scores: &mut [f32], row: usize, key: usize) {
         for score in scores.iter_mut() {
-            *score *= a.scale;
+            *score *= self.scale;
         }
-        if let Some(Mask { start, strides }) = a.mask {
-            let offset = self.batch * strides[0] + self.head * strides[1] + row * strides[2];
+        if let Some(Mask { start, strides }) = self.mask {
+            let offset = batch * strides[0] + head * strides[1] + row * strides[2];
             let start = start.wrapping_add(offset + key * strides[3]);
             if strides[3] == 1 {
                 // SAFETY: the caller's promise about the mask.
@@ -286,7 +293,7 @@ impl Task<'_> {
                 }
             }
         }
-        if let Some(shift) = a.causal {
+        if let Some(shift) = self.causal {
             let visible = (row as i64).saturating_add(shift).saturating_add(1) - key as i64;
             let visible = visible.clamp(0, scores.len() as i64) as usize;
             scores[visible..].fill(f32::NEG_INFINITY);
@@ -294,13 +301,13 @@ impl Task<'_> {
     }
 }
 
-/// `out = lhs * panels`, for columns of a packed matrix of at most [`KC`] rows.
+/// `out = lhs * panels`, for columns of the first `depth` rows of a packed `k x n` matrix.
 #[inline(always)]
 unsafe fn multiply<S: Simd>(
     simd: S,
     (rows, depth): (usize, usize),
     lhs: Rows<f32>,
-    (panels, n, (first, columns)): (*const f32, usize, (usize, usize)),
+    (panels, (k, n), (first, columns)): (*const f32, (usize, usize), (usize, usize)),
     out: Destination<f32>,
 ) {
     let (lanes, height) = (lanes::<f32, S>(), max_rows::<S>());
@@ -315,7 +322,7 @@ unsafe fn multiply<S: Simd>(
             let start = first + column;
             let stride = if start + width <= padded { width } else { padded - start };
             let wide = width.min(columns - column);
-            let from = panels.wrapping_add(done * padded + start * deep);
+            let from = panels.wrapping_add(done * padded + start * KC.min(k - done));
             let panel = Panel { start: from, row: stride, ahead: (std::ptr::null(), 0) };
             let mut row = 0;
             for left in (1..=rows.div_ceil(height)).rev() {
@@ -326,7 +333,7 @@ unsafe fn multiply<S: Simd>(
                     accumulate: out.accumulate || done > 0,
                     ..out
                 };
-                let from = Rows { start: lhs.start.wrapping_add(row * lhs.row + done), ..lhs };
+                let from = Rows { start: lhs.start.wrapping_add(row * lhs.row + done * lhs.column), ..lhs };
                 // SAFETY: rows, columns and depth lie within the operands.
                 unsafe { tile(simd, (tall, wide.div_ceil(lanes), deep), from, panel, to) };
                 row += tall;

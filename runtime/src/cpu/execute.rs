@@ -9,7 +9,7 @@ use super::Cpu;
 use super::code::{Code, Kernel};
 use super::operand::Operand;
 use super::scratch::Reserve;
-use crate::executor::{Invocation, Prepared};
+use crate::executor::{Block, Finished, Invocation, Prepared};
 use crate::plan::{Base, MAX_PTRS, Piece, Plan, PlannedEpilogue, PlannedLaunch, PlannedStep, Shape, Split};
 use crate::program::{Program, Step};
 
@@ -173,30 +173,28 @@ impl Machine {
         }
         let operands = &operands[..ptrs.len()];
         let (values, cpu) = (plan.values.as_slice(), &*self.cpu);
-        let invocation = |rows_done| Invocation { op: &call.op, values, operands, rows_done, cpu };
+        let invocation = |finished| Invocation { op: &call.op, values, operands, finished, cpu };
         let Some(epilogue) = epilogue else { return prepared.run(&invocation(None)) };
         let kernel = self.kernels[epilogue.kernel];
         let numbers = &plan.numbers[epilogue.numbers.clone()];
-        prepared.run(&invocation(Some(&|batch, start, length| {
-            let mut index = [0; 8];
-            let mut rest = batch;
-            for (index, &extent) in index.iter_mut().zip(&epilogue.batch).rev() {
-                (*index, rest) = (rest % extent, rest / extent);
-            }
-            let mut shifted = [const { MaybeUninit::<*mut u8>::uninit() }; MAX_PTRS];
-            for (to, (arg, row, strides)) in shifted.iter_mut().zip(&epilogue.args) {
-                let batch: usize = index.iter().zip(strides).map(|(i, stride)| i * stride).sum();
-                to.write(operands[*arg].start().wrapping_add(start * row + batch));
+        let run = |block: Block| {
+            let mut pointers = [const { MaybeUninit::<*mut u8>::uninit() }; MAX_PTRS];
+            for (to, &arg) in pointers.iter_mut().zip(&epilogue.args) {
+                to.write(operands[arg].start());
             }
             let mut own = [const { MaybeUninit::<i64>::uninit() }; MAX_PTRS];
             for (to, &number) in own.iter_mut().zip(numbers) {
                 to.write(number);
             }
-            own[epilogue.rows].write(length as i64);
-            // SAFETY: the epilogue's contract: blocks of rows are independent. The first entries
-            // of both arrays, as many as the kernel has, were written above.
-            unsafe { kernel(shifted.as_ptr().cast(), own.as_ptr().cast()) };
-        })));
+            for (start, length) in epilogue.ranges(&block) {
+                own[epilogue.start].write(start as i64);
+                own[epilogue.length].write(length as i64);
+                // SAFETY: the epilogue's contract: blocks are independent. The first entries of both
+                // arrays, as many as the kernel has, were written above.
+                unsafe { kernel(pointers.as_ptr().cast(), own.as_ptr().cast()) };
+            }
+        };
+        prepared.run(&invocation(Some(Finished { run: &run, whole_rows: !epilogue.elements })));
     }
 
     unsafe fn copy(&self, from: *mut u8, to: *mut u8, bytes: usize) {

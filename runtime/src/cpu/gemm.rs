@@ -19,6 +19,7 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::Cpu;
 use super::scratch::Aligned;
+use crate::executor::{Block, Finished};
 use pack::{LHS_ROW, pack_panels, pack_rows};
 use tile::{Destination, Panel, Rows, lanes, max_rows, max_vectors};
 
@@ -98,9 +99,6 @@ pub struct Size {
     pub k: usize,
 }
 
-/// Runs on finished rows `[start, start + length)` of the product at a batch index.
-pub type RowsDone<'a> = &'a (dyn Fn(usize, usize, usize) + Sync);
-
 /// A batch of products `out[b] = lhs[b] * rhs[b] + bias`.
 pub struct Product<'a, T> {
     /// Sizes of each product.
@@ -115,8 +113,8 @@ pub struct Product<'a, T> {
     pub bias: *const T,
     /// Elements from the first product's lhs, rhs and out to those of each product.
     pub batch: &'a [[usize; 3]],
-    /// What to do with finished rows.
-    pub rows_done: Option<RowsDone<'a>>,
+    /// What to do with finished parts.
+    pub finished: Option<Finished<'a>>,
 }
 
 // SAFETY: addresses and a shared closure; `product` demands what is needed to use them.
@@ -264,7 +262,8 @@ pub unsafe fn product<T: Real>(cpu: &Cpu, product: &Product<'_, T>) {
         }
     };
     let grid = Grid::new(product.size, batch, cpu.pool.threads());
-    let pending: Vec<AtomicU32> = if product.rows_done.is_some() && grid.column_blocks > 1 {
+    let whole_rows = product.finished.is_some_and(|finished| finished.whole_rows);
+    let pending: Vec<AtomicU32> = if whole_rows && grid.column_blocks > 1 {
         let count = grid.column_blocks as u32;
         (0..batch * grid.row_blocks).map(|_| AtomicU32::new(count)).collect()
     } else {
@@ -276,20 +275,22 @@ pub unsafe fn product<T: Real>(cpu: &Cpu, product: &Product<'_, T>) {
         let (b, row_block) = (rest / grid.row_blocks, rest % grid.row_blocks);
         let (row, column) = (row_block * grid.rows, column_block * grid.columns);
         let rows = (row, m.min(row + grid.rows));
+        let columns = (column, n.min(column + grid.columns));
         cpu.arch.dispatch(Task {
             product,
             offsets: product.batch[b],
             panels: if panels.start.is_null() { None } else { Some(panels.at(0, b * stride.unwrap_or(0)).start) },
             rows,
-            columns: (column, n.min(column + grid.columns)),
+            columns,
         });
-        let Some(rows_done) = product.rows_done else { return };
-        let finished = match pending.get(rest) {
+        let Some(finished) = product.finished else { return };
+        let is_last = match pending.get(rest) {
             Some(pending) => pending.fetch_sub(1, Ordering::AcqRel) == 1,
             None => true,
         };
-        if finished {
-            rows_done(b, rows.0, rows.1 - rows.0);
+        if is_last {
+            let columns = if whole_rows { 0..n } else { columns.0..columns.1 };
+            (finished.run)(Block { batch: b, rows: rows.0..rows.1, columns });
         }
     });
 }

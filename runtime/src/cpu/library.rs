@@ -1,15 +1,16 @@
-//! The executor for this processor: matrix products and attention.
+//! The executor for this processor: matrix products, convolutions and attention.
 
 use thunder_tensor::DType;
 use thunder_tensor::half::{bf16, f16};
 
 use super::attention::{self, Mask, Strides};
-use super::gemm::{self, Matrix, PackedRhs, Product, Real, Rhs, RowsDone, Size};
+use super::convolution::{self, Axis};
+use super::gemm::{self, Matrix, PackedRhs, Product, Real, Rhs, Size};
 use super::operand::Operand;
 use super::{Cpu, narrow, update_slice};
-use crate::executor::{Executor, ExecutorError, Invocation, Prepared, Site};
+use crate::executor::{Executor, ExecutorError, Finished, Invocation, Prepared, Site};
 use crate::plan::fits_memory;
-use crate::program::{Attention, AttentionStrides, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
+use crate::program::{Attention, AttentionStrides, Convolution, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
 
 /// Claims every library operation, on the processor's vector units and the session's threads.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +28,8 @@ impl Executor for CpuLibrary {
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>, ExecutorError> {
         Ok(match site.op {
             LibraryOp::Matmul(op) => Box::new(PreparedMatmul { packed: pack(op, site)? }),
-            LibraryOp::Attention(_) => Box::new(PreparedAttention),
+            LibraryOp::Attention(_) | LibraryOp::AttentionBackward(_) => Box::new(PreparedAttention),
+            LibraryOp::Convolution(_) => Box::new(PreparedConvolution),
             LibraryOp::UpdateSlice(_) => Box::new(PreparedUpdate),
         })
     }
@@ -58,6 +60,7 @@ impl Prepared for PreparedUpdate {
         unsafe { update_slice::update(invocation.cpu, [operands[0], operands[1], operands[2]], op.start, &sizes) };
     }
 }
+struct PreparedConvolution;
 
 /// The weights in the kernels' layout, if the right-hand side is the same in every run. Half precision
 /// is packed as single.
@@ -126,7 +129,7 @@ impl Prepared for PreparedMatmul {
             rhs: (operands[1], strides(op.rhs)),
             out: (operands[2 + usize::from(op.bias)], strides(op.out)),
             bias: op.bias.then(|| operands[2]),
-            rows_done: invocation.rows_done,
+            finished: invocation.finished,
         };
         let (single, double) = match &self.packed {
             Packed::No => (None, None),
@@ -157,7 +160,7 @@ pub(super) struct MatmulCall<'a> {
     pub rhs: (Operand, (usize, usize)),
     pub out: (Operand, (usize, usize)),
     pub bias: Option<Operand>,
-    pub rows_done: Option<RowsDone<'a>>,
+    pub finished: Option<Finished<'a>>,
 }
 
 unsafe fn direct<T: Real>(cpu: &Cpu, call: &MatmulCall<'_>, packed: Option<&PackedRhs<T>>) {
@@ -173,7 +176,7 @@ unsafe fn direct<T: Real>(cpu: &Cpu, call: &MatmulCall<'_>, packed: Option<&Pack
         out: matrix(call.out),
         bias: call.bias.map_or(std::ptr::null(), |bias| bias.start().cast()),
         batch: &call.batch,
-        rows_done: call.rows_done,
+        finished: call.finished,
     };
     // SAFETY: the caller's promise.
     unsafe { gemm::product(cpu, &product) };
@@ -197,35 +200,100 @@ fn batch_offsets(op: &Matmul, v: Sizes<'_>) -> Vec<[usize; 3]> {
 
 impl Prepared for PreparedAttention {
     fn run(&self, invocation: &Invocation<'_>) {
-        let LibraryOp::Attention(op) = invocation.op else {
-            unreachable!("a prepared attention is invoked with its own operation")
-        };
         let v = Sizes(invocation.values);
-        let at = |i: usize| invocation.operands[i].start().cast::<f32>();
-        let strides =
-            |s: AttentionStrides| Strides { batch: v.get(s.batch), head: v.get(s.head), position: v.get(s.position) };
-        let Attention { batch, heads, kv_heads, queries, keys, width, value_width, .. } = *op;
-        let call = attention::Attention {
-            batch: v.get(batch),
-            heads: v.get(heads),
-            kv_heads: v.get(kv_heads),
-            queries: v.get(queries),
-            keys: v.get(keys),
-            width: v.get(width),
-            value_width: v.get(value_width),
-            q: (at(0), strides(op.q)),
-            k: (at(1), strides(op.k)),
-            v: (at(2), strides(op.v)),
-            out: (at(3 + usize::from(op.mask.is_some())), strides(op.out)),
-            scale: op.scale,
-            causal: op.causal.map(|dim| invocation.values[dim.0 as usize]),
-            mask: op
-                .mask
-                .map(|m| Mask { start: at(3), strides: [m.batch, m.head, m.query, m.key].map(|dim| v.get(dim)) }),
+        let gradient = |results_after: usize, s: AttentionStrides| {
+            let operand = invocation.operands[invocation.operands.len() - results_after];
+            (operand.start().cast::<f32>(), v.strides(s))
         };
         // SAFETY: the invocation's operands are checked against the operation's sizes and strides,
-        // and the result overlaps no operand.
-        unsafe { attention::attention(invocation.cpu, &call) };
+        // and the results overlap no operand.
+        unsafe {
+            match invocation.op {
+                LibraryOp::Attention(op) => attention::attention(invocation.cpu, &forward(op, invocation)),
+                LibraryOp::AttentionBackward(op) => {
+                    let call = attention::Backward {
+                        forward: forward(&op.forward, invocation),
+                        d_q: gradient(3, op.d_q),
+                        d_k: gradient(2, op.d_k),
+                        d_v: gradient(1, op.d_v),
+                    };
+                    attention::backward(invocation.cpu, &call);
+                }
+                _ => unreachable!("a prepared attention is invoked with its own operation"),
+            }
+        }
+    }
+}
+
+impl Prepared for PreparedConvolution {
+    fn run(&self, invocation: &Invocation<'_>) {
+        let LibraryOp::Convolution(op) = invocation.op else {
+            unreachable!("a prepared convolution is invoked with its own operation")
+        };
+        // SAFETY: the invocation's operands are checked against the operation's sizes, and the result
+        // overlaps no operand.
+        unsafe {
+            match op.dtype {
+                DType::F32 => convolve::<f32>(op, invocation),
+                DType::F64 => convolve::<f64>(op, invocation),
+                DType::F16 => convolve::<f16>(op, invocation),
+                DType::BF16 => convolve::<bf16>(op, invocation),
+                _ => unreachable!("a valid program convolves floats"),
+            }
+        }
+    }
+}
+
+unsafe fn convolve<T: convolution::Element>(op: &Convolution, invocation: &Invocation<'_>) {
+    let v = Sizes(invocation.values);
+    let at = |i: usize| invocation.operands[i].start().cast::<T>();
+    let mut axes = [Axis::ONE; 3];
+    let first = axes.len() - op.axes.len();
+    for (to, axis) in axes[first..].iter_mut().zip(&op.axes) {
+        *to = Axis {
+            extent: v.get(axis.extent),
+            positions: v.get(axis.positions),
+            window: v.get(axis.window),
+            stride: v.get(axis.stride).max(1),
+            low: v.get(axis.low),
+            dilation: v.get(axis.dilation),
+        };
+    }
+    let call = convolution::Convolution {
+        batch: v.get(op.batch),
+        groups: v.get(op.groups),
+        channels: v.get(op.channels),
+        features: v.get(op.features),
+        axes,
+        x: at(0),
+        weight: at(1),
+        bias: if op.bias { at(2) } else { std::ptr::null() },
+        out: at(2 + usize::from(op.bias)),
+    };
+    // SAFETY: the caller's promise.
+    unsafe { convolution::convolution(invocation.cpu, &call) };
+}
+
+/// The sizes and operands of an attention; `out` is the argument after them.
+fn forward(op: &Attention, invocation: &Invocation<'_>) -> attention::Attention {
+    let v = Sizes(invocation.values);
+    let at = |i: usize| invocation.operands[i].start().cast::<f32>();
+    let Attention { batch, heads, kv_heads, queries, keys, width, value_width, .. } = *op;
+    attention::Attention {
+        batch: v.get(batch),
+        heads: v.get(heads),
+        kv_heads: v.get(kv_heads),
+        queries: v.get(queries),
+        keys: v.get(keys),
+        width: v.get(width),
+        value_width: v.get(value_width),
+        q: (at(0), v.strides(op.q)),
+        k: (at(1), v.strides(op.k)),
+        v: (at(2), v.strides(op.v)),
+        out: (at(3 + usize::from(op.mask.is_some())), v.strides(op.out)),
+        scale: op.scale,
+        causal: op.causal.map(|dim| invocation.values[dim.0 as usize]),
+        mask: op.mask.map(|m| Mask { start: at(3), strides: [m.batch, m.head, m.query, m.key].map(|dim| v.get(dim)) }),
     }
 }
 
@@ -236,5 +304,9 @@ impl Sizes<'_> {
     /// A size or stride, which planning has found not to be negative.
     fn get(self, dim: DimId) -> usize {
         self.0[dim.0 as usize] as usize
+    }
+
+    fn strides(self, s: AttentionStrides) -> Strides {
+        Strides { batch: self.get(s.batch), head: self.get(s.head), position: self.get(s.position) }
     }
 }

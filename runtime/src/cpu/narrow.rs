@@ -5,6 +5,7 @@ use thunder_tensor::half::{bf16, f16};
 use super::Cpu;
 use super::gemm::{self, Matrix, PackedRhs, Product, Rhs, Size};
 use super::library::MatmulCall;
+use crate::executor::{Block, Finished};
 
 /// A 16-bit float.
 pub(super) trait Half: Copy + Send + Sync {
@@ -76,6 +77,21 @@ pub(super) unsafe fn product<T: Half>(cpu: &Cpu, call: &MatmulCall<'_>, packed: 
             }
         };
         let mut result = vec![0.0_f32; m * n];
+        let (row, column) = call.out.1;
+        let (from, to) = (Shared(result.as_mut_ptr()), Shared(call.out.0.start().cast::<T>().wrapping_add(out)));
+        let round = |block: Block| {
+            let (from, to) = (from.start(), to.start());
+            for i in block.rows.clone() {
+                for j in block.columns.clone() {
+                    // SAFETY: row and column lie within the result, and nobody else writes a finished block.
+                    unsafe { *to.add(i * row + j * column) = T::round(*from.add(i * n + j)) };
+                }
+            }
+            if let Some(finished) = call.finished {
+                (finished.run)(Block { batch: b, ..block });
+            }
+        };
+        let whole_rows = call.finished.is_some_and(|finished| finished.whole_rows);
         let product = Product {
             size: call.size,
             lhs: Matrix { start: lhs.as_ptr(), row: k, column: 1 },
@@ -83,20 +99,22 @@ pub(super) unsafe fn product<T: Half>(cpu: &Cpu, call: &MatmulCall<'_>, packed: 
             out: Matrix { start: result.as_mut_ptr(), row: n, column: 1 },
             bias: bias.as_ref().map_or(std::ptr::null(), |bias| bias.as_ptr()),
             batch: &[[0; 3]],
-            rows_done: None,
+            finished: Some(Finished { run: &round, whole_rows }),
         };
         // SAFETY: every matrix was made with the size that its strides claim.
         unsafe { gemm::product(cpu, &product) };
-        let (row, column) = call.out.1;
-        let out = call.out.0.start().cast::<T>().wrapping_add(out);
-        for i in 0..m {
-            for j in 0..n {
-                // SAFETY: row and column lie within the result.
-                unsafe { *out.add(i * row + j * column) = T::round(result[i * n + j]) };
-            }
-        }
-        if let Some(rows_done) = call.rows_done {
-            rows_done(b, 0, m);
-        }
+    }
+}
+
+/// Where threads write rows of their own.
+#[derive(Clone, Copy)]
+struct Shared<T>(*mut T);
+
+// SAFETY: a plain address; whoever writes through it vouches for the memory.
+unsafe impl<T> Sync for Shared<T> {}
+
+impl<T> Shared<T> {
+    fn start(&self) -> *mut T {
+        self.0
     }
 }

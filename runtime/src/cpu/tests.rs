@@ -42,13 +42,13 @@ unsafe extern "C" fn iota(ptrs: *const *mut u8, dims: *const i64) {
     }
 }
 
-/// `out[i, j] = in[i, j] * factor[i]`; dims: rows, columns.
+/// `out[i, j] = in[i, j] * factor[i]` from row `start` on; dims: columns, start, rows.
 unsafe extern "C" fn scale_rows(ptrs: *const *mut u8, dims: *const i64) {
-    // SAFETY: two matrices of rows x columns, and a float per row.
+    // SAFETY: two matrices with the rows that are asked for, and a float per row.
     unsafe {
         let [input, factor, out] = *ptrs.cast::<[*mut f32; 3]>();
-        let [rows, columns] = *dims.cast::<[i64; 2]>();
-        for i in 0..rows as usize {
+        let [columns, start, rows] = *dims.cast::<[i64; 3]>();
+        for i in start as usize..(start + rows) as usize {
             for j in 0..columns as usize {
                 let at = i * columns as usize + j;
                 *out.add(at) = *input.add(at) * *factor.add(i);

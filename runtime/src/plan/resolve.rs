@@ -1,7 +1,8 @@
 //! Turns a program's steps into slots and numbers.
 
 use crate::program::{
-    Attention, Call, Epilogue, Launch, LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Step, UpdateSlice,
+    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Launch, LibraryOp,
+    MAX_ARGS, Matmul, Parallel, Place, Program, Root, Step, UpdateSlice,
 };
 
 use super::arena::{Interval, place};
@@ -178,10 +179,22 @@ impl Resolver<'_> {
                     LibraryOp::Matmul(op) => {
                         self.check_matmul(index, op, first)?;
                         if let Some(e) = &op.epilogue {
-                            epilogue = Some(self.epilogue(index, op, e, first)?);
+                            epilogue = Some(self.epilogue(index, op, e)?);
                         }
                     }
-                    LibraryOp::Attention(op) => self.check_attention(index, op, call, first)?,
+                    LibraryOp::Attention(op) => {
+                        let operands = self.attention(index, op)?;
+                        self.check_operands(index, first, &operands, 1)?;
+                    }
+                    LibraryOp::AttentionBackward(op) => {
+                        let mut operands = self.attention(index, &op.forward)?;
+                        operands.extend(self.gradients(index, op)?);
+                        self.check_operands(index, first, &operands, 3)?;
+                    }
+                    LibraryOp::Convolution(op) => {
+                        let operands = self.convolution(index, op)?;
+                        self.check_operands(index, first, &operands, 1)?;
+                    }
                     LibraryOp::UpdateSlice(op) => self.check_update_slice(index, op, first)?,
                 }
                 Ok(PlannedStep::Call { call: index, slots, epilogue })
@@ -199,7 +212,7 @@ impl Resolver<'_> {
         }
     }
 
-    fn push_numbers(&mut self, dims: &[crate::program::DimId]) -> std::ops::Range<usize> {
+    fn push_numbers(&mut self, dims: &[DimId]) -> std::ops::Range<usize> {
         let first = self.numbers.len();
         let values = self.values;
         self.numbers.extend(dims.iter().map(|&dim| values.get(dim)));
@@ -238,12 +251,7 @@ impl Resolver<'_> {
         Ok(Some(Split { dim, start, extent, grain, chunk, chunks, advance }))
     }
 
-    fn strided(
-        &self,
-        index: usize,
-        element: usize,
-        dims: &[(crate::program::DimId, crate::program::DimId)],
-    ) -> Result<Strided> {
+    fn strided(&self, index: usize, element: usize, dims: &[(DimId, DimId)]) -> Result<Strided> {
         let what = || format!("step {index}: an extent or stride");
         let dims = dims
             .iter()
@@ -252,18 +260,18 @@ impl Resolver<'_> {
         Ok(Strided { dims, element })
     }
 
-    /// Checks operands, the last of which is the result.
-    fn check_operands(&self, index: usize, first: usize, operands: &[Strided]) -> Result {
+    /// Checks operands, the last of which are results.
+    fn check_operands(&self, index: usize, first: usize, operands: &[Strided], results: usize) -> Result {
         let what = |i: usize| move || format!("step {index}, argument {i},");
         for (i, operand) in operands.iter().enumerate() {
             operand.check(self.slots[first + i], &what(i))?;
         }
-        let Some((out, read)) = operands.split_last() else { return Ok(()) };
-        out.check_distinct(&what(read.len()))?;
-        let slot = self.slots[first + read.len()];
-        for (i, operand) in read.iter().enumerate() {
-            let other = (operand, self.slots[first + i]);
-            out.check_apart(slot, other, &what(read.len()), &what(i))?;
+        for (at, out) in operands.iter().enumerate().skip(operands.len() - results) {
+            out.check_distinct(&what(at))?;
+            for (i, operand) in operands[..at].iter().enumerate() {
+                let other = (operand, self.slots[first + i]);
+                out.check_apart(self.slots[first + at], other, &what(at), &what(i))?;
+            }
         }
         Ok(())
     }
@@ -297,10 +305,11 @@ impl Resolver<'_> {
         if m > 0 && n > 0 && !(fits_memory(k, n, copies) && fits_memory(m, k, 1)) {
             return Err(PlanError::TooLarge { what: format!("step {index}: an operand") });
         }
-        self.check_operands(index, first, &operands)
+        self.check_operands(index, first, &operands, 1)
     }
 
-    fn check_attention(&self, index: usize, op: &Attention, call: &Call, first: usize) -> Result {
+    /// The operands of an attention and its result.
+    fn attention(&self, index: usize, op: &Attention) -> Result<Vec<Strided>> {
         let what = || format!("step {index}: heads");
         let (heads, kv_heads) = (self.values.size(op.heads, &what)?, self.values.size(op.kv_heads, &what)?);
         if heads > 0 && (kv_heads == 0 || heads % kv_heads != 0) {
@@ -313,12 +322,7 @@ impl Resolver<'_> {
         if !fits_memory(keys, width, 1) || !fits_memory(keys, value_width, 1) {
             return Err(PlanError::TooLarge { what: format!("step {index}: an operand") });
         }
-        let operand = |s: crate::program::AttentionStrides, heads, positions, width| {
-            let dims = [(op.batch, s.batch), (heads, s.head), (positions, s.position)];
-            let mut strided = self.strided(index, size_of::<f32>(), &dims)?;
-            strided.dims.push((self.values.size(width, &what)?, 1));
-            Ok::<_, PlanError>(strided)
-        };
+        let operand = |s, heads, positions, width| self.heads(index, op.batch, s, [heads, positions, width]);
         let mut operands = Vec::with_capacity(5);
         operands.push(operand(op.q, op.heads, op.queries, op.width)?);
         operands.push(operand(op.k, op.kv_heads, op.keys, op.width)?);
@@ -328,8 +332,7 @@ impl Resolver<'_> {
             operands.push(self.strided(index, size_of::<f32>(), &dims)?);
         }
         operands.push(operand(op.out, op.heads, op.queries, op.value_width)?);
-        debug_assert_eq!(operands.len(), call.args.len());
-        self.check_operands(index, first, &operands)
+        Ok(operands)
     }
 
     fn check_update_slice(&self, index: usize, op: &UpdateSlice, first: usize) -> Result {
@@ -346,28 +349,81 @@ impl Resolver<'_> {
             Strided { dims: Vec::new(), element: op.start.size() },
             Strided { dims: dense(extent), element: op.dtype.size() },
         ];
-        self.check_operands(index, first, &operands)
+        self.check_operands(index, first, &operands, 1)
     }
 
-    fn epilogue(&mut self, index: usize, op: &Matmul, epilogue: &Epilogue, first: usize) -> Result<PlannedEpilogue> {
-        let what = || format!("step {index}: an epilogue's advance");
-        let rows = self.values.size(op.m, &what)?;
-        let batch: Vec<usize> = op.batch.iter().map(|b| self.values.size(b.extent, &what)).collect::<Result<_>>()?;
-        let mut args = Vec::with_capacity(epilogue.args.len());
-        for arg in &epilogue.args {
-            let size = |dim: Option<_>| dim.map_or(Ok(0), |dim| self.values.size(dim, &what));
-            let row = size(arg.row)?;
-            let strides: Vec<usize> = arg.batch.iter().map(|&dim| size(dim)).collect::<Result<_>>()?;
-            let mut dims = vec![(rows, row)];
-            dims.extend(batch.iter().copied().zip(strides.iter().copied()));
-            let slot = self.slots[first + arg.arg as usize];
-            // The start of the last row; a row's own length is the kernel's affair.
-            let reach = Strided { dims, element: 1 };
-            reach.check(Slot { bytes: slot.bytes.max(1), ..slot }, &what)?;
-            args.push((arg.arg as usize, row, strides));
+    /// The gradients of an attention's operands.
+    fn gradients(&self, index: usize, op: &AttentionBackward) -> Result<Vec<Strided>> {
+        let forward = &op.forward;
+        [
+            (op.d_q, forward.heads, forward.queries, forward.width),
+            (op.d_k, forward.kv_heads, forward.keys, forward.width),
+            (op.d_v, forward.kv_heads, forward.keys, forward.value_width),
+        ]
+        .map(|(strides, heads, positions, width)| self.heads(index, forward.batch, strides, [heads, positions, width]))
+        .into_iter()
+        .collect()
+    }
+
+    /// The operands of a convolution and its result, which are contiguous.
+    fn convolution(&self, index: usize, op: &Convolution) -> Result<Vec<Strided>> {
+        let what = || format!("step {index}: the size of a convolution");
+        let too_large = || PlanError::TooLarge { what: what() };
+        let dense = |sizes: &[DimId], axes: fn(&ConvolutionAxis) -> DimId| {
+            let mut count = 1_usize;
+            for &dim in sizes.iter().chain(&op.axes.iter().map(axes).collect::<Vec<_>>()) {
+                count = count.checked_mul(self.values.size(dim, &what)?).ok_or_else(too_large)?;
+            }
+            Ok::<_, PlanError>(Strided { dims: vec![(count, 1)], element: op.dtype.size() })
+        };
+        // Where a window reads is counted from the start of the padding.
+        for axis in &op.axes {
+            let sizes = [axis.positions, axis.stride, axis.window, axis.dilation, axis.low, axis.extent];
+            let sizes: Vec<usize> = sizes.iter().map(|&dim| self.values.size(dim, &what)).collect::<Result<_>>()?;
+            let reach = sizes[0].checked_mul(sizes[1]).zip(sizes[2].checked_mul(sizes[3]));
+            let reach = reach.and_then(|(a, b)| a.checked_add(b)?.checked_add(sizes[4])?.checked_add(sizes[5]));
+            reach.filter(|reach| *reach < isize::MAX as usize).ok_or_else(too_large)?;
+        }
+        let mut operands = vec![
+            dense(&[op.batch, op.groups, op.channels], |axis| axis.extent)?,
+            dense(&[op.groups, op.features, op.channels], |axis| axis.window)?,
+        ];
+        if op.bias {
+            let [groups, features] = [op.groups, op.features].map(|dim| self.values.size(dim, &what));
+            let count = groups?.checked_mul(features?).ok_or_else(too_large)?;
+            operands.push(Strided { dims: vec![(count, 1)], element: op.dtype.size() });
+        }
+        operands.push(dense(&[op.batch, op.groups, op.features], |axis| axis.positions)?);
+        Ok(operands)
+    }
+
+    /// An operand of an attention.
+    fn heads(
+        &self,
+        index: usize,
+        batch: DimId,
+        s: AttentionStrides,
+        [heads, positions, width]: [DimId; 3],
+    ) -> Result<Strided> {
+        let dims = [(batch, s.batch), (heads, s.head), (positions, s.position)];
+        let mut strided = self.strided(index, size_of::<f32>(), &dims)?;
+        strided.dims.push((self.values.size(width, &|| format!("step {index}: a width"))?, 1));
+        Ok(strided)
+    }
+
+    fn epilogue(&mut self, index: usize, op: &Matmul, epilogue: &Epilogue) -> Result<PlannedEpilogue> {
+        let what = || format!("step {index}: an epilogue");
+        let (rows, columns) = (self.values.size(op.m, &what)?, self.values.size(op.n, &what)?);
+        let mut all = rows;
+        for b in &op.batch {
+            all = all.saturating_mul(self.values.size(b.extent, &what)?);
+        }
+        if all.checked_mul(columns).is_none_or(|all| i64::try_from(all).is_err()) {
+            return Err(PlanError::TooLarge { what: what() });
         }
         let numbers = self.push_numbers(&epilogue.dims);
-        let (kernel, rows) = (epilogue.kernel.0 as usize, epilogue.rows as usize);
-        Ok(PlannedEpilogue { kernel, args, numbers, rows, batch })
+        let (kernel, args) = (epilogue.kernel.0 as usize, epilogue.args.iter().map(|&arg| arg as usize).collect());
+        let (start, length) = (epilogue.start as usize, epilogue.length as usize);
+        Ok(PlannedEpilogue { kernel, args, numbers, start, length, rows, columns, elements: epilogue.elements })
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! Strides count elements, not bytes, and are never negative. A stride of 0 repeats an operand.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use thunder_tensor::DType;
 
@@ -17,6 +19,11 @@ pub enum LibraryOp {
     Attention(Attention),
     /// Replacement of a part in place. Arguments: the part, where it starts, then what is updated.
     UpdateSlice(UpdateSlice),
+    /// The gradients of an attention's q, k and v. Arguments: q, k, v, then mask if there is one, then
+    /// the gradient of out, then those of q, k and v.
+    AttentionBackward(AttentionBackward),
+    /// Convolution. Arguments: x, weight, then bias if `bias`, then out.
+    Convolution(Convolution),
 }
 
 /// `out[i, s + j, k] = part[i, j, k]`, where `s` is the start, moved to where the part fits. All are dense.
@@ -65,7 +72,7 @@ pub struct Matmul {
     pub out: MatrixStrides,
     /// Whether there is a contiguous bias of n elements.
     pub bias: bool,
-    /// A kernel applied to blocks of whole rows of the product while they are in cache.
+    /// A kernel applied to blocks of the product while they are in cache.
     pub epilogue: Option<Epilogue>,
 }
 
@@ -91,31 +98,25 @@ pub struct BatchDim {
     pub out: DimId,
 }
 
-/// A kernel that runs on each block of finished rows, with the ABI of [`super::Launch`].
+/// A kernel that runs on each block of the product when it is finished, with the ABI of [`super::Launch`].
 ///
-/// For rows `[start, start + length)` of the matrix at batch index `b` it gets `dims` with entry
-/// `rows` replaced by `length`, and each pointer advanced by `start * row + sum(b[i] * batch[i])`.
+/// Rows are counted through all batches, elements through all rows: element `j` of row `i` of the
+/// product at batch index `b` is `(b * m + i) * n + j`. The kernel gets `dims` with entry `start`
+/// replaced by the first that it is to compute, and entry `length` by how many.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epilogue {
     /// The kernel.
     pub kernel: KernelId,
-    /// Its pointers. Work in place names the call's out argument as input and as output.
-    pub args: Vec<EpilogueArg>,
+    /// Its pointers, as positions in the call's arguments.
+    pub args: Vec<u32>,
     /// Its numbers.
     pub dims: Vec<DimId>,
-    /// Entry of `dims` that is the number of rows.
-    pub rows: u32,
-}
-
-/// A pointer of an epilogue kernel.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EpilogueArg {
-    /// Position in the call's arguments.
-    pub arg: u32,
-    /// Bytes per row; `None` is 0.
-    pub row: Option<DimId>,
-    /// Bytes per unit of each batch dimension; empty when no batch dimension moves it.
-    pub batch: Vec<Option<DimId>>,
+    /// Entry of `dims` that says where a block starts.
+    pub start: u32,
+    /// Entry of `dims` that says how long it is.
+    pub length: u32,
+    /// Whether the kernel counts elements, not rows.
+    pub elements: bool,
 }
 
 /// `out = softmax(scale * q k^T + mask) v` for every batch and head, f32.
@@ -155,6 +156,62 @@ pub struct Attention {
     pub mask: Option<MaskStrides>,
 }
 
+/// The gradients of `sum(d_out * attention)` by q, k and v.
+///
+/// The innermost dimension of every operand has stride 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AttentionBackward {
+    /// Sizes and strides of the attention; `out` is that of its result's gradient.
+    pub forward: Attention,
+    /// Strides of the gradient of q.
+    pub d_q: AttentionStrides,
+    /// Strides of the gradient of k.
+    pub d_k: AttentionStrides,
+    /// Strides of the gradient of v.
+    pub d_v: AttentionStrides,
+}
+
+/// `out[b, f, p...] = sum_{c, t...} x[b, c, p * stride + t * dilation - low...] * weight[f, c, t...]
+/// (+ bias[f])`, where what lies outside of x is zero, and features see the channels of their group.
+///
+/// Elements are f32, f64, f16 or bf16; f16 and bf16 are accumulated in f32 and rounded once. Every
+/// operand is contiguous, row-major; out overlaps none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Convolution {
+    /// Type of an element of every operand.
+    #[serde(with = "dtype_code")]
+    pub dtype: DType,
+    /// Independent problems.
+    pub batch: DimId,
+    /// Groups of channels and features.
+    pub groups: DimId,
+    /// Channels of a group.
+    pub channels: DimId,
+    /// Features of a group.
+    pub features: DimId,
+    /// Spatial dimensions, outermost first; at most three.
+    pub axes: Vec<ConvolutionAxis>,
+    /// Whether there is a bias of one element for each feature.
+    pub bias: bool,
+}
+
+/// One spatial dimension of a convolution.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConvolutionAxis {
+    /// Elements of x.
+    pub extent: DimId,
+    /// Elements of out.
+    pub positions: DimId,
+    /// Elements of weight.
+    pub window: DimId,
+    /// From one position to the next; at least 1.
+    pub stride: DimId,
+    /// Zeros before the first element of x.
+    pub low: DimId,
+    /// From one element of the window to the next.
+    pub dilation: DimId,
+}
+
 /// Strides of an attention operand, in elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AttentionStrides {
@@ -179,6 +236,21 @@ pub struct MaskStrides {
     pub key: DimId,
 }
 
+impl Attention {
+    fn dims(&self) -> Vec<DimId> {
+        let mut dims = vec![self.batch, self.heads, self.kv_heads, self.queries, self.keys];
+        dims.extend([self.width, self.value_width]);
+        for s in [self.q, self.k, self.v, self.out] {
+            dims.extend([s.batch, s.head, s.position]);
+        }
+        dims.extend(self.causal);
+        if let Some(m) = self.mask {
+            dims.extend([m.batch, m.head, m.query, m.key]);
+        }
+        dims
+    }
+}
+
 impl LibraryOp {
     /// The name used in messages and conformance tables.
     pub fn name(&self) -> &'static str {
@@ -186,6 +258,8 @@ impl LibraryOp {
             Self::Matmul(_) => "matmul",
             Self::Attention(_) => "attention",
             Self::UpdateSlice(_) => "update_slice",
+            Self::AttentionBackward(_) => "attention_backward",
+            Self::Convolution(_) => "convolution",
         }
     }
 
@@ -195,20 +269,34 @@ impl LibraryOp {
             Self::Matmul(op) => 3 + usize::from(op.bias),
             Self::Attention(op) => 4 + usize::from(op.mask.is_some()),
             Self::UpdateSlice(_) => 3,
+            Self::AttentionBackward(op) => 7 + usize::from(op.forward.mask.is_some()),
+            Self::Convolution(op) => 3 + usize::from(op.bias),
         }
     }
 
-    /// What the operation does with its result's memory.
+    /// What the operation does with its results' memory.
     pub fn output_access(&self) -> Access {
         match self {
-            Self::Matmul(_) | Self::Attention(_) => Access::Write,
             Self::UpdateSlice(_) => Access::Update,
+            _ => Access::Write,
         }
     }
 
-    /// Position of the result among the arguments.
-    pub fn output(&self) -> usize {
-        self.arity() - 1
+    /// Positions of the results among the arguments.
+    pub fn outputs(&self) -> Range<usize> {
+        let results = match self {
+            Self::Matmul(_) | Self::Attention(_) | Self::Convolution(_) | Self::UpdateSlice(_) => 1,
+            Self::AttentionBackward(_) => 3,
+        };
+        self.arity() - results..self.arity()
+    }
+
+    /// The kernel that runs on finished blocks of the result.
+    pub fn epilogue(&self) -> Option<&Epilogue> {
+        match self {
+            Self::Matmul(op) => op.epilogue.as_ref(),
+            _ => None,
+        }
     }
 
     /// Every size and stride that the operation mentions.
@@ -224,22 +312,22 @@ impl LibraryOp {
                 }
                 if let Some(epilogue) = &op.epilogue {
                     dims.extend(&epilogue.dims);
-                    for arg in &epilogue.args {
-                        dims.extend(arg.row.iter().chain(arg.batch.iter().flatten()));
-                    }
                 }
                 dims
             }
             Self::UpdateSlice(op) => vec![op.outer, op.extent, op.length, op.inner],
-            Self::Attention(op) => {
-                let mut dims = vec![op.batch, op.heads, op.kv_heads, op.queries, op.keys];
-                dims.extend([op.width, op.value_width]);
-                for s in [op.q, op.k, op.v, op.out] {
+            Self::Attention(op) => op.dims(),
+            Self::AttentionBackward(op) => {
+                let mut dims = op.forward.dims();
+                for s in [op.d_q, op.d_k, op.d_v] {
                     dims.extend([s.batch, s.head, s.position]);
                 }
-                dims.extend(op.causal);
-                if let Some(m) = op.mask {
-                    dims.extend([m.batch, m.head, m.query, m.key]);
+                dims
+            }
+            Self::Convolution(op) => {
+                let mut dims = vec![op.batch, op.groups, op.channels, op.features];
+                for axis in &op.axes {
+                    dims.extend([axis.extent, axis.positions, axis.window, axis.stride, axis.low, axis.dilation]);
                 }
                 dims
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use thunder_tensor::DType;
+
 use super::{Access, Call, DimExpr, DimId, KernelId, Launch, LibraryOp, Place, Port, Program, Root, Step};
 
 /// The most pointers or numbers that one step may pass.
@@ -231,17 +233,13 @@ impl Program {
     fn check_call(&self, call: &Call, what: &dyn Fn() -> String) -> Result {
         self.check_shape(&call.op.dims(), what)?;
         check_count(call.args.len(), what)?;
-        let (arity, output) = (call.op.arity(), call.op.output());
-        let epilogue = match &call.op {
-            LibraryOp::Matmul(op) => op.epilogue.as_ref(),
-            LibraryOp::Attention(_) | LibraryOp::UpdateSlice(_) => None,
-        };
+        let (arity, outputs, epilogue) = (call.op.arity(), call.op.outputs(), call.op.epilogue());
         let (count, name) = (call.args.len(), call.op.name());
         if count < arity || (count > arity && epilogue.is_none()) {
             return malformed(what, format!("'{name}' takes {arity} arguments, not {count}"));
         }
         for (i, arg) in call.args.iter().enumerate().take(arity) {
-            let expected = if i == output { call.op.output_access() } else { Access::Read };
+            let expected = if outputs.contains(&i) { call.op.output_access() } else { Access::Read };
             if arg.access != expected {
                 return malformed(what, format!("argument {i} of '{name}' is not {expected:?}"));
             }
@@ -251,29 +249,27 @@ impl Program {
         {
             return malformed(what, format!("'update_slice' has a start of {:?}", op.start));
         }
-        if let LibraryOp::Matmul(op) = &call.op {
-            use thunder_tensor::DType;
-            if !matches!(op.dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16) {
-                return malformed(what, format!("'matmul' has no {:?} form", op.dtype));
-            }
-            if op.batch.len() > 8 {
-                return malformed(what, "more than 8 batch dimensions");
-            }
+        let (dtype, dimensions, most) = match &call.op {
+            LibraryOp::Matmul(op) => (op.dtype, op.batch.len(), 8),
+            LibraryOp::Convolution(op) => (op.dtype, op.axes.len(), 3),
+            _ => (DType::F32, 0, 0),
+        };
+        if !matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16) {
+            return malformed(what, format!("'{name}' has no {dtype:?} form"));
+        }
+        if dimensions > most {
+            return malformed(what, format!("'{name}' with {dimensions} dimensions; at most {most}"));
         }
         let Some(epilogue) = epilogue else { return Ok(()) };
         self.check_kernel(epilogue.kernel, what)?;
         check_count(epilogue.args.len().max(epilogue.dims.len()), what)?;
-        in_range("epilogue dim", epilogue.rows, epilogue.dims.len(), what)?;
-        let batch = match &call.op {
-            LibraryOp::Matmul(op) => op.batch.len(),
-            LibraryOp::Attention(_) | LibraryOp::UpdateSlice(_) => 0,
-        };
-        for arg in &epilogue.args {
-            in_range("argument", arg.arg, count, what)?;
-            if !arg.batch.is_empty() && arg.batch.len() != batch {
-                return malformed(what, "an epilogue argument misses batch dimensions");
-            }
+        for entry in [epilogue.start, epilogue.length] {
+            in_range("epilogue dim", entry, epilogue.dims.len(), what)?;
         }
+        if epilogue.start == epilogue.length {
+            return malformed(what, "the start and the length are the same entry");
+        }
+        epilogue.args.iter().try_for_each(|&arg| in_range("argument", arg, count, what))?;
         Ok(())
     }
 

@@ -1,6 +1,9 @@
 //! Attention.
 
+mod backward;
 mod gradient;
+
+pub use backward::*;
 
 use crate::axes::host_shapes;
 use crate::build::*;
@@ -8,7 +11,7 @@ use crate::compose::{Extent, broadcast, converted, extents, float_count, full, r
 use crate::cotangent::swapped;
 use crate::{declared, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, Sample,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference,
     SampleSet, Samples, ShapeInputs, ShapeRule, dtype_of,
 };
 use thunder_ir::prelude::*;
@@ -65,20 +68,52 @@ impl<'c> Infer<'c> for Sdpa<'c> {
 
 impl ShapeRule for Sdpa<'_> {
     fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
-        let element = self.query().ty().element();
-        for other in [self.key(), self.value()].map(|v| v.ty().element()) {
+        Ok(vec![self.parameters().result(self, &inputs.operands)?])
+    }
+}
+
+impl<'c> Sdpa<'c> {
+    fn parameters(&self) -> Parameters<'c> {
+        Parameters {
+            query: self.query(),
+            key: self.key(),
+            value: self.value(),
+            mask: self.mask(),
+            causal: self.causal(),
+            scale: self.scale(),
+        }
+    }
+}
+
+/// What attention and its gradient are computed from.
+#[derive(Clone, Copy)]
+struct Parameters<'c> {
+    query: Value<'c>,
+    key: Value<'c>,
+    value: Value<'c>,
+    mask: Option<Value<'c>>,
+    causal: bool,
+    scale: Option<f64>,
+}
+
+impl<'c> Parameters<'c> {
+    /// The sizes of the result of attention where (C1) to (C6) of `sdpa` hold; `operands` are the sizes of query, key,
+    /// value and mask.
+    fn result(&self, op: &impl Op<'c>, operands: &[Vec<Dim>]) -> Result<Vec<Dim>> {
+        let element = self.query.ty().element();
+        for other in [self.key, self.value].map(|v| v.ty().element()) {
             if other != element {
-                return Err(self.error(format!("(C1) element types differ: '{element}' and '{other}'")));
+                return Err(op.error(format!("(C1) element types differ: '{element}' and '{other}'")));
             }
         }
-        let [q, k, v] = [&inputs.operands[0], &inputs.operands[1], &inputs.operands[2]];
+        let [q, k, v] = [&operands[0], &operands[1], &operands[2]];
         let rank = q.len();
         if rank < 3 || k.len() != rank || v.len() != rank {
             let message = format!("(C2) ranks must be equal and at least 3: {rank}, {} and {}", k.len(), v.len());
-            return Err(self.error(message));
+            return Err(op.error(message));
         }
         let same = |what: &str, a: &Dim, b: &Dim| {
-            a.unify(b).map_err(|e| self.error(format!("(C3) {what} of its operands differ: {e}")))
+            a.unify(b).map_err(|e| op.error(format!("(C3) {what} of its operands differ: {e}")))
         };
         let (heads, rows, depth) = (rank - 3, rank - 2, rank - 1);
         let mut scores = Vec::new();
@@ -91,64 +126,72 @@ impl ShapeRule for Sdpa<'_> {
         if let (Some(heads), Some(key_heads)) = (q[heads].known(), key_heads.known())
             && (if key_heads == 0 { heads != 0 } else { heads % key_heads != 0 })
         {
-            return Err(self.error(format!("(C4) {heads} heads are not a multiple of {key_heads}")));
+            return Err(op.error(format!("(C4) {heads} heads are not a multiple of {key_heads}")));
         }
         scores.extend([q[heads].clone(), q[rows].clone(), columns]);
-        if let Some(mask) = self.mask() {
-            self.check_mask(mask, &inputs.operands[3], &scores)?;
+        if let Some(mask) = self.mask {
+            self.check_mask(op, mask, &operands[3], &scores)?;
         }
         *scores.last_mut().expect("scores have at least three dimensions") = v[depth].clone();
-        Ok(vec![scores])
+        Ok(scores)
+    }
+
+    fn check_mask(&self, op: &impl Op<'c>, mask: Value<'_>, sizes: &[Dim], scores: &[Dim]) -> Result {
+        let (ty, element) = (mask.ty().element(), self.query.ty().element());
+        if ty.as_scalar().is_some_and(|s| s.is_float()) && ty != element {
+            return Err(op.error(format!("(C5) a mask of '{ty}' for scores of '{element}'")));
+        }
+        let Some(outer) = scores.len().checked_sub(sizes.len()) else {
+            let message = format!("(C6) a mask of rank {} for scores of rank {}", sizes.len(), scores.len());
+            return Err(op.error(message));
+        };
+        for ((size, stated), score) in sizes.iter().zip(declared(mask.ty())).zip(&scores[outer..]) {
+            if stated != Dim::Known(1) {
+                size.unify(score).map_err(|e| op.error(format!("(C6) sizes of mask and scores differ: {e}")))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The factor of scores, where it is known.
+    fn known_scale(&self) -> Option<f64> {
+        let depth = declared(self.query.ty()).last()?.known();
+        self.scale.or(depth.map(|depth| 1.0 / (depth as f64).sqrt()))
+    }
+
+    /// Whether libraries compute it: single precision, and a mask that is added.
+    fn is_library(&self) -> bool {
+        let element = self.query.ty().element();
+        dtype_of(element) == Some(DType::F32) && self.mask.is_none_or(|m| m.ty().element() == element)
     }
 }
 
 impl Library for Sdpa<'_> {
     fn library<'b>(&'b self) -> Option<LibraryCall<'b>> {
-        let query = self.query().ty();
-        if dtype_of(query.element()) != Some(DType::F32)
-            || self.mask().is_some_and(|m| m.ty().element() != query.element())
-        {
-            return None;
-        }
-        let depth = declared(query).last()?.known();
-        let scale = self.scale().or(depth.map(|depth| 1.0 / (depth as f64).sqrt()))?;
-        let (q, k, v) = (self.query(), self.key(), self.value());
-        Some(LibraryCall::Attention { q, k, v, mask: self.mask(), causal: self.causal(), scale })
-    }
-}
-
-impl Sdpa<'_> {
-    fn check_mask(&self, mask: Value<'_>, sizes: &[Dim], scores: &[Dim]) -> Result {
-        let (ty, element) = (mask.ty().element(), self.query().ty().element());
-        if ty.as_scalar().is_some_and(|s| s.is_float()) && ty != element {
-            return Err(self.error(format!("(C5) a mask of '{ty}' for scores of '{element}'")));
-        }
-        let Some(outer) = scores.len().checked_sub(sizes.len()) else {
-            let message = format!("(C6) a mask of rank {} for scores of rank {}", sizes.len(), scores.len());
-            return Err(self.error(message));
-        };
-        for ((size, stated), score) in sizes.iter().zip(declared(mask.ty())).zip(&scores[outer..]) {
-            if stated != Dim::Known(1) {
-                size.unify(score).map_err(|e| self.error(format!("(C6) sizes of mask and scores differ: {e}")))?;
-            }
-        }
-        Ok(())
+        let parameters = self.parameters();
+        let scale = parameters.known_scale().filter(|_| parameters.is_library())?;
+        let Parameters { query: q, key: k, value: v, mask, causal, .. } = parameters;
+        Some(LibraryCall::Attention { q, k, v, mask, causal, scale })
     }
 }
 
 impl Reference for Sdpa<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let shape = host_shapes(self, inputs)?.remove(0);
-        let [q, k, v] = [&inputs[0], &inputs[1], &inputs[2]];
-        let rank = q.rank();
-        let (heads, key_heads) = (q.shape()[rank - 3], k.shape()[rank - 3]);
-        let (rows, columns, depth) = (q.shape()[rank - 2], k.shape()[rank - 2], q.shape()[rank - 1]);
-        let group = heads.checked_div(key_heads).unwrap_or(0);
-        let inner = |rows: usize, width: usize| [&k.shape()[..rank - 2], &[rows, width]].concat();
+        let weights = self.parameters().host_weights(inputs)?;
+        Ok(vec![thunder_tensor::matmul(&weights, &inputs[2], inputs[0].dtype())?.reshape(shape)?])
+    }
+}
 
-        let grouped = q.reshape(inner(group * rows, depth))?;
+impl Parameters<'_> {
+    /// The weights `[batch..., key heads, group * rows, columns]`; `inputs` are query, key, value and mask.
+    fn host_weights(&self, inputs: &[HostTensor]) -> Result<HostTensor, EvalError> {
+        let [q, k] = [&inputs[0], &inputs[1]];
+        let rank = q.rank();
+        let (rows, columns) = (q.shape()[rank - 2], k.shape()[rank - 2]);
+        let grouped = folded(q, k)?;
         let scores = thunder_tensor::matmul(&grouped, k.view().transpose_last()?, DType::F64)?;
-        let scale = self.scale().unwrap_or(1.0 / (depth as f64).sqrt());
+        let scale = self.host_scale(q);
         let mut scores: Vec<f64> = scores.to_vec::<f64>().into_iter().map(|score| score * scale).collect();
         if let Some(mask) = inputs.get(3) {
             let all = [&q.shape()[..rank - 1], &[columns]].concat();
@@ -162,14 +205,26 @@ impl Reference for Sdpa<'_> {
             }
         }
         for (index, row) in scores.chunks_mut(columns.max(1)).enumerate() {
-            if self.causal() {
+            if self.causal {
                 row.iter_mut().skip(index % rows + 1).for_each(|score| *score = f64::NEG_INFINITY);
             }
             weigh(row);
         }
-        let weights = HostTensor::from_vec(inner(group * rows, columns), scores)?;
-        Ok(vec![thunder_tensor::matmul(&weights, v, q.dtype())?.reshape(shape)?])
+        let shape = [&grouped.shape()[..rank - 1], &[columns]].concat();
+        Ok(HostTensor::from_vec(shape, scores)?)
     }
+
+    fn host_scale(&self, query: &HostTensor) -> f64 {
+        self.scale.unwrap_or(1.0 / (query.shape()[query.rank() - 1] as f64).sqrt())
+    }
+}
+
+/// Rows for each head of the query, with the heads folded that share one of `key`.
+fn folded(rows: &HostTensor, key: &HostTensor) -> Result<HostTensor, EvalError> {
+    let (shape, rank) = (rows.shape(), rows.rank());
+    let group = shape[rank - 3].checked_div(key.shape()[rank - 3]).unwrap_or(0);
+    let inner = [&key.shape()[..rank - 2], &[group * shape[rank - 2], shape[rank - 1]]].concat();
+    Ok(rows.reshape(inner)?)
 }
 
 /// Softmax of a row, or zeros where it has nothing but negative infinities.
@@ -203,8 +258,8 @@ struct Attention<'b> {
 }
 
 impl<'b> Attention<'b> {
-    fn of(b: &Builder<'b>, op: &Sdpa<'b>) -> Result<Self> {
-        let [query, key, value] = [widened(b, op.query())?, widened(b, op.key())?, widened(b, op.value())?];
+    fn of(b: &Builder<'b>, op: &Parameters<'b>) -> Result<Self> {
+        let [query, key, value] = [widened(b, op.query)?, widened(b, op.key)?, widened(b, op.value)?];
         let [qs, ks, vs] = [extents(b, query)?, extents(b, key)?, extents(b, value)?];
         let (rank, element) = (qs.len(), query.ty().element());
         let (heads, rows, last) = (rank - 3, rank - 2, rank - 1);
@@ -218,7 +273,7 @@ impl<'b> Attention<'b> {
         let rows_of_query = reshape(b, query, &[&folded[..], &[depth]].concat())?;
         let scores = b.matmul(rows_of_query, swapped(b, key)?)?;
         let scores = reshape(b, scores, &scores_shape)?;
-        let scale = match op.scale() {
+        let scale = match op.scale {
             Some(scale) => full(b, element, scale, &[])?,
             None => b.rsqrt(float_count(b, element, &[depth])?)?,
         };
@@ -245,7 +300,7 @@ impl<'b> Attention<'b> {
 
 impl Decompose for Sdpa<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
-        let parts = Attention::of(b, self)?;
+        let parts = Attention::of(b, &self.parameters())?;
         let out = b.matmul(parts.fold(b, parts.weights, parts.columns())?, parts.value)?;
         let out = parts.unfold(b, out, parts.width)?;
         Ok(vec![converted(b, out, self.query().ty().element())?])
@@ -257,15 +312,12 @@ fn known<'b>(sizes: &[Extent<'b>]) -> Extent<'b> {
     *sizes.iter().find(|size| size.stated().is_some()).unwrap_or(&sizes[0])
 }
 
-impl<'c> Sdpa<'c> {
-    fn masked<'b>(&self, b: &Builder<'b>, scores: Value<'b>, shape: &[Extent<'b>]) -> Result<Value<'b>>
-    where
-        'c: 'b,
-    {
+impl<'b> Parameters<'b> {
+    fn masked(&self, b: &Builder<'b>, scores: Value<'b>, shape: &[Extent<'b>]) -> Result<Value<'b>> {
         let element = scores.ty().element();
         let never = full(b, element, f64::NEG_INFINITY, shape)?;
         let mut scores = scores;
-        if let Some(mask) = self.mask() {
+        if let Some(mask) = self.mask {
             let dims: Vec<usize> = (shape.len() - declared(mask.ty()).len()..shape.len()).collect();
             if mask.ty().element().as_scalar().is_some_and(|s| s.is_float()) {
                 scores = b.add(scores, broadcast(b, widened(b, mask)?, &dims, shape)?)?;
@@ -273,7 +325,7 @@ impl<'c> Sdpa<'c> {
                 scores = b.where_(broadcast(b, mask, &dims, shape)?, scores, never)?;
             }
         }
-        if self.causal() {
+        if self.causal {
             let (inner, rank) = (&shape[shape.len() - 2..], shape.len());
             let stated: Vec<_> = inner.iter().map(|size| size.stated()).collect();
             let dynamic: Vec<_> = inner
@@ -319,7 +371,32 @@ impl Precision for Sdpa<'_> {
 
 impl Samples for Sdpa<'_> {
     fn samples(s: &mut SampleSet) {
-        for (q, k, v, mask, attributes, out, [qs, ks, vs, ms]) in [
+        for (q, k, v, mask, attributes, out, [qs, ks, vs, ms]) in sdpa_cases() {
+            let [q, k, v, out] = [q, k, v, out].map(|dims| format!("tensor<{dims}$T>"));
+            let (argument, operand, ty) = mask_of(mask);
+            let signature = format!("(%q: {q}, %k: {k}, %v: {v}{argument}) -> {out}");
+            let body = format!(
+                "%r = thunder.sdpa %q, %k, %v{operand}{attributes} : ({q}, {k}, {v}{ty}) -> {out}\n  return %r : {out}"
+            );
+            let shapes = [qs, ks, vs, ms];
+            s.add(Dtypes::FLOATS, &signature, &body, &shapes[..if mask.is_empty() { 3 } else { 4 }]).ulps(64.0);
+        }
+    }
+}
+
+/// A mask as an argument of a sample, as an operand, and its type.
+fn mask_of(mask: &str) -> (String, &'static str, String) {
+    if mask.is_empty() {
+        return Default::default();
+    }
+    (format!(", %m: tensor<{mask}>"), " mask(%m)", format!(", tensor<{mask}>"))
+}
+
+/// Sizes of query, key, value and mask in the types; attributes; sizes of the result; shapes of the operands.
+type Case = (&'static str, &'static str, &'static str, &'static str, &'static str, &'static str, [&'static [usize]; 4]);
+
+fn sdpa_cases() -> [Case; 10] {
+    [
             (
                 "2x3x5x7x",
                 "2x3x9x7x",
@@ -402,29 +479,5 @@ impl Samples for Sdpa<'_> {
                 "1x2x3x4x",
                 [&[1, 2, 3, 4], &[1, 2, 0, 4], &[1, 2, 0, 4], &[]],
             ),
-        ] {
-            sdpa_sample(s, [q, k, v], mask, attributes, out, [qs, ks, vs, ms]);
-        }
-    }
-}
-
-fn sdpa_sample<'s>(
-    s: &'s mut SampleSet,
-    [q, k, v]: [&str; 3],
-    mask: &str,
-    attributes: &str,
-    out: &str,
-    shapes: [&[usize]; 4],
-) -> &'s mut Sample {
-    let [q, k, v, out] = [q, k, v, out].map(|dims| format!("tensor<{dims}$T>"));
-    let (argument, operand, ty) = if mask.is_empty() {
-        Default::default()
-    } else {
-        (format!(", %m: tensor<{mask}>"), " mask(%m)", format!(", tensor<{mask}>"))
-    };
-    let signature = format!("(%q: {q}, %k: {k}, %v: {v}{argument}) -> {out}");
-    let body = format!(
-        "%r = thunder.sdpa %q, %k, %v{operand}{attributes} : ({q}, {k}, {v}{ty}) -> {out}\n  return %r : {out}"
-    );
-    s.add(Dtypes::FLOATS, &signature, &body, &shapes[..if mask.is_empty() { 3 } else { 4 }]).ulps(64.0)
+    ]
 }

@@ -4,10 +4,10 @@ mod gradient;
 
 use super::linear::one_element_type;
 use crate::axes::host_shapes;
-use crate::infer_like;
+use crate::{declared, infer_like};
 use crate::window::{Window, WindowAttributes};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -33,7 +33,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// %y = thunder.convolution %x, %w stride = [2, 2] padding = [[1, 1], [1, 1]]
 ///   : (tensor<1x3x8x8xf32>, tensor<16x3x3x3xf32>) -> tensor<1x16x4x4xf32>
 /// ```
-#[op("thunder.convolution", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+#[op("thunder.convolution", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision))]
 pub struct Convolution {
     /// The channels of each batch element.
     #[c(1)]
@@ -102,6 +102,28 @@ impl ShapeRule for Convolution<'_> {
                 .map_err(|e| self.error(format!("(C6) features and elements of the bias differ: {e}")))?;
         }
         Ok(vec![[&[x[0].clone(), features], &positions[..]].concat()])
+    }
+}
+
+impl Library for Convolution<'_> {
+    /// With few features in a group, of which one may be all, products have no reuse: a loop nest does as well.
+    fn library<'b>(&'b self) -> Option<LibraryCall<'b>> {
+        const FEW: i64 = 4;
+        let (groups, features) = (self.groups(), declared(self.weight().ty())[0].known());
+        if groups > 1 && features.is_none_or(|features| features / groups < FEW) {
+            return None;
+        }
+        let ones = || vec![1; declared(self.weight().ty()).len() - 2];
+        let low = self.padding().map(|pairs| pairs.iter().map(|pair| pair[0]).collect());
+        Some(LibraryCall::Convolution {
+            x: self.x(),
+            weight: self.weight(),
+            bias: self.bias(),
+            stride: self.stride().unwrap_or_else(ones),
+            low: low.unwrap_or_else(|| ones().iter().map(|_| 0).collect()),
+            dilation: self.dilation().unwrap_or_else(ones),
+            groups,
+        })
     }
 }
 

@@ -5,10 +5,7 @@ use crate::build::*;
 use crate::compose::{broadcast, converted, extents, zeros};
 use crate::cotangent::{counted, only};
 use crate::{checked_axis, infer_like};
-use thunder_interface::{
-    Alias, Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Reference, SampleSet, Samples,
-    ShapeInputs, ShapeRule,
-};
+use thunder_interface::{Alias, Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -24,7 +21,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.dynamic_slice %x, %i axis = 1 size = 2 : (tensor<4x?xf32>, tensor<i64>) -> tensor<4x2xf32>
 /// ```
-#[op("thunder.dynamic_slice", pure, infer, interfaces(Reference, Decompose, ShapeRule, Alias, Cost))]
+#[op("thunder.dynamic_slice", pure, infer, interfaces(Reference, Decompose, ShapeRule, Alias, Cost, Precision))]
 pub struct DynamicSlice {
     operand: Operand<Tensor>,
     /// The first position along `axis`.
@@ -51,7 +48,7 @@ pub struct DynamicSlice {
 /// %y = thunder.dynamic_update_slice %x, %u, %i axis = 0
 ///   : (tensor<8x3xf32>, tensor<2x3xf32>, tensor<i64>) -> tensor<8x3xf32>
 /// ```
-#[op("thunder.dynamic_update_slice", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost))]
+#[op("thunder.dynamic_update_slice", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision))]
 pub struct DynamicUpdateSlice {
     operand: Operand<Tensor>,
     /// What stands there instead.
@@ -131,6 +128,8 @@ impl Cost for DynamicSlice<'_> {
         0.0
     }
 }
+
+impl Precision for DynamicSlice<'_> {}
 
 impl Samples for DynamicSlice<'_> {
     fn samples(s: &mut SampleSet) {
@@ -241,6 +240,8 @@ impl Cost for DynamicUpdateSlice<'_> {
         0.0
     }
 }
+
+impl Precision for DynamicUpdateSlice<'_> {}
 
 impl Samples for DynamicUpdateSlice<'_> {
     fn samples(s: &mut SampleSet) {

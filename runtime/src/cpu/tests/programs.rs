@@ -10,8 +10,8 @@ use super::{KERNELS, Table};
 use crate::artifact::{Artifact, Bytes, Target};
 use crate::cpu::code::Code;
 use crate::program::{
-    Access, Arg, BatchDim, Buffer, Call, Constant, Constraint, DimExpr, DimId, Dims, Epilogue, EpilogueArg, KernelId,
-    Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step, Symbol,
+    Access, Arg, BatchDim, Buffer, Call, Constant, Constraint, DimExpr, DimId, Dims, Epilogue, KernelId, Launch,
+    LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step, Symbol,
 };
 use crate::session::{GuardError, Options, Session, SessionError};
 
@@ -194,8 +194,8 @@ fn with_epilogue(batch: usize, m: usize, n: usize, k: usize, threads: usize) {
     let mut program = Program { name: "test".into(), ..dynamic().0 };
     program.symbols.clear();
     let mut dims = Dims::default();
-    let [b, dm, dn, dk, one, mk, kn, mn, row, factor, batch_bytes, factor_bytes] =
-        [batch, m, n, k, 1, m * k, k * n, m * n, n * 4, 4, m * n * 4, m * 4].map(|value| dims.constant(value as i64));
+    let [b, dm, dn, dk, one, zero, mk, kn, mn] =
+        [batch, m, n, k, 1, 0, m * k, k * n, m * n].map(|value| dims.constant(value as i64));
     program.dims = dims;
     program.inputs = vec![
         port("x", DType::F32, &[b, dm, dk]),
@@ -203,7 +203,7 @@ fn with_epilogue(batch: usize, m: usize, n: usize, k: usize, threads: usize) {
         port("factor", DType::F32, &[b, dm]),
     ];
     program.outputs = vec![port("out", DType::F32, &[b, dm, dn])];
-    let scaled = EpilogueArg { arg: 2, row: Some(row), batch: vec![Some(batch_bytes)] };
+    let product = buffer(&mut program, &[b, dm, dn], None);
     let op = Matmul {
         dtype: DType::F32,
         m: dm,
@@ -216,20 +216,19 @@ fn with_epilogue(batch: usize, m: usize, n: usize, k: usize, threads: usize) {
         bias: false,
         epilogue: Some(Epilogue {
             kernel: kernel("scale_rows"),
-            args: vec![
-                scaled.clone(),
-                EpilogueArg { arg: 3, row: Some(factor), batch: vec![Some(factor_bytes)] },
-                scaled,
-            ],
-            dims: vec![dm, dn],
-            rows: 0,
+            args: vec![2, 3, 4],
+            dims: vec![dn, zero, dm],
+            start: 1,
+            length: 2,
+            elements: false,
         }),
     };
     let args = vec![
         Arg::read(Root::Input(0)),
         Arg::read(Root::Input(1)),
-        Arg::write(Root::Output(0)),
+        Arg::write(product),
         Arg::read(Root::Input(2)),
+        Arg::write(Root::Output(0)),
     ];
     program.steps.push(Step::Call(Call { op: LibraryOp::Matmul(op), args }));
     let session = session(program, Vec::new(), threads).unwrap();
