@@ -3,8 +3,8 @@
     python tests/goldens/gpt.py small|default
 
 takes PyTorch and NumPy; the tests do not. The text, the weights before training, the batches, the learning rates and the
-optimizer are those of `thunder_models::gpt`. `gpt_small.csv` is what tests compare with; what has learned from it in the
-default size is compared by
+optimizer are those of `thunder_models::gpt`. Tests compare with `gpt_small.csv`; with the other one, in the size of the
+example, compares
 
     cargo run --release -p thunder-tools --example gpt -- --steps 200 --follow tests/goldens/gpt_default.csv
 """

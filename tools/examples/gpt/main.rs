@@ -29,7 +29,7 @@ use progress::Progress;
 #[command(name = "gpt", args_override_self = true)]
 struct Arguments {
     /// Steps to train.
-    #[arg(long, default_value_t = 500)]
+    #[arg(long, default_value_t = 800)]
     steps: u64,
     /// Sequences in a batch.
     #[arg(long, default_value_t = 16)]
