@@ -8,10 +8,11 @@ mod epilogue;
 mod outline;
 mod partition;
 mod rows;
+mod steps;
 
 pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
-pub(crate) use outline::{Step, steps};
 pub use partition::{absorbed_permutation, layout};
+pub(crate) use steps::{steps, with_kernels};
 use thunder_ir::prelude::*;
 
 use crate::shapes::Shapes;

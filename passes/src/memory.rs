@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use thunder_interface::{Dim, Strided, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 
-use crate::kernels::{Step, absorbed_permutation, layout, steps};
+use crate::kernels::{absorbed_permutation, layout, steps, with_kernels};
 use crate::shapes::Shapes;
 
 /// Buffers begin at multiples of this many bytes.
@@ -62,49 +62,46 @@ pub struct Estimate {
     pub total_bytes: u64,
 }
 
-/// Estimates the memory of a function whose composites are decomposed: it is cut into the kernels that
-/// `--thunder-kernels` would make, and values live from the step that makes them to the last that reads them. Kernels one
-/// after another that need nothing of each other are one step, as in the runtime.
+/// Estimates the memory of a function whose composites are decomposed: a copy of it is cut into kernels, and values live
+/// from the step that makes them to the last that reads them. Kernels one after another that need nothing of each other
+/// are one step, as in the runtime.
 pub fn estimate(function: Operation<'_>, assumption: &Assumption) -> Result<Estimate> {
-    let shapes = Shapes::of(function)?;
-    let steps = steps(function, &shapes)?;
-    // A kernel may make a value that could be a view.
+    with_kernels(function, |cut, shapes| of_cut(cut, shapes, assumption))
+}
+
+fn of_cut<'c>(function: Operation<'c>, shapes: &Shapes<'c>, assumption: &Assumption) -> Result<Estimate> {
+    let steps = steps(function, shapes);
     let made: HashSet<Value<'_>> = steps.iter().flat_map(|step| &step.makes).copied().collect();
-    let place = |value| if made.contains(&value) { (value, true) } else { owner(value, &shapes, &made) };
+    // A kernel may make a value that could be a view.
+    let place = |value| if made.contains(&value) { (value, true) } else { owner(value, shapes, &made) };
     let root = |value| place(value).0;
     let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
     let returned: Vec<_> = block.terminator().map_or_else(Vec::new, |op| op.operands().collect());
     let outputs: HashSet<Value<'_>> =
-        { returned.iter().map(|v| place(*v)).filter(|(_, is_dense)| *is_dense).map(|(root, _)| root).collect() };
+        returned.iter().map(|v| place(*v)).filter(|(_, is_all)| *is_all).map(|(root, _)| root).collect();
     let mut lifetimes: HashMap<Value<'_>, (usize, usize)> = HashMap::new();
-    let (mut number, mut last_is_kernel, mut written) = (0, false, HashSet::new());
-    let mut products: HashMap<Value<'_>, &Step<'_>> = HashMap::new();
+    let (mut number, mut is_open, mut written) = (0, false, HashSet::new());
     for step in &steps {
         let is_apart = step.reads.iter().all(|value| !written.contains(&root(*value)));
-        if !(last_is_kernel && step.is_kernel && is_apart) {
+        if !(is_open && step.is_launch && is_apart) {
             number += 1;
             written.clear();
         }
-        last_is_kernel = step.is_kernel;
+        is_open = step.is_launch;
         written.extend(step.makes.iter().map(|value| root(*value)));
         let made = step.makes.iter().map(|v| root(*v)).filter(|v| !outputs.contains(v));
         made.for_each(|value| _ = lifetimes.entry(value).or_insert((number, number)));
-        // What the one reader of a product makes may be made on blocks of it: the product is made then.
-        let blocks = step.reads.iter().filter_map(|v| products.remove(&root(*v))).flat_map(|product| &product.reads);
-        for value in step.reads.iter().chain(blocks).map(|v| root(*v)) {
+        for value in step.reads.iter().map(|v| root(*v)) {
             lifetimes.entry(value).and_modify(|(_, last)| *last = number);
         }
-        if let (false, [made]) = (step.is_kernel, &step.makes[..]) {
-            products.insert(root(*made), step);
-        }
     }
-    for (number, value) in returned.iter().enumerate() {
-        lifetimes.entry(root(*value)).and_modify(|(_, last)| *last = steps.len() + 1 + number);
+    for (after, value) in returned.iter().enumerate() {
+        lifetimes.entry(root(*value)).and_modify(|(_, last)| *last = number + 1 + after);
     }
-    let mut change = vec![0_i64; steps.len() + returned.len() + 2];
+    let mut change = vec![0_i64; number + returned.len() + 2];
     let mut total_bytes = 0;
     for (value, (first, last)) in lifetimes {
-        let bytes = assumption.bytes(&shapes, value).next_multiple_of(ALIGN);
+        let bytes = assumption.bytes(shapes, value).next_multiple_of(ALIGN);
         total_bytes += bytes;
         change[first] += bytes as i64;
         change[last + 1] -= bytes as i64;
@@ -123,5 +120,6 @@ fn owner<'c>(value: Value<'c>, shapes: &Shapes<'c>, made: &HashSet<Value<'c>>) -
     let is_view = |op: &Operation<'c>| <dyn Strided>::of(*op).is_some() && absorbed_permutation(*op, shapes).is_none();
     let views = std::iter::successors(Some(value), |value| Some(value.defining_op().filter(is_view)?.operand(0)));
     let owner = views.into_iter().find(|value| made.contains(value)).unwrap_or(root);
-    (owner, view.is_dense())
+    let is_whole = Dim::product(&view.sizes) == Dim::product(&shapes.dims(owner));
+    (owner, is_whole && view.is_dense())
 }

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use thunder_interface::{DIM_NAMES, Dim, Strided};
+use thunder_interface::{DIM_NAMES, Dim};
 use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result, Rewriter, Type, Value};
 
-use super::partition::{Group, Partition, layout, partition};
+use super::partition::{Group, Partition};
 use super::rows::{Access, accesses, rule_of};
 use super::{KERNEL, ROWS, SIZES, SYMBOL_COUNT};
 use crate::shapes::{Shapes, dim_to_attribute};
@@ -159,38 +159,6 @@ impl<'c> Outliner<'c> {
         self.names.insert(content, name.clone());
         Ok(name)
     }
-}
-
-/// A step of the program that a function becomes.
-pub struct Step<'c> {
-    /// The values that it reads.
-    pub reads: Vec<Value<'c>>,
-    /// Those that it makes.
-    pub makes: Vec<Value<'c>>,
-    /// Whether it is a kernel; else it is a library's.
-    pub is_kernel: bool,
-}
-
-/// The kernels and other computations that a function would be cut into, in order.
-pub fn steps<'c>(function: Operation<'c>, shapes: &Shapes<'c>) -> Result<Vec<Step<'c>>> {
-    let block = function.regions().next().and_then(|r| r.entry()).ok_or_else(|| function.error("has no body"))?;
-    let parts = partition(function, shapes, false)?;
-    let copies = copies(&parts);
-    let units = schedule(block, parts)?.into_iter();
-    Ok(units
-        .filter_map(|unit| match unit {
-            Unit::Group(group) => {
-                let border = Border::of(&group, &copies);
-                Some(Step { reads: border.inputs, makes: border.outputs, is_kernel: true })
-            }
-            Unit::Op(op) => {
-                let is_view = op.results().all(|v| layout(v, shapes).is_some_and(|(root, _)| root != v));
-                let is_free = op.has_trait("constant_like") || op.results().all(|v| v.ty().as_tensor().is_none());
-                let step = || Step { reads: op.operands().collect(), makes: op.results().collect(), is_kernel: false };
-                (!is_free && (!is_view || <dyn Strided>::of(op).is_none())).then(step)
-            }
-        })
-        .collect())
 }
 
 /// How many groups have each op.

@@ -1,0 +1,69 @@
+//! The steps of the program that a function becomes, known before it is compiled.
+
+use std::collections::HashSet;
+
+use thunder_interface::{Library, Strided};
+use thunder_ir::{Attribute, Operation, Result, Rewriter, Value};
+
+use super::outline::Outliner;
+use super::{epilogue_of, has_epilogue, layout, partition};
+use crate::shapes::Shapes;
+
+/// One step of a program.
+pub struct Step<'c> {
+    /// The values that it reads.
+    pub reads: Vec<Value<'c>>,
+    /// Those that it makes.
+    pub makes: Vec<Value<'c>>,
+    /// Whether it is a kernel and nothing else.
+    pub is_launch: bool,
+}
+
+/// Cuts a copy of a function into kernels as `--thunder-kernels` would, hands it over with its shapes, and takes it back.
+pub fn with_kernels<'c, T>(
+    function: Operation<'c>,
+    look: impl FnOnce(Operation<'c>, &Shapes<'c>) -> Result<T>,
+) -> Result<T> {
+    let module = function.block().ok_or_else(|| function.error("is in no module"))?;
+    let before: HashSet<Operation<'c>> = module.operations().into_iter().collect();
+    let copy = Rewriter::at_end_of(module, function.location()).clone_op(function);
+    let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
+    copy.set_attribute("sym_name", Attribute::string(function.context(), &format!("{name}_cut")));
+    let outcome = cut(copy).and_then(|()| look(copy, &Shapes::of(copy)?));
+    for op in module.operations().into_iter().filter(|op| !before.contains(op)) {
+        Rewriter::at(op).erase(op)?;
+    }
+    outcome
+}
+
+fn cut(function: Operation<'_>) -> Result {
+    let module = function.block().ok_or_else(|| function.error("is in no module"))?;
+    let shapes = Shapes::of(function)?;
+    let parts = partition::partition(function, &shapes, false)?;
+    Outliner::new(module).outline(function, &shapes, parts)
+}
+
+/// The steps of a function that is cut into kernels, in order: views, constants and sizes are none, and a product is one
+/// with the kernel that runs on its blocks.
+pub fn steps<'c>(function: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Step<'c>> {
+    let operations = function.region(0).entry().map_or_else(Vec::new, |block| block.operations());
+    operations.into_iter().filter(|op| !op.has_trait("terminator")).filter_map(|op| step(op, shapes)).collect()
+}
+
+fn step<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<Step<'c>> {
+    let (mut reads, mut makes): (Vec<_>, Vec<_>) = (op.operands().collect(), op.results().collect());
+    if op.name() == "func.call" {
+        let epilogue = epilogue_of(op, shapes);
+        for product in epilogue.iter().map(|epilogue| epilogue.product) {
+            reads.extend(product.operands());
+            makes.extend(product.results());
+        }
+        return Some(Step { reads, makes, is_launch: epilogue.is_none() });
+    }
+    if <dyn Library>::of(op).is_some_and(|library| library.library().is_some()) {
+        return (!has_epilogue(op, shapes)).then_some(Step { reads, makes, is_launch: false });
+    }
+    let is_free = op.has_trait("constant_like") || makes.iter().all(|v| v.ty().as_tensor().is_none());
+    let is_view = <dyn Strided>::of(op).is_some() && makes.iter().all(|v| layout(*v, shapes).is_some());
+    (!is_free && !is_view).then_some(Step { reads, makes, is_launch: false })
+}
