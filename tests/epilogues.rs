@@ -7,6 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use thunder_conformance::executor::{Executor, Reference};
 use thunder_conformance::sample::context;
+use thunder_interface::interpret_in_place;
 use thunder_ir::Module;
 use thunder_lowering::{Compiled, Options, compile, compile_jit};
 use thunder_runtime::program::Step;
@@ -227,4 +228,37 @@ fn random_chains_are_epilogues() {
     if let Err(failure) = result {
         panic!("{failure}");
     }
+}
+
+/// A product moves to where its kernel is only if nothing writes what it reads on the way.
+#[test]
+fn products_stay_before_what_is_written_over_their_operands() -> Result<()> {
+    // The update comes between the product and its kernel, or is made by the kernel.
+    for (last, kept) in [("thunder.exp %p", true), ("thunder.mul %p, %n", true), ("thunder.exp %n", false)] {
+        let text = format!(
+            "func.func @main(%w: tensor<70x70xf32>, %x: tensor<70x70xf32>) -> tensor<70x70xf32> {{
+               %p = thunder.matmul %x, %w : (tensor<70x70xf32>, tensor<70x70xf32>) -> tensor<70x70xf32>
+               %n = thunder.add %w, %x : tensor<70x70xf32>
+               thunder.copy_into %n, %w : (tensor<70x70xf32>, tensor<70x70xf32>)
+               %y = {last} : tensor<70x70xf32>
+               %z = {} : tensor<70x70xf32>
+               return %z : tensor<70x70xf32>
+             }}",
+            if kept { "thunder.neg %y" } else { "thunder.mul %p, %y" }
+        );
+        let context = context(&[]);
+        let mut module = Module::parse(&context, "main.mlir", text.as_bytes())?;
+        let mut random = Random::new(4);
+        let given: Vec<Tensor> = (0..2).map(|_| random.uniform(DType::F32, [70, 70], -1.0..1.0)).collect();
+        let (mut expected, mut memory) = (given.clone(), given);
+        let results = interpret_in_place(module.operation(), "main", &mut expected)?;
+        let compiled = compile_jit(&mut module, &Options::default())?;
+        let session = compiled.session(&BTreeMap::new(), session::Options::with_threads(2))?;
+        let got = session.run_in_place(&mut memory)?;
+        for (got, expected) in got.iter().zip(&results).chain(memory.iter().zip(&expected)) {
+            compare(got, expected, Tolerance::new(1e-5, 1e-5)).map_err(|e| anyhow::anyhow!("{e}\n{text}"))?;
+        }
+        ensure!(memory[0].to_vec::<f64>() != memory[1].to_vec::<f64>(), "nothing was written");
+    }
+    Ok(())
 }
