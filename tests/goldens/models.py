@@ -2,7 +2,8 @@
 
 Of each model the file has the inputs `MODEL.input.0`, `MODEL.input.1`, ..., the parameters `MODEL.parameter.NAME` and the gradients
 `MODEL.grad.NAME` of the value `MODEL.value` by these. Parameters are numbers of float32, in which PyTorch computes the
-same once more: `MODEL.error` is how far that is off, as `error` says.
+same once more: `MODEL.error` is how far that is off, as `error` says. As one error is a matter of luck, this is done
+for more inputs, `MODEL.draw.1.input.0` and so on, and `MODEL.error` is the root of the mean square over all of them.
 
     python tests/goldens/models.py
 
@@ -24,6 +25,7 @@ from torch_models import BasicBlock, Gpt, Llama, rotary
 
 torch.manual_seed(0)
 TENSORS = {}
+DRAWS = 8
 
 
 class SquaredLlama(Llama):
@@ -84,22 +86,34 @@ def error(actual, expected):
     return torch.stack(errors).square().mean().sqrt()
 
 
-def golden(name, model, inputs):
+def golden(name, model, draw):
+    inputs = draw()
     with torch.no_grad():
         for parameter in model.parameters():
             # Away from what initialization makes special: ones, zeros, and small numbers.
             parameter.add_(0.2 * torch.randn_like(parameter))
     model = model.train()
     value, expected = gradients(model, inputs, torch.float64)
-    _, single = gradients(model, inputs, torch.float32)
     TENSORS[f"{name}.value"] = value
-    TENSORS[f"{name}.error"] = error(single, expected)
     for index, tensor in enumerate(inputs):
         TENSORS[f"{name}.input.{index}"] = tensor.contiguous()
     for key, parameter in model.named_parameters():
         TENSORS[f"{name}.parameter.{key}"] = parameter.detach().clone()
         TENSORS[f"{name}.grad.{key}"] = expected[key]
-    print(f"{name}: {len(expected)} gradients, float32 is off by {TENSORS[f'{name}.error']:.2e}")
+    return name, model, draw, inputs
+
+
+def errors(name, model, draw, inputs):
+    found = []
+    for number in range(DRAWS):
+        if number > 0:
+            inputs = draw()
+            for index, tensor in enumerate(inputs):
+                TENSORS[f"{name}.draw.{number}.input.{index}"] = tensor.contiguous().clone()
+        (_, single), (_, expected) = gradients(model, inputs, torch.float32), gradients(model, inputs, torch.float64)
+        found.append(error(single, expected))
+    TENSORS[f"{name}.error"] = torch.stack(found).square().mean().sqrt()
+    print(f"{name}: float32 is off by", *(f"{one:.2e}" for one in found))
 
 
 def tokens(vocabulary, *shape):
@@ -108,13 +122,21 @@ def tokens(vocabulary, *shape):
 
 if __name__ == "__main__":
     cos, sin = rotary(9, 8)
-    golden("llama", SquaredLlama(2, 16, 2, 24), [torch.randn(2, 9, 16), cos.float(), sin.float()])
+    models = [
+        golden("llama", SquaredLlama(2, 16, 2, 24), lambda: [torch.randn(2, 9, 16), cos.float(), sin.float()])
+    ]
     for name, tied in ("gpt", True), ("gpt_untied", False):
-        golden(name, Gpt(11, 8, 16, 2, 2, tied), [tokens(11, 2, 7), tokens(11, 2, 7)])
+        models.append(golden(name, Gpt(11, 8, 16, 2, 2, tied), lambda: [tokens(11, 2, 7), tokens(11, 2, 7)]))
     for name, model in ("resnet", WeighedBlock(5, 5, 1)), ("resnet_strided", WeighedBlock(3, 6, 2)):
-        channels = [model.conv1.in_channels, model.conv1.out_channels]
-        size = 6 // model.conv1.stride[0]
-        golden(name, model, [torch.randn(3, channels[0], 6, 6), torch.randn(3, channels[1], size, size)])
+
+        def images(model=model, size=6 // model.conv1.stride[0]):
+            inputs, outputs = model.conv1.in_channels, model.conv1.out_channels
+            return [torch.randn(3, inputs, 6, 6), torch.randn(3, outputs, size, size)]
+
+        models.append(golden(name, model, images))
     mask = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0]])
-    golden("minilm", MiniLm(20, 8, 16, 2, 2, 24), [tokens(20, 2, 7), mask, torch.randn(2, 16)])
+    minilm = MiniLm(20, 8, 16, 2, 2, 24)
+    models.append(golden("minilm", minilm, lambda: [tokens(20, 2, 7), mask, torch.randn(2, 16)]))
+    for model in models:
+        errors(*model)
     save_file(TENSORS, pathlib.Path(__file__).with_suffix(".safetensors"), {"torch": torch.__version__.split("+")[0]})
