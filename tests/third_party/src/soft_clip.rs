@@ -46,9 +46,12 @@ impl<'c> Fold<'c> for SoftClip<'c> {
 
 impl Samples for SoftClip<'_> {
     fn samples(s: &mut SampleSet) {
-        for (ty, shape) in
-            [("tensor<3x5x$T>", &[3, 5][..]), ("tensor<?x17x$T>", &[4, 17]), ("tensor<$T>", &[]), ("tensor<0x$T>", &[0])]
-        {
+        for (ty, shape) in [
+            ("tensor<3x5x$T>", &[3, 5][..]),
+            ("tensor<?x17x$T>", &[4, 17]),
+            ("tensor<$T>", &[]),
+            ("tensor<0x$T>", &[0]),
+        ] {
             let body = format!("%r = acme.soft_clip %x limit = 1.5 : {ty}\n  return %r : {ty}");
             s.add(Dtypes::FLOATS, &format!("(%x: {ty}) -> {ty}"), &body, &[shape]).domains(-4.0, 4.0).ulps(8.0);
         }

@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use crate::{docs, process, root, setup, test, tidy};
+use crate::{docs, fmt, process, root, setup, test, tidy};
 
 /// Runs every step; the first that fails ends it.
 pub(crate) fn run() -> anyhow::Result<()> {
     let cargo = process::cargo();
-    step("format", || process::run(&cargo, &["fmt", "--all", "--check"]))?;
+    step("format", || fmt::run(&root(), &["--check".to_owned()]))?;
     step("tidy", || tidy::run(&root()))?;
     step("setup", setup::for_builds)?;
     step("lints", || process::run(&cargo, &["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"]))?;

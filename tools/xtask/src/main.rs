@@ -6,6 +6,7 @@ mod bench;
 mod ci;
 mod demo;
 mod docs;
+mod fmt;
 mod fuzz;
 mod process;
 mod setup;
@@ -26,6 +27,7 @@ usage: cargo xtask COMMAND [ARGUMENTS]
   demo [ARGUMENTS]   set up, embed sentences with MiniLM, train a GPT; ARGUMENTS replace the sentences, and leave the
                      GPT out; `demo gpt [ARGUMENTS]` trains the GPT only
   ci                 everything that a change must pass: format, lints, tidy, docs, test
+  fmt [--check]      format every Rust file, also those that cargo fmt does not find; or fail where one is not
   tidy               check the project's invariants; also a test of this crate
   docs [--check]     write the generated documents, or fail where one is stale
   valgrind [TESTS]   set up, then run the tests of dialects/ir under valgrind: no use of freed memory
@@ -62,6 +64,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "demo" => demo::run(arguments),
         "ci" => ci::run(),
         "tidy" => tidy::run(&root),
+        "fmt" => fmt::run(&root, arguments),
         "docs" => docs::run(arguments),
         "bench" => bench::run(arguments),
         "fuzz" => fuzz::run(arguments),

@@ -68,6 +68,11 @@ pub(crate) fn run(root: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The paths of the project's Rust files, from `root`.
+pub(crate) fn rust_files(root: &Path) -> anyhow::Result<Vec<String>> {
+    Ok(Tree::read(root)?.rust().map(|(path, _)| path.to_owned()).collect())
+}
+
 /// A place that breaks an invariant, and what to do about it.
 #[derive(Debug, PartialEq)]
 struct Violation {

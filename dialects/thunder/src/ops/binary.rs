@@ -82,8 +82,7 @@ fn fold_identity<'c>(
 }
 
 /// Shapes that end inside a vector, are dynamic, have no elements, or no dimensions.
-pub(super) const SHAPES: [(&str, &[usize]); 4] =
-    [("3x17x", &[3, 17]), ("?x5x", &[7, 5]), ("0x4x", &[0, 4]), ("", &[])];
+pub(super) const SHAPES: [(&str, &[usize]); 4] = [("3x17x", &[3, 17]), ("?x5x", &[7, 5]), ("0x4x", &[0, 4]), ("", &[])];
 
 /// A sample per shape, with `domains` of both operands.
 fn in_domains(s: &mut SampleSet, name: &str, dtypes: Dtypes, domains: [(f64, f64); 2]) {

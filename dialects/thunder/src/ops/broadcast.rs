@@ -1,8 +1,10 @@
 //! Broadcasting, which primitives never do by themselves.
 
-use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use crate::cotangent::{gathered, only};
-use thunder_interface::{Differentiate, Factor, Shard, ShardRule, Cost, Precision, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Strided, StridedView,
+use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
+use thunder_interface::{
+    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -20,7 +22,13 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.broadcast_in_dim %x, [%n] dims = [1] : (tensor<4xf32>, index) -> tensor<?x4xf32>
 /// ```
-#[op("thunder.broadcast_in_dim", pure, verify, fold, interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost, Precision))]
+#[op(
+    "thunder.broadcast_in_dim",
+    pure,
+    verify,
+    fold,
+    interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost, Precision)
+)]
 pub struct BroadcastInDim {
     operand: Operand<Tensor>,
     sizes: Variadic<Index>,
@@ -78,7 +86,8 @@ impl Shard for BroadcastInDim<'_> {
     fn rule(&self) -> ShardRule {
         let rank = declared(self.out().ty()).len() as u32;
         let types = declared(self.operand().ty());
-        let operand = types.iter().zip(self.dims()).map(|(ty, dim)| (*ty != Dim::Known(1)).then_some(Factor(dim as u32)));
+        let operand =
+            types.iter().zip(self.dims()).map(|(ty, dim)| (*ty != Dim::Known(1)).then_some(Factor(dim as u32)));
         let mut operands = vec![operand.collect()];
         operands.resize(1 + self.sizes().len(), Vec::new());
         ShardRule { operands, results: vec![(0..rank).map(|i| Some(Factor(i))).collect()], reduced: Vec::new() }
@@ -175,7 +184,8 @@ impl Samples for BroadcastInDim<'_> {
             ("3x5x", "[1, 0]", "5x3x", &[3, 5]),
         ] {
             let (from, to) = (format!("tensor<{from}$T>"), format!("tensor<{to}$T>"));
-            let body = format!("%r = thunder.broadcast_in_dim %x, [] dims = {dims} : {from} -> {to}\n  return %r : {to}");
+            let body =
+                format!("%r = thunder.broadcast_in_dim %x, [] dims = {dims} : {from} -> {to}\n  return %r : {to}");
             s.add(Dtypes::ALL, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
         }
         s.add(

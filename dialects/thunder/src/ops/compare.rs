@@ -3,7 +3,7 @@
 use super::binary::SHAPES;
 use crate::{fold_constants, infer_elements, one_shape};
 use thunder_interface::{
-    Compare, Cost, Precision, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, UnaryFn,
+    Compare, Cost, Dim, Dtypes, Expr, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, UnaryFn,
 };
 use thunder_ir::prelude::*;
 

@@ -5,7 +5,9 @@ use crate::build::*;
 use crate::compose::{Extent, broadcast, extents};
 use crate::cotangent::{counted, cropped, only, restated, size_tensor};
 use crate::{checked_axis, fold_constants, fold_to, infer_like};
-use thunder_interface::{Cost, Precision, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+};
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
 
@@ -52,8 +54,7 @@ impl ShapeRule for Concat<'_> {
                 *dim = if axis == along {
                     dim.add(size)
                 } else {
-                    dim.unify(size)
-                        .map_err(|e| self.error(format!("(C3) sizes of dimension {axis} differ: {e}")))?
+                    dim.unify(size).map_err(|e| self.error(format!("(C3) sizes of dimension {axis} differ: {e}")))?
                 };
             }
         }
@@ -75,7 +76,8 @@ impl<'c> Differentiate<'c> for Concat<'c> {
         let lengths = parts.iter().map(|part| Ok(extents(b, *part)?[axis])).collect::<Result<Vec<_>>>()?;
         let mut operands = Vec::new();
         for (index, part) in parts.into_iter().enumerate() {
-            let sum = |lengths: &[Extent<'c>]| lengths.iter().try_fold(Extent::Known(0), |sum, length| sum.add(b, *length));
+            let sum =
+                |lengths: &[Extent<'c>]| lengths.iter().try_fold(Extent::Known(0), |sum, length| sum.add(b, *length));
             let (before, after) = (sum(&lengths[..index])?, sum(&lengths[index + 1..])?);
             let dx = segment(b, dy, axis, [before, lengths[index], after])?;
             operands.push(Some(restated(b, dx, part)?));

@@ -2,7 +2,9 @@
 
 use super::binary::SHAPES;
 use crate::{fold_constants, fold_to, producer};
-use thunder_interface::{Cost, Precision, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, dtype_of};
+use thunder_interface::{
+    Cost, Dim, Dtypes, Expr, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, dtype_of,
+};
 use thunder_ir::constraint::compatible;
 use thunder_ir::prelude::*;
 use thunder_tensor::DType;
@@ -89,7 +91,9 @@ fn is_lossless(from: DType, to: DType) -> bool {
             _ => from.size() == 1,
         },
         (false, false) => {
-            to != DType::Bool && from.size() <= to.size() && (from.is_signed() == to.is_signed() || from.size() < to.size())
+            to != DType::Bool
+                && from.size() <= to.size()
+                && (from.is_signed() == to.is_signed() || from.size() < to.size())
                 && (to.is_signed() || !from.is_signed())
         }
     }

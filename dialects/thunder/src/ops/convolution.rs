@@ -4,10 +4,11 @@ mod gradient;
 
 use super::linear::one_element_type;
 use crate::axes::host_shapes;
-use crate::{declared, infer_like};
 use crate::window::{Window, WindowAttributes};
+use crate::{declared, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
+    Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};

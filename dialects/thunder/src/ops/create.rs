@@ -2,7 +2,9 @@
 
 use crate::literal::{Literal, literal_tensor};
 use crate::{check_sizes, checked_axis, replaced, stated_dims, stated_shape};
-use thunder_interface::{Factor, Shard, ShardRule, Cost, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Uniform, dtype_of,
+use thunder_interface::{
+    Cost, Dim, Dtypes, EvalError, Factor, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Shard, ShardRule,
+    Uniform, dtype_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -82,9 +84,7 @@ impl Cost for Full<'_> {
 
 impl Samples for Full<'_> {
     fn samples(s: &mut SampleSet) {
-        for (dtypes, value) in
-            [(Dtypes::FLOATS, "-1.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")]
-        {
+        for (dtypes, value) in [(Dtypes::FLOATS, "-1.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")] {
             for ty in ["tensor<3x17x$T>", "tensor<0x4x$T>", "tensor<$T>"] {
                 let body = format!("%r = thunder.full value = {value} : {ty}\n  return %r : {ty}");
                 s.add(dtypes, &format!("() -> {ty}"), &body, &[]);

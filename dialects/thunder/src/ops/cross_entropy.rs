@@ -91,7 +91,8 @@ impl Reference for CrossEntropy<'_> {
             let mean = row.iter().sum::<f64>() / classes as f64;
             Ok(total - ((1.0 - smoothing) * row[target] + smoothing * mean))
         };
-        let values = inputs[1].to_vec::<i64>().into_iter().enumerate().map(value).collect::<Result<Vec<_>, EvalError>>()?;
+        let values =
+            inputs[1].to_vec::<i64>().into_iter().enumerate().map(value).collect::<Result<Vec<_>, EvalError>>()?;
         Ok(vec![HostTensor::from_values(inputs[0].dtype(), shape, values)?])
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::{checked_axis, declared, replaced};
 use thunder_interface::{
-    Cost, Precision, Dim as Size, DimExpr, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, SizeRule,
+    Cost, Dim as Size, DimExpr, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    SizeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;

@@ -5,7 +5,10 @@ use crate::build::*;
 use crate::compose::{broadcast, converted, extents, zeros};
 use crate::cotangent::{counted, only};
 use crate::{checked_axis, infer_like};
-use thunder_interface::{Alias, Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{
+    Alias, Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, Reference,
+    SampleSet, Samples, ShapeInputs, ShapeRule,
+};
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -48,7 +51,12 @@ pub struct DynamicSlice {
 /// %y = thunder.dynamic_update_slice %x, %u, %i axis = 0
 ///   : (tensor<8x3xf32>, tensor<2x3xf32>, tensor<i64>) -> tensor<8x3xf32>
 /// ```
-#[op("thunder.dynamic_update_slice", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision))]
+#[op(
+    "thunder.dynamic_update_slice",
+    pure,
+    infer,
+    interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision)
+)]
 pub struct DynamicUpdateSlice {
     operand: Operand<Tensor>,
     /// What stands there instead.

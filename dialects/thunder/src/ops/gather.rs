@@ -5,8 +5,8 @@ use crate::build::*;
 use crate::cotangent::{only, zeros_like};
 use crate::{checked_axis, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
-    Shard, ShardRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;

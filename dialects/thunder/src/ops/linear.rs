@@ -6,8 +6,8 @@ use crate::compose::{Extent, broadcast, count, extents, reshape};
 use crate::cotangent::{only, restated, swapped};
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
-    Samples, ShapeInputs, ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference,
+    SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -24,7 +24,12 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// ```mlir
 /// %y = thunder.linear %x, %w bias(%b) : (tensor<8x5x3xf32>, tensor<4x3xf32>, tensor<4xf32>) -> tensor<8x5x4xf32>
 /// ```
-#[op("thunder.linear", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision))]
+#[op(
+    "thunder.linear",
+    pure,
+    infer,
+    interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision)
+)]
 pub struct Linear {
     /// The rows that are mapped.
     #[c(1)]

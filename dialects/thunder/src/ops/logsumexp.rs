@@ -6,8 +6,8 @@ use crate::compose::{Extent, broadcast, converted, extents, full, reshape, widen
 use crate::cotangent::{only, spread};
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{Tensor as HostTensor, reduce};

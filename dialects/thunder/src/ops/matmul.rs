@@ -2,8 +2,9 @@
 
 use crate::cotangent::{only, restated, swapped};
 use crate::infer_like;
-use thunder_interface::{Differentiate, Library, LibraryCall, Cost, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule, Dim,
+use thunder_interface::{
+    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
+    Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -46,9 +47,7 @@ impl ShapeRule for Matmul<'_> {
             return Err(self.error(message));
         }
         let outer = lhs.len() - 2;
-        lhs[outer + 1]
-            .unify(&rhs[outer])
-            .map_err(|e| self.error(format!("(C2) inner dimensions differ: {e}")))?;
+        lhs[outer + 1].unify(&rhs[outer]).map_err(|e| self.error(format!("(C2) inner dimensions differ: {e}")))?;
         let mut shape = Vec::new();
         for (a, b) in lhs[..outer].iter().zip(&rhs[..outer]) {
             let dim = a.unify(b).map_err(|e| self.error(format!("(C3) outer dimensions differ: {e}")))?;

@@ -8,8 +8,8 @@ use crate::build::*;
 use crate::compose::{Extent, broadcast, converted, extents, full, reshape, widened};
 use std::ops::Range;
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, Sample, SampleSet, Samples,
-    ShapeInputs, ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, Sample, SampleSet,
+    Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;

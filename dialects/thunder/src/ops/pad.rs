@@ -1,12 +1,14 @@
 //! Tensors with more, or fewer, elements around.
 
-use crate::literal::{Literal, literal_tensor};
 use crate::compose::{Extent, extents};
 use crate::cotangent::{cropped, only, restated, unsliced};
+use crate::literal::{Literal, literal_tensor};
 use crate::ops::slice::END;
 use crate::window::FARTHEST;
 use crate::{fold_constants, fold_to, infer_like};
-use thunder_interface::{Cost, Precision, Differentiate, Dim, Dtypes, EvalError, Reference, SampleSet, Samples, ShapeInputs, ShapeRule};
+use thunder_interface::{
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+};
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
 
@@ -165,8 +167,7 @@ impl Samples for Pad<'_> {
             ("", ["[]", "[]", "[]"], "", &[]),
         ] {
             let (from, to) = (format!("tensor<{from}$T>"), format!("tensor<{to}$T>"));
-            for (dtypes, value) in
-                [(Dtypes::FLOATS, "0.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")]
+            for (dtypes, value) in [(Dtypes::FLOATS, "0.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")]
             {
                 let body = format!(
                     "%r = thunder.pad %x low = {low} high = {high} interior = {interior} value = {value} : {from} -> {to}

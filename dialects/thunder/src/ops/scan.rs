@@ -4,7 +4,8 @@ use crate::build::*;
 use crate::checked_axis;
 use crate::cotangent::only;
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{Tensor as HostTensor, lanes};

@@ -8,7 +8,7 @@ use crate::cotangent::{complement, only};
 use crate::literal::{Literal, Number as Known, literal_expr};
 use crate::{fold_constants, fold_to, infer_elements, one_shape};
 use thunder_interface::{
-    Compare, Cost, Precision, Differentiate, Dim, Dtypes, Expr, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule,
+    Compare, Cost, Differentiate, Dim, Dtypes, Expr, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 

@@ -127,7 +127,8 @@ impl Strided for Slice<'_> {
 impl<'c> Alias<'c> for Slice<'c> {
     fn scatter(&self, b: &Builder<'c>, whole: Value<'c>, part: Value<'c>) -> Result<Value<'c>> {
         if let Some((axis, start)) = self.contiguous() {
-            let start = b.full(&[], Attribute::i64(b.context(), start), Type::tensor(Type::int(b.context(), 64), &[]))?;
+            let start =
+                b.full(&[], Attribute::i64(b.context(), start), Type::tensor(Type::int(b.context(), 64), &[]))?;
             return b.dynamic_update_slice(whole, part, start, axis as i64);
         }
         let (sizes, limits) = (extents(b, whole)?, [&self.start()[..], &self.limit(), &self.stride()]);

@@ -5,8 +5,8 @@ use crate::checked_axis;
 use crate::compose::{Extent, broadcast, converted, extents, widened};
 use crate::cotangent::{only, spread};
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{Tensor as HostTensor, lanes};

@@ -6,8 +6,8 @@ use crate::compose::{Extent, broadcast, converted, extents, float_count, full, w
 use crate::cotangent::{others, spread};
 use crate::{infer_elements, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor, map1, map2, reduce};

@@ -23,7 +23,12 @@ use crate::cotangent::{restated, spread};
 ///   : (tensor<2x8x5x64xf32>, tensor<2x8x5x64xf32>, tensor<2x2x5x64xf32>, tensor<2x2x5x64xf32>)
 ///   -> (tensor<2x8x5x64xf32>, tensor<2x2x5x64xf32>, tensor<2x2x5x64xf32>)
 /// ```
-#[op("thunder.sdpa_backward", pure, infer, interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision))]
+#[op(
+    "thunder.sdpa_backward",
+    pure,
+    infer,
+    interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision)
+)]
 pub struct SdpaBackward {
     /// The gradient of the result.
     #[c(1)]
@@ -78,7 +83,8 @@ impl ShapeRule for SdpaBackward<'_> {
         let (d_out, operands) = (&inputs.operands[0], &inputs.operands[1..]);
         let result = self.parameters().result(self, operands)?;
         if d_out.len() != result.len() {
-            let message = format!("(C7) ranks of the gradient and the result differ: {} and {}", d_out.len(), result.len());
+            let message =
+                format!("(C7) ranks of the gradient and the result differ: {} and {}", d_out.len(), result.len());
             return Err(self.error(message));
         }
         for (a, b) in d_out.iter().zip(&result) {

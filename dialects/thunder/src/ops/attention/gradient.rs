@@ -56,12 +56,9 @@ impl<'c> Differentiate<'c> for SdpaBackward<'c> {
         let from_key = g_key.map(|g| b.matmul(query, swapped(b, g)?)).transpose()?;
         let of_d_scores = total(b, from_query, from_key)?.map(scaled).transpose()?;
         let mean = of_d_scores.map(|g| across(b.mul(weights, g)?)).transpose()?;
-        let of_d_weights =
-            of_d_scores.zip(mean).map(|(g, mean)| b.mul(weights, b.sub(g, mean)?)).transpose()?;
-        let from_d_scores = of_d_scores
-            .zip(mean)
-            .map(|(g, mean)| b.sub(b.mul(g, centered)?, b.mul(mean, d_weights)?))
-            .transpose()?;
+        let of_d_weights = of_d_scores.zip(mean).map(|(g, mean)| b.mul(weights, b.sub(g, mean)?)).transpose()?;
+        let from_d_scores =
+            of_d_scores.zip(mean).map(|(g, mean)| b.sub(b.mul(g, centered)?, b.mul(mean, d_weights)?)).transpose()?;
         let from_value = g_value.map(|g| b.matmul(d_out, swapped(b, g)?)).transpose()?;
         let of_weights = total(b, from_d_scores, from_value)?.ok_or("internal: a gradient is asked of no cotangent")?;
         let of_scores = b.mul(weights, b.sub(of_weights, across(b.mul(weights, of_weights)?)?)?)?;
