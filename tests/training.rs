@@ -91,13 +91,9 @@ impl<'x> Interpreted<'x> {
 }
 
 fn weights(compiled: &Compiled, seed: u64) -> BTreeMap<String, Tensor> {
-    let program = compiled.artifact.program();
     let mut random = Random::new(seed);
-    let shape = |port: &thunder_runtime::program::Port| -> Vec<usize> {
-        port.shape.iter().filter_map(|d| program.dims.as_constant(*d)).map(|d| d as usize).collect()
-    };
-    let ports = program.parameters.iter().filter(|port| !port.name.starts_with("optimizer."));
-    ports.map(|port| (port.name.clone(), random.normal(port.dtype, shape(port), 0.0, 0.5))).collect()
+    let parameters = compiled.artifact.parameters().into_iter().filter(|p| !p.name.starts_with("optimizer."));
+    parameters.map(|p| (p.name, random.normal(p.dtype, p.shape, 0.0, 0.5))).collect()
 }
 
 fn data(seed: u64) -> [Tensor; 3] {

@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use thunder_ir::codegen::{Machine, host_features};
 use thunder_ir::pass::{PassDef, Pipeline};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
-use thunder_passes::{Decompose, Donate, Functionalize, Inline, KERNEL, Kernels};
+use thunder_passes::{Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, SETUP, SplitSetup};
 use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
 use thunder_runtime::cpu::code::Code;
+use thunder_runtime::program::Program;
 use thunder_runtime::session::{self, Session, SessionError};
 use thunder_tensor::Tensor;
 
@@ -22,7 +23,7 @@ pub enum Phase {
     /// As traced, imported or written: `thunder` ops in `func` functions.
     Traced,
     /// Functions call nothing and use no memory: what they update is a result. Composites that no library carries out
-    /// are decomposed; constants are folded.
+    /// are decomposed; constants are folded. What depends on parameters alone is a function of its own.
     Functional,
     /// Ops are grouped: calls of kernels, library computations and views are left.
     Planned,
@@ -168,7 +169,10 @@ pub fn pipeline(phase: Phase) -> Pipeline {
     let pipeline = Pipeline::new();
     match phase {
         Phase::Traced => pipeline,
-        Phase::Functional => decomposed(pipeline.pass(&Inline::default()).pass(&Functionalize::default())),
+        Phase::Functional => {
+            let functional = pipeline.pass(&Inline::default()).pass(&Functionalize::default());
+            decomposed(functional).pass(&SplitSetup::default())
+        }
         Phase::Planned => pipeline.pass(&Kernels::default()).then("cse").pass(&Donate::default()),
         Phase::Tensors => pipeline.pass(&ToLinalg::default()).then("canonicalize").then("cse"),
         Phase::Target => pipeline,
@@ -185,11 +189,12 @@ fn drop_programs(module: &Module<'_>) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// Drops the functions beside the entry, which calls none of them any more.
+/// Drops the functions beside the entry, which calls none of them any more, and the one that sets it up.
 fn keep_only(module: &Module<'_>, name: &str) -> Result<(), CompileError> {
-    let kept = entry(module, name)?;
+    let entry = entry(module, name)?;
+    let kept = [entry, setup_of(module, entry)?.unwrap_or(entry)];
     for op in module.body().operations() {
-        if op.name() == "func.func" && op != kept {
+        if op.name() == "func.func" && !kept.contains(&op) {
             Rewriter::at(op).erase(op)?;
         }
     }
@@ -230,10 +235,11 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         pipeline(phase).run_with(module, options.verify)?;
         lap(phase.name());
     }
-    let (program, constants) = program::emit(entry(module, &options.entry)?)?;
+    let emitted = Emitted::of(module, &options.entry)?;
     lap("program");
+    let kernels = emitted.kernels();
     let (mut shared_object, mut code) = (Vec::new(), None);
-    if !program.kernels.is_empty() {
+    if !kernels.is_empty() {
         drop_programs(module)?;
         pipeline(Phase::Tensors).run_with(module, options.verify)?;
         lap("tensors");
@@ -243,17 +249,49 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         lap("object");
         match destination {
             Destination::Artifact => shared_object = Linker::default().shared_object(&object)?,
-            Destination::Process => code = Some(cpu::load(&object, &program.kernels)?),
+            Destination::Process => code = Some(cpu::load(&object, &kernels)?),
         }
         lap("link");
     }
-    let target = match shared_object.is_empty() {
-        true => Target::default(),
-        false => Target { arch: std::env::consts::ARCH.to_owned(), features: vector_features() },
-    };
-    let artifact = Artifact::new(program, target, Bytes::new(shared_object), Bytes::new(constants))?;
+    let artifact = emitted.artifact(shared_object)?;
     lap("artifact");
     Ok(Compiled { artifact, code, times })
+}
+
+/// What the functions of a module have become.
+struct Emitted {
+    program: Program,
+    setup: Option<Program>,
+    constants: Vec<u8>,
+}
+
+impl Emitted {
+    fn of(module: &Module<'_>, name: &str) -> Result<Self, CompileError> {
+        let (function, mut constants) = (entry(module, name)?, Vec::new());
+        let program = program::emit(function, &mut constants)?;
+        let setup = setup_of(module, function)?.map(|setup| program::emit(setup, &mut constants)).transpose()?;
+        Ok(Self { program, setup, constants })
+    }
+
+    /// The kernels of both programs.
+    fn kernels(&self) -> Vec<String> {
+        let mut kernels = self.program.kernels.clone();
+        let others = self.setup.iter().flat_map(|setup| &setup.kernels);
+        kernels.extend(others.filter(|name| !self.program.kernels.contains(name)).cloned());
+        kernels
+    }
+
+    fn artifact(self, shared_object: Vec<u8>) -> Result<Artifact, ArtifactError> {
+        let target = match shared_object.is_empty() {
+            true => Target::default(),
+            false => Target { arch: std::env::consts::ARCH.to_owned(), features: vector_features() },
+        };
+        let artifact = Artifact::new(self.program, target, Bytes::new(shared_object), Bytes::new(self.constants))?;
+        match self.setup {
+            Some(setup) => artifact.with_setup(setup),
+            None => Ok(artifact),
+        }
+    }
 }
 
 /// The host's features that code may come to depend on, and that a runtime can ask its processor for.
@@ -272,4 +310,9 @@ fn entry<'m>(module: &'m Module<'_>, name: &str) -> Result<Operation<'m>, Compil
         .into_iter()
         .find(|op| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name))
         .ok_or_else(|| CompileError::Invalid(thunder_ir::Error::new(format!("the module has no function '@{name}'"))))
+}
+
+/// The function that makes parameters of `function` from its others, once.
+fn setup_of<'m>(module: &'m Module<'_>, function: Operation<'m>) -> Result<Option<Operation<'m>>, CompileError> {
+    function.attribute(SETUP).and_then(|a| a.as_symbol()).map(|name| entry(module, name)).transpose()
 }

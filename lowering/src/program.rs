@@ -23,15 +23,15 @@ use sizes::Sizes;
 /// Elements that a thread should at least get of a kernel's work.
 const GRAIN: i64 = 16 * 1024;
 
-/// Emits the program of `function`, and the bytes of its constants.
-pub fn emit(function: Operation<'_>) -> Result<(Program, Vec<u8>)> {
+/// Emits the program of `function`; adds the bytes of its constants to those of others.
+pub fn emit(function: Operation<'_>, constants: &mut Vec<u8>) -> Result<Program> {
     let shapes = Shapes::of(function)?;
     let mut emitter = Emitter {
         function,
         shapes: &shapes,
         sizes: Sizes::default(),
         program: Program::default(),
-        constants: Vec::new(),
+        constants,
         roots: HashMap::new(),
         updates: Vec::new(),
         kernels: HashMap::new(),
@@ -43,7 +43,7 @@ pub fn emit(function: Operation<'_>) -> Result<(Program, Vec<u8>)> {
     program
         .validate(constants.len() as u64)
         .map_err(|e| function.error(format!("internal: the emitted program is invalid: {e}")))?;
-    Ok((program, constants))
+    Ok(program)
 }
 
 struct Emitter<'a, 'c> {
@@ -51,7 +51,7 @@ struct Emitter<'a, 'c> {
     shapes: &'a Shapes<'c>,
     sizes: Sizes,
     program: Program,
-    constants: Vec<u8>,
+    constants: &'a mut Vec<u8>,
     roots: HashMap<Value<'c>, Root>,
     /// What the memory of arguments holds at the end, with the argument.
     updates: Vec<(Value<'c>, Value<'c>)>,

@@ -11,6 +11,7 @@ mod rows;
 mod steps;
 
 pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
+pub(crate) use partition::takes_view;
 pub use partition::{absorbed_permutation, layout};
 pub(crate) use steps::{steps, with_kernels};
 use thunder_ir::prelude::*;

@@ -14,6 +14,7 @@ pub mod plan;
 pub mod remat;
 pub mod shapes;
 pub mod split_joint;
+mod split_setup;
 
 pub use autocast::Autocast;
 pub use autodiff::Autodiff;
@@ -27,6 +28,7 @@ pub use kernels::{absorbed_permutation, layout};
 pub use plan::{ExplainPlan, Plan};
 pub use remat::Remat;
 pub use split_joint::SplitJoint;
+pub use split_setup::{SETUP, SplitSetup};
 
 thunder_ir::passes! {
     /// Registers every pass of this crate with MLIR.
@@ -42,4 +44,5 @@ thunder_ir::passes! {
     ExplainPlan,
     Remat,
     SplitJoint,
+    SplitSetup,
 }

@@ -229,7 +229,7 @@ impl<'c> Joint<'c> {
         results.extend((0..extra.len()).map(|index| vec![(NAME, saved(index))]));
         let attributes = [self.attributes("arg_attrs", 0..self.arguments), results];
         let ops: Vec<_> = self.block.operations().into_iter().filter(|op| self.forward.contains(op)).collect();
-        self.build(name, &arguments, &returned, attributes, |b, values| {
+        build_part(self.function, name, &arguments, &returned, attributes, |b, values| {
             for op in &ops {
                 cloned(b, *op, values);
             }
@@ -243,7 +243,7 @@ impl<'c> Joint<'c> {
         let total = self.results.len()..self.results.len() + self.gradients.len();
         let inputs = arguments.iter().map(|value| self.names(*value)).collect();
         let attributes = [inputs, self.attributes("res_attrs", total)];
-        self.build(name, &arguments, &self.gradients, attributes, |b, values| {
+        build_part(self.function, name, &arguments, &self.gradients, attributes, |b, values| {
             for op in ops {
                 for operand in operands(*op) {
                     self.remake(b, operand, kept, values)?;
@@ -286,39 +286,6 @@ impl<'c> Joint<'c> {
         Ok(())
     }
 
-    /// A function before the joint one.
-    fn build(
-        &self,
-        name: &str,
-        arguments: &[Value<'c>],
-        returned: &[Value<'c>],
-        attributes: [Vec<Entries<'c>>; 2],
-        fill: impl FnOnce(&Rewriter<'c>, &mut HashMap<Value<'c>, Value<'c>>) -> Result,
-    ) -> Result<Operation<'c>> {
-        let (cx, location) = (self.function.context(), self.function.location());
-        let rewriter = Rewriter::at(self.function);
-        let types = |values: &[Value<'c>]| values.iter().map(|v| v.ty()).collect::<Vec<Type<'c>>>();
-        let (inputs, outputs) = (types(arguments), types(returned));
-        let mut blueprint = Blueprint::new("func.func")
-            .attribute("sym_name", Attribute::string(cx, name))
-            .attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &outputs)))
-            .regions(1);
-        for (key, lists) in ["arg_attrs", "res_attrs"].into_iter().zip(attributes) {
-            if lists.iter().any(|list| !list.is_empty()) {
-                let lists: Vec<_> = lists.iter().map(|list| Attribute::dictionary(cx, list)).collect();
-                blueprint = blueprint.attribute(key, Attribute::array(cx, &lists));
-            }
-        }
-        let function = rewriter.insert(&blueprint)?;
-        let block = function.region(0).append_block(&inputs.iter().map(|ty| (*ty, location)).collect::<Vec<_>>());
-        let mut values = arguments.iter().copied().zip(block.arguments()).collect();
-        rewriter.at_end(block);
-        fill(&rewriter, &mut values)?;
-        let returned = returned.iter().map(|v| values[v]);
-        rewriter.insert(&Blueprint::new("func.return").operands(returned))?;
-        Ok(function)
-    }
-
     fn attributes(&self, name: &str, range: std::ops::Range<usize>) -> Vec<Entries<'c>> {
         let list = self.function.attribute(name).and_then(|a| a.as_array()).unwrap_or_default();
         range.map(|index| list.get(index).and_then(|a| a.as_dictionary()).unwrap_or_default()).collect()
@@ -345,7 +312,8 @@ impl<'c> Joint<'c> {
     }
 }
 
-type Entries<'c> = Vec<(&'c str, Attribute<'c>)>;
+/// Attributes of an argument or a result.
+pub(crate) type Entries<'c> = Vec<(&'c str, Attribute<'c>)>;
 
 /// Where the saved values are: results after the function's own, and the list of all.
 struct Places<'c> {
@@ -353,8 +321,42 @@ struct Places<'c> {
     list: Vec<Attribute<'c>>,
 }
 
+/// A function before another, `function`, of ops that `fill` copies; its arguments and results are named by values of
+/// the other.
+pub(crate) fn build_part<'c>(
+    function: Operation<'c>,
+    name: &str,
+    arguments: &[Value<'c>],
+    returned: &[Value<'c>],
+    attributes: [Vec<Entries<'c>>; 2],
+    fill: impl FnOnce(&Rewriter<'c>, &mut HashMap<Value<'c>, Value<'c>>) -> Result,
+) -> Result<Operation<'c>> {
+    let (cx, location) = (function.context(), function.location());
+    let rewriter = Rewriter::at(function);
+    let types = |values: &[Value<'c>]| values.iter().map(|v| v.ty()).collect::<Vec<Type<'c>>>();
+    let (inputs, outputs) = (types(arguments), types(returned));
+    let mut blueprint = Blueprint::new("func.func")
+        .attribute("sym_name", Attribute::string(cx, name))
+        .attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &outputs)))
+        .regions(1);
+    for (key, lists) in ["arg_attrs", "res_attrs"].into_iter().zip(attributes) {
+        if lists.iter().any(|list| !list.is_empty()) {
+            let lists: Vec<_> = lists.iter().map(|list| Attribute::dictionary(cx, list)).collect();
+            blueprint = blueprint.attribute(key, Attribute::array(cx, &lists));
+        }
+    }
+    let function = rewriter.insert(&blueprint)?;
+    let block = function.region(0).append_block(&inputs.iter().map(|ty| (*ty, location)).collect::<Vec<_>>());
+    let mut values = arguments.iter().copied().zip(block.arguments()).collect();
+    rewriter.at_end(block);
+    fill(&rewriter, &mut values)?;
+    let returned = returned.iter().map(|v| values[v]);
+    rewriter.insert(&Blueprint::new("func.return").operands(returned))?;
+    Ok(function)
+}
+
 /// The ops that `values` depend on, with those that make them.
-fn needed<'c>(values: &[Value<'c>]) -> HashSet<Operation<'c>> {
+pub(crate) fn needed<'c>(values: &[Value<'c>]) -> HashSet<Operation<'c>> {
     let mut found = HashSet::new();
     let mut stack: Vec<Operation<'c>> = values.iter().filter_map(|v| v.defining_op()).collect();
     while let Some(op) = stack.pop() {

@@ -2,7 +2,8 @@
 //!
 //! Layout, little endian: a 32-byte header (magic, version, number of sections, file length, crc of
 //! header and table), a table of sections (kind, crc, offset, length), then the sections, each at
-//! a multiple of 64 bytes. Opening checks magic, version, lengths, every crc, the target and the
+//! a multiple of 64 bytes: target, program, code, constants, and the program that sets up the parameters of the other,
+//! which is empty where there is none. Opening checks magic, version, lengths, every crc, the target and the
 //! whole program, so that what an [`Artifact`] holds can be used without further checks. Nothing is
 //! copied: code and constants stay in the mapped file.
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::features;
-use crate::program::{Program, ProgramError};
+use crate::program::{Parameter, Program, ProgramError, weights};
 
 const MAGIC: [u8; 8] = *b"\x7fTHB\r\n\x1a\n";
 const HEADER: usize = 32;
@@ -24,7 +25,7 @@ const ENTRY: usize = 24;
 const ALIGN: usize = 64;
 
 /// The version of the format that this runtime writes and reads.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// The processor that the code of an artifact was compiled for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,6 +82,7 @@ impl fmt::Debug for Bytes {
 #[derive(Clone, Debug)]
 pub struct Artifact {
     program: Arc<Program>,
+    setup: Option<Arc<Program>>,
     target: Target,
     code: Bytes,
     constants: Bytes,
@@ -140,9 +142,10 @@ enum Section {
     Program = 2,
     Code = 3,
     Constants = 4,
+    Setup = 5,
 }
 
-const SECTIONS: [Section; 4] = [Section::Target, Section::Program, Section::Code, Section::Constants];
+const SECTIONS: [Section; 5] = [Section::Target, Section::Program, Section::Code, Section::Constants, Section::Setup];
 
 impl Artifact {
     /// Puts an artifact together in memory. `code` is a shared object, or empty when the kernels
@@ -150,6 +153,13 @@ impl Artifact {
     pub fn new(program: Program, target: Target, code: Bytes, constants: Bytes) -> Result<Self, ArtifactError> {
         let name = program.name.clone();
         Self::checked(program, target, code, constants).map_err(named(&name))
+    }
+
+    /// The same artifact with a program that makes some of the parameters once, from others: its outputs have their
+    /// names. It shares code and constants.
+    pub fn with_setup(self, setup: Program) -> Result<Self, ArtifactError> {
+        let name = setup.name.clone();
+        self.set_up(setup).map_err(named(&name))
     }
 
     /// Maps and checks a file.
@@ -174,6 +184,16 @@ impl Artifact {
         &self.program
     }
 
+    /// The program that makes parameters of [`Artifact::program`] when a session is prepared, if there is one.
+    pub fn setup(&self) -> Option<&Arc<Program>> {
+        self.setup.as_ref()
+    }
+
+    /// The weights that sessions are prepared with: the parameters of both programs, but for those that one makes.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        weights(self.setup.as_deref(), &self.program).expect("both programs have been checked")
+    }
+
     /// The processor that the code needs.
     pub fn target(&self) -> &Target {
         &self.target
@@ -193,7 +213,10 @@ impl Artifact {
     pub fn to_bytes(&self) -> Vec<u8> {
         let target = postcard::to_stdvec(&self.target).expect("a target encodes to memory");
         let program = postcard::to_stdvec(&*self.program).expect("a program encodes to memory");
-        let contents: [&[u8]; 4] = [&target, &program, &self.code, &self.constants];
+        let setup =
+            self.setup.as_ref().map(|setup| postcard::to_stdvec(&**setup).expect("a program encodes to memory"));
+        let contents: [&[u8]; 5] =
+            [&target, &program, &self.code, &self.constants, setup.as_deref().unwrap_or_default()];
 
         let mut table = Vec::with_capacity(SECTIONS.len() * ENTRY);
         let mut offset = (HEADER + SECTIONS.len() * ENTRY).next_multiple_of(ALIGN);
@@ -246,7 +269,13 @@ impl Artifact {
             return Err(ArtifactProblem::Features { missing });
         }
         program.validate(constants.len() as u64)?;
-        Ok(Self { program: Arc::new(program), target, code, constants })
+        Ok(Self { program: Arc::new(program), setup: None, target, code, constants })
+    }
+
+    fn set_up(self, setup: Program) -> Result<Self> {
+        setup.validate(self.constants.len() as u64)?;
+        setup.validate_setup(&self.program)?;
+        Ok(Self { setup: Some(Arc::new(setup)), ..self })
     }
 
     fn parse(bytes: &Bytes) -> Result<Self> {
@@ -279,7 +308,12 @@ impl Artifact {
         let target = postcard::from_bytes(&target).map_err(|e| undecodable("target", &e))?;
         let program = section(Section::Program)?;
         let program = postcard::from_bytes(&program).map_err(|e| undecodable("program", &e))?;
-        Self::checked(program, target, section(Section::Code)?, section(Section::Constants)?)
+        let whole = Self::checked(program, target, section(Section::Code)?, section(Section::Constants)?)?;
+        let setup = section(Section::Setup)?;
+        if setup.is_empty() {
+            return Ok(whole);
+        }
+        whole.set_up(postcard::from_bytes(&setup).map_err(|e| undecodable("setup program", &e))?)
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod dims;
 mod library;
+mod setup;
 mod validate;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub use library::{
     Attention, AttentionBackward, AttentionStrides, BatchDim, Convolution, ConvolutionAxis, Epilogue, LibraryOp,
     MaskStrides, Matmul, MatrixStrides, UpdateSlice,
 };
+pub use setup::Parameter;
+pub(crate) use setup::weights;
 pub(crate) use validate::MAX_ARGS;
 pub use validate::ProgramError;
 

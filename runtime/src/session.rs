@@ -8,6 +8,7 @@
 //! a program take turns. Inputs that it updates are given to be written.
 
 mod guard;
+mod weights;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -65,8 +66,16 @@ pub struct Session {
     parameters: Vec<Tensor>,
     /// The program's states that are parameters, in order.
     state: Mutex<Vec<Tensor>>,
-    constants: Bytes,
+    constants: Arc<Bytes>,
     plans: Mutex<Vec<Arc<Plan>>>,
+}
+
+/// What the programs of an artifact share.
+#[derive(Clone)]
+struct Common {
+    code: Option<Arc<dyn Code>>,
+    constants: Arc<Bytes>,
+    options: Options,
 }
 
 /// The constants section, at an address that is a multiple of 64.
@@ -139,7 +148,7 @@ impl fmt::Debug for Session {
 
 impl Session {
     /// Prepares an artifact with its own code on all threads. Weights beyond the program's parameters
-    /// are ignored.
+    /// are ignored. What depends on weights alone is computed now, once; a weight that nothing else needs is not kept.
     ///
     /// An artifact is code: prepare only what you would execute.
     pub fn prepare(artifact: &Artifact, parameters: &BTreeMap<String, Tensor>) -> Result<Self> {
@@ -153,12 +162,29 @@ impl Session {
         code: Option<Arc<dyn Code>>,
         options: Options,
     ) -> Result<Self> {
-        let program = Arc::clone(artifact.program());
-        let (parameters, state) = bind(&program, parameters)?;
+        weights::check(&artifact.parameters(), parameters)?;
         let code = match code {
             None if !artifact.code().is_empty() => Some(code::of_artifact(artifact)?),
             code => code,
         };
+        let constants = if artifact.constants().as_ptr().addr().is_multiple_of(64) {
+            Bytes::Shared(artifact.constants().clone())
+        } else {
+            Bytes::Copied(Aligned::copied(artifact.constants()))
+        };
+        let common = Common { code, constants: Arc::new(constants), options };
+        let mut made = BTreeMap::new();
+        if let Some(setup) = artifact.setup() {
+            let outputs = Self::of(setup, &|name| parameters.get(name), common.clone())?.run(&[])?;
+            made.extend(setup.outputs.iter().map(|port| port.name.as_str()).zip(outputs));
+        }
+        Self::of(artifact.program(), &|name| made.get(name).or_else(|| parameters.get(name)), common)
+    }
+
+    /// Prepares one program of an artifact.
+    fn of(program: &Arc<Program>, weights: weights::Weights<'_>, common: Common) -> Result<Self> {
+        let (program, Common { code, constants, options }) = (Arc::clone(program), common);
+        let (parameters, state) = weights::bind(&program, weights)?;
         let kernels = match &code {
             None if program.kernels.is_empty() => Vec::new(),
             None => return Err(SessionError::NoCode(program.kernels.len())),
@@ -166,11 +192,6 @@ impl Session {
                 let kernel = |name: &String| code.kernel(name).ok_or_else(|| SessionError::MissingKernel(name.clone()));
                 program.kernels.iter().map(kernel).collect::<Result<_>>()?
             }
-        };
-        let constants = if artifact.constants().as_ptr().addr().is_multiple_of(64) {
-            Bytes::Shared(artifact.constants().clone())
-        } else {
-            Bytes::Copied(Aligned::copied(artifact.constants()))
         };
         let prepared = {
             let fixed = Fixed { program: &program, parameters: &parameters, constants: &constants };
@@ -245,14 +266,16 @@ impl Session {
 
     /// Gives all parameters that the program updates other contents, by name; further tensors are ignored.
     pub fn set_state(&self, contents: &BTreeMap<String, Tensor>) -> Result<()> {
-        let program = self.program();
         let missing: Vec<String> =
             self.state_names().filter(|name| !contents.contains_key(*name)).map(str::to_owned).collect();
         if !missing.is_empty() {
             return Err(SessionError::MissingParameters(missing));
         }
-        let state = program.states.iter().filter_map(|state| parameter(program, state.root));
-        let state = state.map(|port| checked(program, port, &contents[&port.name])).collect::<Result<Vec<_>>>()?;
+        let parameters = self.program().weights()?;
+        let number =
+            |state: &State| if let Root::Parameter(i) = state.root { parameters.get(i as usize) } else { None };
+        let state = self.program().states.iter().filter_map(number);
+        let state = state.map(|p| weights::fitting(p, &contents[&p.name])).collect::<Result<Vec<_>>>()?;
         *self.state.lock().expect("nothing panics while it holds this lock") = state;
         Ok(())
     }
@@ -333,46 +356,6 @@ impl Bytes {
             Self::Copied(bytes) => bytes.as_bytes(),
         }
     }
-}
-
-/// The program's parameters, in order, and its states that are parameters.
-fn bind(program: &Program, weights: &BTreeMap<String, Tensor>) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
-    let roots = || (0..).map(Root::Parameter).zip(&program.parameters);
-    let initial = |root| program.states.iter().find(|state| state.root == root).and_then(|state| state.initial);
-    let missing: Vec<String> = roots()
-        .filter(|(root, port)| initial(*root).is_none() && !weights.contains_key(&port.name))
-        .map(|(_, port)| port.name.clone())
-        .collect();
-    if !missing.is_empty() {
-        return Err(SessionError::MissingParameters(missing));
-    }
-    let tensor = |(root, port): (Root, &Port)| match (weights.get(&port.name), initial(root)) {
-        (None, Some(value)) => Ok(Tensor::full(port.dtype, program.constant_extents(port)?, value)),
-        _ => checked(program, port, &weights[&port.name]),
-    };
-    let mut parameters = roots().map(tensor).collect::<Result<Vec<_>>>()?;
-    let mut state = Vec::new();
-    for known in &program.states {
-        if let Root::Parameter(i) = known.root {
-            let parameter = &mut parameters[i as usize];
-            let empty = Tensor::zeros(parameter.dtype(), [0]);
-            state.push(std::mem::replace(parameter, empty));
-        }
-    }
-    Ok((parameters, state))
-}
-
-/// A weight of the type and shape of `port`.
-fn checked(program: &Program, port: &Port, tensor: &Tensor) -> Result<Tensor> {
-    let extents = program.constant_extents(port)?;
-    if tensor.dtype() == port.dtype && tensor.shape() == extents {
-        return Ok(tensor.clone());
-    }
-    Err(SessionError::Parameter {
-        name: port.name.clone(),
-        expected: guard::describe(port.dtype, &extents),
-        found: guard::describe(tensor.dtype(), tensor.shape()),
-    })
 }
 
 /// What stays the same in every run.

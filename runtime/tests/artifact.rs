@@ -8,9 +8,13 @@ use proptest::prelude::*;
 use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
 use thunder_runtime::program::{
     Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue,
-    KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step, Symbol,
+    KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, State, Step, Symbol,
 };
 use thunder_tensor::DType;
+
+/// The numbers of sections.
+const PROGRAM: usize = 1;
+const SETUP: usize = 4;
 
 /// A program that uses every part of the format.
 fn program() -> Program {
@@ -108,7 +112,36 @@ fn artifact() -> Artifact {
         features: if cfg!(target_arch = "x86_64") { vec!["sse2".into()] } else { Vec::new() },
     };
     let code = Bytes::new((0..200_u8).collect::<Vec<_>>());
-    Artifact::new(program(), target, code, Bytes::new(vec![1; 64 + 24])).unwrap()
+    let artifact = Artifact::new(program(), target, code, Bytes::new(vec![1; 64 + 24])).unwrap();
+    artifact.with_setup(setup()).unwrap()
+}
+
+/// A program that makes `w` of `v` and the constant, for the other one.
+fn setup() -> Program {
+    let mut dims = Dims::default();
+    let [eight, bytes] = [8, 256].map(|value| dims.constant(value));
+    let port = |name: &str| Port { name: name.into(), dtype: DType::F32, shape: vec![eight, eight] };
+    Program {
+        name: "all_setup".into(),
+        dims,
+        parameters: vec![port("v")],
+        outputs: vec![port("w")],
+        constants: vec![Constant { dtype: DType::I64, shape: vec![3], offset: 64 }],
+        kernels: vec!["k1".into()],
+        steps: vec![
+            Step::Copy { from: Place::new(Root::Parameter(0)), to: Place::new(Root::Output(0)), bytes },
+            Step::Launch(Launch {
+                kernel: KernelId(0),
+                args: vec![
+                    Arg { place: Place::new(Root::Output(0)), access: Access::Update },
+                    Arg::read(Root::Constant(0)),
+                ],
+                dims: Vec::new(),
+                parallel: None,
+            }),
+        ],
+        ..Program::default()
+    }
 }
 
 fn open(bytes: Vec<u8>) -> Result<Artifact, ArtifactProblem> {
@@ -122,6 +155,9 @@ fn a_file_reads_as_it_was_written() {
     written.write(&path).unwrap();
     let read = Artifact::open(&path).unwrap();
     assert_eq!(read.program(), written.program());
+    assert_eq!(read.setup(), written.setup());
+    let names: Vec<_> = read.parameters().into_iter().map(|p| (p.name, p.shape, p.initial)).collect();
+    assert_eq!(names, [("v".to_owned(), vec![8, 8], None)], "a user does not know of what is made");
     assert_eq!(read.target(), written.target());
     assert_eq!(**read.code(), **written.code());
     assert_eq!(**read.constants(), **written.constants());
@@ -142,7 +178,7 @@ fn another_version_or_processor_is_refused_by_name() {
     let mut bytes = artifact().to_bytes();
     bytes[8] = 99;
     let error = open(bytes).unwrap_err();
-    assert_eq!(error.to_string(), "format version 99, this runtime reads 2; compile it again");
+    assert_eq!(error.to_string(), "format version 99, this runtime reads 3; compile it again");
 
     let none = || Bytes::new(Vec::new());
     let with = |arch: &str, features: &[&str]| {
@@ -169,7 +205,7 @@ fn every_truncation_and_every_flipped_byte_is_an_error() {
             let at = 32 + 24 * i + field;
             u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
         };
-        at < 32 + 24 * 4 || (0..4).any(|i| (entry(i, 8)..entry(i, 8) + entry(i, 16)).contains(&at))
+        at < 32 + 24 * 5 || (0..5).any(|i| (entry(i, 8)..entry(i, 8) + entry(i, 16)).contains(&at))
     };
     for at in (0..bytes.len()).filter(|&at| used(at)) {
         for bit in [0, 7] {
@@ -183,17 +219,17 @@ fn every_truncation_and_every_flipped_byte_is_an_error() {
     assert!(open(longer).is_err());
 }
 
-/// Puts other program bytes into the file, with checksums that hold.
-fn with_program(program: &[u8]) -> Vec<u8> {
+/// Puts other bytes into a section of the file, with checksums that hold.
+fn with_section(number: usize, content: &[u8]) -> Vec<u8> {
     let original = artifact().to_bytes();
     let field = |at: usize| u64::from_le_bytes(original[at..at + 8].try_into().unwrap()) as usize;
     let mut contents = Vec::new();
-    for i in 0..4 {
+    for i in 0..5 {
         let (offset, length) = (field(32 + 24 * i + 8), field(32 + 24 * i + 16));
         contents.push(original[offset..offset + length].to_vec());
     }
-    contents[1] = program.to_vec();
-    let mut bytes = vec![0; 128];
+    contents[number] = content.to_vec();
+    let mut bytes = vec![0; 192];
     for (i, content) in contents.iter().enumerate() {
         bytes.resize(bytes.len().next_multiple_of(64), 0);
         let (entry, offset) = (32 + 24 * i, bytes.len() as u64);
@@ -209,15 +245,40 @@ fn with_program(program: &[u8]) -> Vec<u8> {
     bytes[16..24].copy_from_slice(&length.to_le_bytes());
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..24]);
-    hasher.update(&bytes[32..128]);
+    hasher.update(&bytes[32..152]);
     bytes[24..28].copy_from_slice(&hasher.finalize().to_le_bytes());
     bytes
 }
 
 #[test]
 fn rebuilt_files_are_accepted() {
-    let encoded = postcard::to_stdvec(&program()).unwrap();
-    assert_eq!(with_program(&encoded), artifact().to_bytes());
+    for (number, program) in [(PROGRAM, program()), (SETUP, setup())] {
+        let encoded = postcard::to_stdvec(&program).unwrap();
+        assert_eq!(with_section(number, &encoded), artifact().to_bytes());
+    }
+    assert!(open(with_section(SETUP, &[])).unwrap().setup().is_none());
+}
+
+/// A setup program fits the program that it is for, or the file says how it does not.
+#[test]
+fn a_setup_program_that_does_not_fit_is_refused() {
+    let said = |change: &dyn Fn(&mut Program)| {
+        let mut changed = setup();
+        change(&mut changed);
+        open(with_section(SETUP, &postcard::to_stdvec(&changed).unwrap())).unwrap_err().to_string()
+    };
+    let unknown = "invalid program: setup program 'all_setup': makes 'u', which is no parameter of that type";
+    assert_eq!(said(&|p| p.outputs[0].name = "u".into()), unknown);
+    assert_eq!(said(&|p| p.outputs[0].dtype = DType::F64), unknown.replace("'u'", "'w'"));
+    assert_eq!(said(&|p| p.outputs[0].shape.truncate(1)), unknown.replace("'u'", "'w'"));
+    let given = "invalid program: setup program 'all_setup': 'w' is both made and given";
+    assert_eq!(said(&|p| p.parameters[0].name = "w".into()), given);
+    let inputs = "invalid program: setup program 'all_setup': takes inputs, or updates its parameters";
+    assert_eq!(said(&|p| p.inputs.clone_from(&p.outputs)), inputs);
+    assert_eq!(said(&|p| p.states.push(State { root: Root::Parameter(0), initial: None })), inputs);
+    assert!(said(&|p| p.steps.clear()).starts_with("invalid program: output 'w': no step writes it"));
+    let cut = open(with_section(SETUP, &postcard::to_stdvec(&setup()).unwrap()[..40])).unwrap_err();
+    assert!(cut.to_string().starts_with("damaged: the setup program does not decode"), "{cut}");
 }
 
 proptest! {
@@ -230,8 +291,10 @@ proptest! {
         changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6),
         cut in prop::option::weighted(0.2, any::<usize>()),
         extent in prop_oneof![0..100_usize],
+        is_setup in any::<bool>(),
     ) {
-        let mut encoded = postcard::to_stdvec(&program()).unwrap();
+        let (number, program) = if is_setup { (SETUP, setup()) } else { (PROGRAM, program()) };
+        let mut encoded = postcard::to_stdvec(&program).unwrap();
         for (at, value) in changes {
             let at = at % encoded.len();
             encoded[at] = value;
@@ -239,7 +302,8 @@ proptest! {
         if let Some(cut) = cut {
             encoded.truncate(cut % encoded.len());
         }
-        if let Ok(artifact) = open(with_program(&encoded)) {
+        if let Ok(artifact) = open(with_section(number, &encoded)) {
+            artifact.parameters();
             let symbols = vec![extent as i64; artifact.program().symbols.len()];
             let _ = thunder_runtime::check_sizes(artifact.program(), symbols);
         }

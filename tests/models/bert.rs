@@ -1,15 +1,17 @@
 //! BERT with random weights.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
-use thunder_interface::interpret;
+use thunder_interface::{PARAMETER, Strided, interpret};
 use thunder_ir::Module;
-use thunder_lowering::Compiled;
+use thunder_ir::pass::Pipeline;
+use thunder_lowering::{Compiled, Phase, compile_to};
 use thunder_models::bert::BertConfig;
 use thunder_models::minilm::{self, Batch};
-use thunder_runtime::program::Port;
+use thunder_passes::Autocast;
+use thunder_runtime::program::Parameter;
 use thunder_runtime::session::Options;
 use thunder_tensor::{DType, Random, Tensor, Tolerance, compare};
 
@@ -32,6 +34,7 @@ pub fn trials() -> Vec<Trial> {
         trial("bert::padding_changes_nothing", padding_changes_nothing),
         trial("bert::inputs_that_disagree_are_named", inputs_that_disagree_are_named),
         trial("bert::equal_layers_share_their_kernels", equal_layers_share_their_kernels),
+        trial("bert::weights_are_rounded_once", weights_are_rounded_once),
     ]
 }
 
@@ -40,16 +43,10 @@ fn compiled(module: &Module<'_>) -> Result<Compiled> {
 }
 
 /// Random weights for the parameters of a compiled program.
-fn weights(compiled: &Compiled) -> Result<BTreeMap<String, Tensor>> {
-    let program = compiled.artifact.program();
+fn weights(compiled: &Compiled) -> BTreeMap<String, Tensor> {
     let mut random = Random::new(7);
-    let mut weight = |port: &Port| {
-        let sizes = port.shape.iter().map(|dim| program.dims.as_constant(*dim));
-        let shape: Option<Vec<usize>> = sizes.map(|size| usize::try_from(size?).ok()).collect();
-        let shape = shape.context("a weight has a dynamic size")?;
-        Ok((port.name.clone(), random.uniform(port.dtype, shape, -0.5..0.5)))
-    };
-    program.parameters.iter().map(&mut weight).collect()
+    let weight = |p: Parameter| (p.name, random.uniform(p.dtype, p.shape, -0.5..0.5));
+    compiled.artifact.parameters().into_iter().map(weight).collect()
 }
 
 fn batch(sizes: [usize; 2], seed: u64) -> Batch<Tensor> {
@@ -63,10 +60,10 @@ fn agrees_with_the_reference() -> Result<()> {
     let context = thunder_lowering::context();
     let module = minilm::trace(&context, &SMALL)?;
     let compiled = compiled(&module)?;
-    let weights = weights(&compiled)?;
+    let weights = weights(&compiled);
     let session = compiled.session(&weights, Options::with_threads(2))?;
     // Parameters follow the inputs in the traced function.
-    let parameters = compiled.artifact.program().parameters.iter().map(|port| weights[&port.name].clone());
+    let parameters = compiled.artifact.parameters().into_iter().map(|p| weights[&p.name].clone());
     let parameters: Vec<Tensor> = parameters.collect();
     for (seed, sizes) in [[1, 1], [1, 11], [3, 7], [5, 2], [16, 8]].into_iter().enumerate() {
         let Batch { ids, mask } = batch(sizes, seed as u64);
@@ -81,7 +78,7 @@ fn agrees_with_the_reference() -> Result<()> {
 fn padding_changes_nothing() -> Result<()> {
     let context = thunder_lowering::context();
     let compiled = compiled(&minilm::trace(&context, &SMALL)?)?;
-    let session = compiled.session(&weights(&compiled)?, Options::with_threads(2))?;
+    let session = compiled.session(&weights(&compiled), Options::with_threads(2))?;
     let ids = |tokens: usize| Tensor::from_fn(DType::I64, [1, tokens], |at| 3 + 5 * at[1] as i64);
     let mask = |tokens: usize| Tensor::from_fn(DType::I64, [1, tokens], |at| i64::from(at[1] < 4));
     let short = session.run(&[ids(4), mask(4)])?;
@@ -102,11 +99,51 @@ fn equal_layers_share_their_kernels() -> Result<()> {
     Ok(())
 }
 
+/// How many ops of `@main` read parameters alone, but for views.
+fn ops_on_weights(module: &Module<'_>) -> Result<usize> {
+    let function = thunder_conformance::sample::function(module, "main")?;
+    let block = function.region(0).entry().context("the function has a body")?;
+    let names = function.attribute("arg_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+    let is_parameter = |number: usize| names.get(number).is_some_and(|a| a.entry(PARAMETER).is_some());
+    let mut known: HashSet<_> =
+        block.arguments().enumerate().filter(|(number, _)| is_parameter(*number)).map(|(_, value)| value).collect();
+    let mut count = 0;
+    for op in block.operations().into_iter().filter(|op| op.operand_count() > 0 && op.is_pure()) {
+        if op.operands().all(|value| known.contains(&value)) {
+            known.extend(op.results());
+            count += usize::from(<dyn Strided>::of(op).is_none());
+        }
+    }
+    Ok(count)
+}
+
+/// Of a model in mixed precision, runs are left with no conversion of weights.
+fn weights_are_rounded_once() -> Result<()> {
+    let context = thunder_lowering::context();
+    let mut module = minilm::trace(&context, &SMALL)?;
+    Pipeline::new().pass(&Autocast::to(DType::BF16)).run(&mut module)?;
+    ensure!(ops_on_weights(&module)? >= 12, "the weights of 12 products are not rounded:\n{module}");
+    let compiled = compiled(&module)?;
+    let setup = compiled.artifact.setup().context("nothing is done once")?;
+    ensure!(setup.outputs.iter().all(|port| port.dtype == DType::BF16), "{:?}", setup.outputs);
+    let mut functional = module.duplicate();
+    compile_to(&mut functional, Phase::Functional, &Default::default())?;
+    let left = ops_on_weights(&functional)?;
+    ensure!(left == 0, "{left} ops on weights are left:\n{functional}");
+    let (weights, Batch { ids, mask }) = (weights(&compiled), batch([3, 7], 1));
+    let parameters = compiled.artifact.parameters().into_iter().map(|p| weights[&p.name].clone());
+    let all: Vec<Tensor> = [ids.clone(), mask.clone()].into_iter().chain(parameters).collect();
+    let expected = interpret(module.operation(), "main", &all)?;
+    let actual = compiled.session(&weights, Options::with_threads(2))?.run(&[ids, mask])?;
+    compare(&actual[0], &expected[0], Tolerance::new(2e-2, 2e-2))?;
+    Ok(())
+}
+
 /// A symbol is one size: the guard names it, and where its value came from.
 fn inputs_that_disagree_are_named() -> Result<()> {
     let context = thunder_lowering::context();
     let compiled = compiled(&minilm::trace(&context, &SMALL)?)?;
-    let session = compiled.session(&weights(&compiled)?, Options::with_threads(1))?;
+    let session = compiled.session(&weights(&compiled), Options::with_threads(1))?;
     let tensor = |shape: [usize; 2]| Tensor::zeros(DType::I64, shape);
     let said = |inputs: &[Tensor]| session.run(inputs).err().map(|error| error.to_string()).unwrap_or_default();
     let why = "the program needs 3 (tokens is dimension 1 of input 'ids')";

@@ -72,7 +72,7 @@ fn times(layers: i64) -> Result<Vec<(&'static str, Duration)>> {
     let options = Options { entry: Mode::ValueAndGrad.function("main"), ..Options::default() };
     let compiled = compile_jit(&mut module, &options)?;
     times.extend(&compiled.times);
-    let weights = weights(&compiled)?;
+    let weights = weights(&compiled);
     lap(&mut Vec::new(), "compiled");
     compiled.session(&weights, session::Options::with_threads(2))?;
     lap(&mut times, "session");
@@ -80,11 +80,6 @@ fn times(layers: i64) -> Result<Vec<(&'static str, Duration)>> {
 }
 
 /// Weights of zeros.
-fn weights(compiled: &Compiled) -> Result<BTreeMap<String, HostTensor>> {
-    let program = compiled.artifact.program();
-    let weight = |port: &thunder_runtime::program::Port| {
-        let shape = port.shape.iter().map(|dim| program.dims.as_constant(*dim).unwrap_or_default() as usize);
-        (port.name.clone(), HostTensor::zeros(port.dtype, shape.collect::<Vec<_>>()))
-    };
-    Ok(program.parameters.iter().map(weight).collect())
+fn weights(compiled: &Compiled) -> BTreeMap<String, HostTensor> {
+    compiled.artifact.parameters().into_iter().map(|p| (p.name, HostTensor::zeros(p.dtype, p.shape))).collect()
 }

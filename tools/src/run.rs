@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
 use thunder_runtime::artifact::Artifact;
 use thunder_runtime::cpu::code::Code;
-use thunder_runtime::program::{Port, Program, Root};
+use thunder_runtime::program::{Port, Root};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
 
@@ -94,7 +94,7 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     }
     let (artifact, code) = load(arguments, compile)?;
     let program = artifact.program();
-    let weights = weights(arguments, program, &|port| static_shape(&artifact, port))?;
+    let weights = weights(arguments, &artifact)?;
     let options = arguments.threads.map_or_else(Options::new, Options::with_threads);
     let session = Session::prepare_with(&artifact, &weights, code, options)?;
     let mut inputs = inputs(arguments, &artifact)?;
@@ -154,22 +154,15 @@ fn static_shape(artifact: &Artifact, port: &Port) -> Option<Vec<usize>> {
     port.shape.iter().map(|id| usize::try_from(dims.as_constant(*id)?).ok()).collect()
 }
 
-type ShapeOf<'a> = &'a dyn Fn(&Port) -> Option<Vec<usize>>;
-
-fn weights(arguments: &Arguments, program: &Program, shape: ShapeOf<'_>) -> Result<BTreeMap<String, Tensor>> {
+fn weights(arguments: &Arguments, artifact: &Artifact) -> Result<BTreeMap<String, Tensor>> {
     let Some(source) = &arguments.weights else { return Ok(BTreeMap::new()) };
     let Some(seed) = source.strip_prefix("random:") else {
         return Ok(SafeTensors::open(source)?.tensors().collect::<Result<_, _>>()?);
     };
     let mut random = Random::new(seed.parse().with_context(|| format!("the seed of --weights {source}"))?);
-    let mut tensor = |port: &Port| {
-        let shape = shape(port).ok_or_else(|| anyhow!("parameter '{}' has a dynamic size", port.name))?;
-        Ok((port.name.clone(), random_tensor(&mut random, port.dtype, shape)))
-    };
     // What begins with a number of its own is state that does so.
-    let has_initial = |root| program.states.iter().any(|state| state.root == root && state.initial.is_some());
-    let ports = (0..).map(Root::Parameter).zip(&program.parameters).filter(|(root, _)| !has_initial(*root));
-    ports.map(|(_, port)| tensor(port)).collect()
+    let parameters = artifact.parameters().into_iter().filter(|parameter| parameter.initial.is_none());
+    Ok(parameters.map(|p| (p.name, random_tensor(&mut random, p.dtype, p.shape))).collect())
 }
 
 fn random_tensor(random: &mut Random, dtype: DType, shape: Vec<usize>) -> Tensor {

@@ -137,29 +137,11 @@ impl<'c> Partitioner<'_, 'c> {
             if self.roles[*index] != Role::Stays {
                 return false;
             }
-            let sees_through =
-                self.takes_view(user, op.result(0)) || <dyn Strided>::of(user).is_some_and(|_| self.is_alias(user));
+            let sees_through = takes_view(user, op.result(0), self.shapes)
+                || <dyn Strided>::of(user).is_some_and(|_| self.is_alias(user));
             let takes_views = sees_through && <dyn Strided>::of(op).is_some();
             !(takes_views && layout(op.result(0), self.shapes).is_some())
         })
-    }
-
-    /// Whether a library's op takes an operand as the view that it is: attention wants contiguous vectors, a
-    /// convolution contiguous tensors.
-    fn takes_view(&self, user: Operation<'c>, value: Value<'c>) -> bool {
-        let library = <dyn Library>::of(user);
-        let (Some(call), Some((_, view))) = (library.as_ref().and_then(|l| l.library()), layout(value, self.shapes))
-        else {
-            return false;
-        };
-        let mask = match call {
-            LibraryCall::Matmul { .. } => return true,
-            LibraryCall::UpdateSlice { .. } => return library.is_some_and(|library| library.takes_views()),
-            LibraryCall::Convolution { .. } => return view.is_dense(),
-            LibraryCall::Attention { mask, .. } | LibraryCall::AttentionBackward { mask, .. } => mask,
-        };
-        let is_one = |dim: Option<&Dim>| dim == Some(&Dim::Known(1));
-        mask == Some(value) || is_one(view.strides.last()) || is_one(view.sizes.last())
     }
 
     /// The ops that `op` needs repeated in its own kernel, each after what it uses.
@@ -315,6 +297,23 @@ pub fn layout<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Value<'c>, S
     let (root, view) = layout(op.operand(0), shapes)?;
     let view = strided.view(&view, &shapes.dims(value))?;
     Some((root, view))
+}
+
+/// Whether a library's op takes an operand as the view that it is: attention wants contiguous vectors, a
+/// convolution contiguous tensors.
+pub fn takes_view<'c>(user: Operation<'c>, value: Value<'c>, shapes: &Shapes<'c>) -> bool {
+    let library = <dyn Library>::of(user);
+    let (Some(call), Some((_, view))) = (library.as_ref().and_then(|l| l.library()), layout(value, shapes)) else {
+        return false;
+    };
+    let mask = match call {
+        LibraryCall::Matmul { .. } => return true,
+        LibraryCall::UpdateSlice { .. } => return library.is_some_and(|library| library.takes_views()),
+        LibraryCall::Convolution { .. } => return view.is_dense(),
+        LibraryCall::Attention { mask, .. } | LibraryCall::AttentionBackward { mask, .. } => mask,
+    };
+    let is_one = |dim: Option<&Dim>| dim == Some(&Dim::Known(1));
+    mask == Some(value) || is_one(view.strides.last()) || is_one(view.sizes.last())
 }
 
 /// The order of dimensions in which a library may write its result at once: `op` is the only user

@@ -35,7 +35,7 @@ pub enum ProgramError {
     },
 }
 
-type Result<T = (), E = ProgramError> = std::result::Result<T, E>;
+pub(super) type Result<T = (), E = ProgramError> = std::result::Result<T, E>;
 
 impl Program {
     /// Checks every index, alias, access and arity; `constants_len` is the size in bytes of the
@@ -306,6 +306,6 @@ fn in_range(table: &'static str, index: u32, len: usize, what: &dyn Fn() -> Stri
     Err(ProgramError::OutOfRange { what: what(), table, index: index.into(), len: len as u64 })
 }
 
-fn malformed<T>(what: &dyn Fn() -> String, problem: impl Into<String>) -> Result<T> {
+pub(super) fn malformed<T>(what: &dyn Fn() -> String, problem: impl Into<String>) -> Result<T> {
     Err(ProgramError::Malformed { what: what(), problem: problem.into() })
 }

@@ -14,7 +14,7 @@ use thunder_models::gpt::training::{Run, Trainer};
 use thunder_models::llama::{Llama, LlamaConfig, Rotary};
 use thunder_models::minilm::{Batch, MiniLm};
 use thunder_passes::autodiff::{Mode, grad};
-use thunder_runtime::program::{Port, Program as Steps};
+use thunder_runtime::program::{Parameter, Port, Program as Steps};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, Tensor};
 use thunder_trace::{Spec, Tracer, leaves};
@@ -117,9 +117,8 @@ impl Ours {
         }
         let compiled = compile(&mut module, &options)?;
         let mut random = Random::new(0);
-        let program = compiled.artifact.program();
-        let weight = |port: &Port| Ok((port.name.clone(), normal(&mut random, program, port, 0.02)?));
-        let weights = program.parameters.iter().map(weight).collect::<Result<BTreeMap<_, _>>>()?;
+        let weight = |p: Parameter| (p.name, random.normal(p.dtype, p.shape, 0.0, 0.02));
+        let weights: BTreeMap<_, _> = compiled.artifact.parameters().into_iter().map(weight).collect();
         let session = compiled.session(&weights, Options::with_threads(threads))?;
         let rotary = Rotary::table(DType::F32, tokens, &config);
         let x = random.normal(DType::F32, [batch, tokens, width], 0.0, 1.0);

@@ -156,11 +156,9 @@ impl<'a> Trainer<'a> {
             return Err(TrainingError::ShortText(text.len(), run.tokens));
         }
         let compiled = compile(config, &run, compiling)?;
-        let program = compiled.artifact.program();
-        let shapes = program.parameters.iter().filter(|port| !port.name.starts_with("optimizer.")).map(|port| {
-            let sizes = port.shape.iter().map(|dim| program.dims.as_constant(*dim).unwrap_or_default() as usize);
-            (port.name.as_str(), sizes.collect())
-        });
+        let parameters = compiled.artifact.parameters();
+        let shapes = parameters.iter().filter(|p| !p.name.starts_with("optimizer."));
+        let shapes = shapes.map(|p| (p.name.as_str(), p.shape.clone()));
         let initial = weights(config, run.seed, shapes);
         let session = compiled.session(checkpoint.unwrap_or(&initial), running)?;
         let step = session.state().get(STEP).and_then(|step| step.item::<i64>().ok()).unwrap_or_default();
