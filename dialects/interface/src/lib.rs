@@ -21,6 +21,7 @@ mod precision;
 mod quantize;
 mod recompute;
 mod reference;
+mod restate;
 mod rules;
 mod samples;
 mod scalar;
@@ -49,6 +50,7 @@ pub use precision::{Precision, PrecisionClass};
 pub use quantize::Quantize;
 pub use recompute::{Recompute, RecomputeClass};
 pub use reference::{EvalError, Reference};
+pub use restate::Restate;
 pub use rules::{
     AttributeTerm, Condition, Facts, Head, Match, Names, Numerics, OpTerm, OperandTerm, Rule, Rules, Term,
 };

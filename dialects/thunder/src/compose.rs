@@ -3,6 +3,8 @@
 //! Composites of half precision are computed in single precision and rounded once at the end.
 
 use crate::build::*;
+use crate::declared;
+use thunder_ir::op::Op;
 use thunder_ir::{Attribute, Blueprint, Builder, Result, Scalar, Type, Value};
 
 /// The size of a dimension while a program is built.
@@ -140,6 +142,22 @@ pub fn broadcast<'c>(b: &Builder<'c>, x: Value<'c>, dims: &[usize], sizes: &[Ext
 pub fn reshape<'c>(b: &Builder<'c>, x: Value<'c>, sizes: &[Extent<'c>]) -> Result<Value<'c>> {
     let (ty, dynamic) = tensor_of(x.ty().element(), sizes);
     if x.ty() == ty && dynamic.is_empty() { Ok(x) } else { b.reshape(x, &dynamic, ty) }
+}
+
+/// The value of an op whose last operands are the sizes that its type leaves open, under the type `ty`.
+pub fn restated<'c>(b: &Builder<'c>, op: &impl Op<'c>, sizes: &[Value<'c>], ty: Type<'c>) -> Result<Value<'c>> {
+    let op = op.operation();
+    let mut open = sizes.iter().copied().map(Extent::Value);
+    let mut operands: Vec<Value<'c>> = op.operands().take(op.operand_count() - sizes.len()).collect();
+    for (before, after) in declared(op.result(0).ty()).iter().zip(declared(ty)) {
+        let size = before.known().map(Extent::Known).or_else(|| open.next());
+        if let (Some(size), None) = (size, after.known()) {
+            operands.push(size.to_value(b)?);
+        }
+    }
+    let again = Blueprint::new(op.name()).operands(operands).results([ty]);
+    let again = op.attributes().into_iter().fold(again, |again, (name, value)| again.attribute(name, value));
+    Ok(b.insert(&again)?.result(0))
 }
 
 /// A tensor of these sizes whose elements all are the float `value`.

@@ -1,10 +1,10 @@
 //! What every op of a dialect must do, as tests generated from its table of ops and their samples.
 //!
 //! For each op and dtype: its samples print and parse in every form, the reference computes what their types say, shape
-//! rules agree with it, and every executor computes the same. For each op: its derivatives in both modes, and second
-//! ones, are those that differences give; its documentation starts with a sentence, shows an example that is valid, and
-//! labels constraints of which each has a test that breaks it. A dialect author's
-//! test target, with `harness = false`, is one function:
+//! rules agree with it, and every executor computes the same. For each op: its decomposition has the types that its
+//! results declare, its derivatives in both modes, and second ones, are those that differences give; its documentation
+//! starts with a sentence, shows an example that is valid, and labels constraints of which each has a test that breaks
+//! it. A dialect author's test target, with `harness = false`, is one function:
 //!
 //! ```no_run
 //! # use thunder_ir::{Dialect, op::OpDef};
@@ -30,6 +30,7 @@ pub mod example;
 pub mod executor;
 pub mod gradient;
 pub mod numeric;
+pub mod open;
 pub mod rules;
 pub mod sample;
 
@@ -60,7 +61,8 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// One test per op and dtype, three per op for its derivatives, one for its documentation, and one for the table.
+    /// One test per op and dtype, three per op for its derivatives, one for results of open
+    /// sizes, one for its documentation, and one for the table.
     pub fn trials(self) -> Vec<Trial> {
         let Self { dialect, samples, negative_tests } = self;
         let negative_tests: Arc<PathBuf> = Arc::new(negative_tests);
@@ -93,6 +95,8 @@ impl Subject {
             trials.push(trial(format!("{name}::compiled_gradient"), move || {
                 gradient::check_compiled(dialect, &compiled)
             }));
+            let opened = set.clone();
+            trials.push(trial(format!("{name}::open_sizes"), move || open::check_op(dialect, &opened)));
             let folder = Arc::clone(&negative_tests);
             trials.push(trial(format!("{name}::documentation"), move || {
                 ensure!(!set.samples.is_empty(), "has no samples");

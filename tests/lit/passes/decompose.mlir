@@ -40,3 +40,16 @@ func.func @stated(%x: tensor<?x6xf32>) -> (tensor<1x6xf32>, tensor<?xf32>) {
   %w = thunder.var %x axes = [0] : tensor<?x6xf32> -> tensor<?xf32>
   return %v, %w : tensor<1x6xf32>, tensor<?xf32>
 }
+
+// The sizes that the declared type leaves open are given to what takes sizes.
+// ALL-LABEL: func.func @open
+// ALL: thunder.reshape {{.*}} -> tensor<?x1xf32>
+// ALL: thunder.take {{.*}} -> tensor<3x?xf32>
+// ALL: thunder.reshape {{.*}} -> tensor<?x?x4xf32>
+func.func @open(%x: tensor<3x5xf32>, %i: tensor<i64>, %w: tensor<4x5xf32>, %z: tensor<2x3x5xf32>)
+    -> (tensor<?x1xf32>, tensor<3x?xf32>, tensor<?x?x4xf32>) {
+  %l = thunder.logsumexp %x axes = [1] keep_dims = true : tensor<3x5xf32> -> tensor<?x1xf32>
+  %d = thunder.dynamic_slice %x, %i axis = 1 size = 2 : (tensor<3x5xf32>, tensor<i64>) -> tensor<3x?xf32>
+  %y = thunder.linear %z, %w : (tensor<2x3x5xf32>, tensor<4x5xf32>) -> tensor<?x?x4xf32>
+  return %l, %d, %y : tensor<?x1xf32>, tensor<3x?xf32>, tensor<?x?x4xf32>
+}

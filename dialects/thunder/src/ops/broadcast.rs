@@ -1,10 +1,11 @@
 //! Broadcasting, which primitives never do by themselves.
 
+use crate::compose::restated;
 use crate::cotangent::{gathered, only};
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule, Shard, ShardRule, Strided, StridedView,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, Restate, SampleSet, Samples,
+    ShapeInputs, ShapeRule, Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -27,7 +28,7 @@ use thunder_tensor::Tensor as HostTensor;
     pure,
     verify,
     fold,
-    interfaces(Reference, ShapeRule, Differentiate, Strided, Shard, Cost, Precision)
+    interfaces(Reference, Restate, ShapeRule, Differentiate, Strided, Shard, Cost, Precision)
 )]
 pub struct BroadcastInDim {
     operand: Operand<Tensor>,
@@ -65,6 +66,12 @@ impl Verify for BroadcastInDim<'_> {
             return Err(self.error(format!("(C4) element types differ: '{from}' and '{to}'")));
         }
         Ok(())
+    }
+}
+
+impl<'c> Restate<'c> for BroadcastInDim<'c> {
+    fn restate(&self, b: &Builder<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+        restated(b, self, &self.sizes(), ty)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Tensors made from nothing but their type.
 
+use crate::compose::restated;
 use crate::literal::{Literal, literal_tensor};
 use crate::{check_sizes, checked_axis, replaced, stated_dims, stated_shape};
 use thunder_interface::{
-    Cost, Dim, Dtypes, EvalError, Factor, Reference, SampleSet, Samples, ShapeInputs, ShapeRule, Shard, ShardRule,
-    Uniform, dtype_of,
+    Cost, Dim, Dtypes, EvalError, Factor, Reference, Restate, SampleSet, Samples, ShapeInputs, ShapeRule, Shard,
+    ShardRule, Uniform, dtype_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -17,7 +18,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// ```mlir
 /// %c = thunder.full %n value = 1.0 : f32 : index -> tensor<?x4xf32>
 /// ```
-#[op("thunder.full", pure, verify, fold, interfaces(Reference, ShapeRule, Shard, Cost, Uniform))]
+#[op("thunder.full", pure, verify, fold, interfaces(Reference, Restate, ShapeRule, Shard, Cost, Uniform))]
 pub struct Full {
     sizes: Variadic<Index>,
     /// The element.
@@ -32,6 +33,12 @@ impl Verify for Full<'_> {
             return Err(self.error(format!("(C1) the value is {value}, but the elements are '{element}'")));
         }
         check_sizes(self, self.out().ty(), self.sizes().len(), "(C2)")
+    }
+}
+
+impl<'c> Restate<'c> for Full<'c> {
+    fn restate(&self, b: &Builder<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+        restated(b, self, &self.sizes(), ty)
     }
 }
 
@@ -108,7 +115,7 @@ impl Samples for Full<'_> {
 /// ```mlir
 /// %i = thunder.iota axis = 1 : tensor<2x4xi64>
 /// ```
-#[op("thunder.iota", pure, verify, interfaces(Reference, ShapeRule, Shard, Cost))]
+#[op("thunder.iota", pure, verify, interfaces(Reference, Restate, ShapeRule, Shard, Cost))]
 pub struct Iota {
     sizes: Variadic<Index>,
     /// The dimension to count along.
@@ -121,6 +128,12 @@ impl Verify for Iota<'_> {
     fn verify(&self) -> Result {
         checked_axis(self, self.axis(), self.out().ty().as_tensor().map_or(0, |t| t.rank()), "(C2)")?;
         check_sizes(self, self.out().ty(), self.sizes().len(), "(C3)")
+    }
+}
+
+impl<'c> Restate<'c> for Iota<'c> {
+    fn restate(&self, b: &Builder<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+        restated(b, self, &self.sizes(), ty)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::axes::host_shapes;
 use crate::build::*;
-use crate::compose::{broadcast, converted, extents, zeros};
+use crate::compose::{Extent, broadcast, converted, extents, zeros};
 use crate::cotangent::{counted, only};
 use crate::{checked_axis, infer_like};
 use thunder_interface::{
@@ -112,16 +112,15 @@ impl Reference for DynamicSlice<'_> {
     }
 }
 
-/// The positions of a part along its axis: `start`, `start + 1`, ...
-fn positions<'c>(b: &Builder<'c>, part: Value<'c>, start: Value<'c>, axis: i64) -> Result<Value<'c>> {
-    let length = extents(b, part)?[axis as usize];
+/// The positions of a part of `length` positions: `start`, `start + 1`, ...
+fn positions<'c>(b: &Builder<'c>, length: Extent<'c>, start: Value<'c>) -> Result<Value<'c>> {
     let start = converted(b, start, Type::int(b.context(), 64))?;
     b.add(counted(b, length)?, broadcast(b, start, &[], &[length])?)
 }
 
 impl Decompose for DynamicSlice<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
-        Ok(vec![b.take(self.operand(), positions(b, self.out(), self.start(), self.axis())?, self.axis())?])
+        Ok(vec![b.take(self.operand(), positions(b, Extent::Known(self.size()), self.start())?, self.axis())?])
     }
 }
 
@@ -236,9 +235,10 @@ impl Reference for DynamicUpdateSlice<'_> {
 impl<'c> Differentiate<'c> for DynamicUpdateSlice<'c> {
     fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
         let (dy, axis) = (only(cotangents)?, self.axis());
-        let nothing = zeros(b, dy.ty().element(), &extents(b, self.update())?)?;
+        let sizes = extents(b, self.update())?;
+        let nothing = zeros(b, dy.ty().element(), &sizes)?;
         let dx = b.dynamic_update_slice(dy, nothing, self.start(), axis)?;
-        let du = b.take(dy, positions(b, self.update(), self.start(), axis)?, axis)?;
+        let du = b.take(dy, positions(b, sizes[axis as usize], self.start())?, axis)?;
         Ok(vec![Some(dx), Some(du), None])
     }
 }

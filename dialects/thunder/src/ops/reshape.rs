@@ -1,10 +1,10 @@
 //! The same elements in the same order under another shape.
 
-use crate::compose::{extents, reshape};
+use crate::compose::{extents, reshape, restated};
 use crate::cotangent::only;
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use thunder_interface::{
-    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, Restate, SampleSet, Samples, ShapeInputs,
     ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
@@ -24,7 +24,7 @@ use thunder_tensor::Tensor as HostTensor;
     pure,
     verify,
     fold,
-    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost, Precision)
+    interfaces(Reference, Restate, ShapeRule, Differentiate, Strided, Alias, Cost, Precision)
 )]
 pub struct Reshape {
     operand: Operand<Tensor>,
@@ -42,6 +42,12 @@ impl Verify for Reshape<'_> {
         let (before, after) = (Dim::product(&declared(from)), Dim::product(&declared(to)));
         before.unify(&after).map_err(|e| self.error(format!("(C2) numbers of elements differ: {e}")))?;
         check_sizes(self, to, self.sizes().len(), "(C3)")
+    }
+}
+
+impl<'c> Restate<'c> for Reshape<'c> {
+    fn restate(&self, b: &Builder<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+        restated(b, self, &self.sizes(), ty)
     }
 }
 
