@@ -1,8 +1,8 @@
 //! Cuts a function into kernels: groups of ops that become one loop nest each.
 //!
-//! Needs: composites decomposed. Guarantees: every op of the function is a call of a kernel, a
-//! library's computation, a view, a constant, or size arithmetic; kernels are private functions over
-//! the same ops; equal kernels are one function. The function computes what it did before.
+//! Needs: composites decomposed, and functions of values that read and write no memory. Guarantees: every op of the
+//! function is a call of a kernel, a library's computation, a view, a constant, or size arithmetic; kernels are private
+//! functions over the same ops; equal kernels are one function. The function computes what it did before.
 
 mod epilogue;
 mod outline;
@@ -14,6 +14,7 @@ pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
 pub(crate) use partition::takes_view;
 pub use partition::{absorbed_permutation, layout};
 pub(crate) use steps::{steps, with_kernels};
+use thunder_interface::Memory;
 use thunder_ir::prelude::*;
 
 use crate::shapes::Shapes;
@@ -49,6 +50,7 @@ impl Pass for Kernels {
             {
                 continue;
             }
+            without_memory(function)?;
             let shapes = Shapes::of(function)?;
             let parts = partition::partition(function, &shapes, self.separate)?;
             cx.count("groups", parts.groups.len() as u64);
@@ -56,5 +58,15 @@ impl Pass for Kernels {
         }
         cx.count("kernels", outliner.kernel_count() as u64);
         Ok(())
+    }
+}
+
+/// Kernels run in any order that their values allow: what memory holds must be values before.
+fn without_memory(function: Operation<'_>) -> Result {
+    let mut accesses = Vec::new();
+    function.walk(|op| accesses.extend(<dyn Memory>::of(op).map(|_| op)));
+    match accesses.first() {
+        None => Ok(()),
+        Some(op) => Err(op.error("reads or writes memory: functionalize before cutting into kernels")),
     }
 }

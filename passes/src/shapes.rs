@@ -26,7 +26,14 @@ pub struct Shapes<'c> {
     pub symbols: Vec<Symbol>,
     /// Sizes that must be equal for the function to mean anything, and where that was found.
     pub equalities: Vec<(Dim, Dim, String)>,
-    callees: HashMap<String, Rc<Callee>>,
+}
+
+/// The functions that calls lead to.
+#[derive(Debug, Default)]
+struct Calls<'c> {
+    /// Those whose analysis waits for that of what they call.
+    open: Vec<Operation<'c>>,
+    known: HashMap<Operation<'c>, Rc<Callee>>,
 }
 
 /// What a call needs to know of the function it calls.
@@ -39,6 +46,10 @@ struct Callee {
 impl<'c> Shapes<'c> {
     /// Analyses a function with one block.
     pub fn of(function: Operation<'c>) -> Result<Self> {
+        Self::within(function, &mut Calls::default())
+    }
+
+    fn within(function: Operation<'c>, calls: &mut Calls<'c>) -> Result<Self> {
         let block = function
             .regions()
             .next()
@@ -46,9 +57,11 @@ impl<'c> Shapes<'c> {
             .ok_or_else(|| function.error("has no body whose sizes could be analysed"))?;
         let mut shapes = Self::default();
         shapes.arguments(function, block);
+        calls.open.push(function);
         for op in block.operations() {
-            shapes.step(op)?;
+            shapes.step(op, calls)?;
         }
+        calls.open.pop();
         Ok(shapes)
     }
 
@@ -99,7 +112,7 @@ impl<'c> Shapes<'c> {
         }
     }
 
-    fn step(&mut self, op: Operation<'c>) -> Result {
+    fn step(&mut self, op: Operation<'c>, calls: &mut Calls<'c>) -> Result {
         let operands: Vec<Vec<Dim>> = op.operands().map(|v| self.dims(v)).collect();
         if let Some(rule) = <dyn SizeRule>::of(op) {
             let size = rule.size(&operands);
@@ -111,7 +124,7 @@ impl<'c> Shapes<'c> {
             return Ok(());
         }
         if op.name() == "func.call" {
-            return self.call(op);
+            return self.call(op, calls);
         }
         let (shapes, equalities) = collect_equalities(|| self.rule(op, operands));
         let place = op.location().to_string();
@@ -131,18 +144,8 @@ impl<'c> Shapes<'c> {
     }
 
     /// The sizes of a call's results follow from the body of what it calls.
-    fn call(&mut self, op: Operation<'c>) -> Result {
-        let name = op.attribute("callee").and_then(|a| a.as_symbol()).unwrap_or_default();
-        let callee = match self.callees.get(name) {
-            Some(callee) => Rc::clone(callee),
-            None => {
-                let function = find_function(op, name)
-                    .ok_or_else(|| op.error(format!("calls '@{name}', which does not exist")))?;
-                let callee = Rc::new(Callee::of(function)?);
-                self.callees.insert(name.to_owned(), Rc::clone(&callee));
-                callee
-            }
-        };
+    fn call(&mut self, op: Operation<'c>, calls: &mut Calls<'c>) -> Result {
+        let callee = calls.callee(op)?;
         let bound: Vec<Dim> = callee.symbols.iter().map(|s| self.symbol_value(op, s)).collect();
         for (value, dims) in op.results().zip(&callee.results) {
             let dims = dims.iter().map(|d| d.substitute(&|s| bound[s as usize].clone())).collect();
@@ -194,12 +197,24 @@ impl<'c> Shapes<'c> {
     }
 }
 
-impl Callee {
-    fn of(function: Operation<'_>) -> Result<Self> {
-        let shapes = Shapes::of(function)?;
+impl<'c> Calls<'c> {
+    /// What the call `op` calls, analysed once however many calls lead there.
+    fn callee(&mut self, op: Operation<'c>) -> Result<Rc<Callee>> {
+        let name = op.attribute("callee").and_then(|a| a.as_symbol()).unwrap_or_default();
+        let function =
+            find_function(op, name).ok_or_else(|| op.error(format!("calls '@{name}', which does not exist")))?;
+        if self.open.contains(&function) {
+            return Err(op.error(format!("calls '@{name}', which calls itself: its sizes are unknown")));
+        }
+        if let Some(callee) = self.known.get(&function) {
+            return Ok(Rc::clone(callee));
+        }
+        let shapes = Shapes::within(function, self)?;
         let returned = function.regions().next().and_then(|r| r.entry()).and_then(|b| b.terminator());
         let results = returned.map_or_else(Vec::new, |op| op.operands().map(|v| shapes.dims(v)).collect());
-        Ok(Self { symbols: shapes.symbols, results })
+        let callee = Rc::new(Callee { symbols: shapes.symbols, results });
+        self.known.insert(function, Rc::clone(&callee));
+        Ok(callee)
     }
 }
 

@@ -79,8 +79,9 @@ impl<'c> Outliner<'c> {
         let Some(block) = function.regions().next().and_then(|r| r.entry()) else { return Ok(()) };
         let terminator = block.terminator().ok_or_else(|| function.error("does not return"))?;
         let mut replaced: HashMap<Value<'c>, Value<'c>> = HashMap::new();
-        let mut grouped = Vec::new();
         let copies = copies(&parts);
+        let mut unneeded = block.operations();
+        unneeded.retain(|op| *op != terminator && (copies.contains_key(op) || op.is_pure()));
         for unit in schedule(block, parts)? {
             match unit {
                 Unit::Op(op) => {
@@ -89,26 +90,27 @@ impl<'c> Outliner<'c> {
                     substitute(op, &replaced);
                 }
                 Unit::Group(group) => {
-                    let results = self.call(&group, shapes, &copies, &replaced, terminator)?;
-                    replaced.extend(results);
-                    grouped.extend(group.ops);
+                    let border = Border::of(&group, &copies);
+                    // What nobody reads is no kernel.
+                    if !border.outputs.is_empty() {
+                        replaced.extend(self.call(&group, &border, shapes, &replaced, terminator)?);
+                    }
                 }
             }
         }
         substitute(terminator, &replaced);
-        erase_unused(grouped)
+        erase_unused(unneeded)
     }
 
     fn call(
         &mut self,
         group: &Group<'c>,
+        border: &Border<'c>,
         shapes: &Shapes<'c>,
-        copies: &HashMap<Operation<'c>, usize>,
         replaced: &HashMap<Value<'c>, Value<'c>>,
         before: Operation<'c>,
     ) -> Result<Vec<(Value<'c>, Value<'c>)>> {
-        let border = Border::of(group, copies);
-        let name = self.kernel(group, &border, shapes)?;
+        let name = self.kernel(group, border, shapes)?;
         let location = group.ops.last().map_or(before.location(), |op| op.location());
         let rewriter = Rewriter::at(before);
         rewriter.set_location(location);
@@ -198,12 +200,7 @@ impl<'c> Border<'c> {
 
 /// Names for the sizes of the inputs; equal sizes have equal names.
 fn dim_names<'c>(border: &Border<'c>, shapes: &Shapes<'c>) -> Attribute<'c> {
-    let cx = border
-        .inputs
-        .first()
-        .or(border.outputs.first())
-        .map(|v| v.context())
-        .expect("a kernel has an input or an output");
+    let cx = border.outputs.first().map(|v| v.context()).expect("a kernel has an output");
     let mut known: Vec<Dim> = Vec::new();
     let mut name = |dim: &Dim| match dim {
         Dim::Known(_) | Dim::Unknown => Attribute::string(cx, ""),
@@ -355,7 +352,7 @@ fn substitute<'c>(op: Operation<'c>, values: &HashMap<Value<'c>, Value<'c>>) {
     }
 }
 
-/// Erases ops that moved into kernels, users first.
+/// Erases ops that moved into kernels and what else nobody reads, users first.
 fn erase_unused(mut ops: Vec<Operation<'_>>) -> Result {
     loop {
         let before = ops.len();

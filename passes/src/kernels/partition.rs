@@ -135,13 +135,20 @@ impl<'c> Partitioner<'_, 'c> {
         op.results().flat_map(Value::uses).any(|(user, _)| {
             let Some(index) = self.position.get(&user) else { return true };
             if self.roles[*index] != Role::Stays {
-                return false;
+                return <dyn Strided>::of(op).is_none() && self.is_taken(user);
             }
             let sees_through = takes_view(user, op.result(0), self.shapes)
                 || <dyn Strided>::of(user).is_some_and(|_| self.is_alias(user));
             let takes_views = sees_through && <dyn Strided>::of(op).is_some();
             !(takes_views && layout(op.result(0), self.shapes).is_some())
         })
+    }
+
+    /// Whether a library's op takes a view that kernels repeat, or a view of it: the memory behind it is read.
+    fn is_taken(&self, op: Operation<'c>) -> bool {
+        let role = |user| self.position.get(&user).map_or(Role::Stays, |index| self.roles[*index]);
+        role(op) == Role::Repeated
+            && op.results().flat_map(Value::uses).any(|(user, _)| role(user) == Role::Stays || self.is_taken(user))
     }
 
     /// The ops that `op` needs repeated in its own kernel, each after what it uses.
