@@ -1,17 +1,18 @@
 //! Passes keep the meaning of random programs: the reference computes the same before and after.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, ensure};
 use thunder_conformance::executor::{Executor, Reference};
 use thunder_conformance::{numeric, sample};
 use thunder_interface::{UPDATES, agree, interpret_in_place};
 use thunder_ir::Module;
-use thunder_ir::pass::Pipeline;
+use thunder_ir::pass::{Numerics, PassDef, Pipeline};
 use thunder_passes::{Autocast, Functionalize, Plan};
-use thunder_tensor::{DType, Tolerance, compare};
+use thunder_tensor::{DType, Tensor, Tolerance, compare};
 use thunder_tests::program::{CASES, Program, STEPS, for_programs, for_programs_in_place};
+use thunder_tests::tame::Tame;
 
 /// Whether running `pipeline` changes nothing that the reference computes.
 fn keeps_meaning(pipeline: &Pipeline, program: &Program) -> Result<()> {
@@ -65,36 +66,91 @@ fn canonicalize_and_cse_keep_meaning() {
     for_programs(|program| keeps_meaning(&pipeline, program));
 }
 
-/// What a pass says that it does to values is what it does, of all passes of ours that the reference can follow.
+/// Passes that have something to do after others only, which run before them here too.
+const AFTER: [(&str, &[&str]); 2] = [
+    ("thunder-donate", &["thunder-decompose", "thunder-kernels"]),
+    ("thunder-to-linalg", &["thunder-decompose", "thunder-kernels"]),
+];
+
+/// Passes whose result the reference does not run, and why.
+const BEYOND: [(&str, &str); 2] = [
+    ("thunder-to-linalg", "it makes ops of other dialects"),
+    ("thunder-cpu-entries", "it leaves the code of kernels alone"),
+];
+
+/// What a pass says that it does to values is what it does, of all passes of ours: on any inputs where it is exact, else
+/// on inputs on which the program is tame. A pass may refuse a program, but does not break.
 #[test]
 fn every_pass_keeps_meaning() {
-    let followed = RefCell::new(BTreeSet::new());
+    let (taken, programs, tame) = (RefCell::new(BTreeMap::new()), Cell::new(0), Cell::new(0));
     for_programs(|program| {
         let context = sample::context(&[]);
         let module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
         let before = Reference.run(&module, "main", &program.inputs)?;
+        let moderate = Tame::of(&module, program)?;
+        programs.set(programs.get() + 1);
+        tame.set(tame.get() + usize::from(moderate.is_some()));
         for pass in thunder_lowering::passes() {
             let mut after = module.duplicate();
-            // A pass may refuse a program, and may leave what only compiled code carries out.
-            if Pipeline::new().then(pass.argument).run(&mut after).is_err() {
+            if let Err(error) = with_earlier(pass).run(&mut after) {
+                let error = error.to_string();
+                ensure!(!is_fault(&error), "{} breaks: {error}", pass.argument);
                 continue;
             }
-            let Ok(results) = Reference.run(&after, "main", &program.inputs) else { continue };
-            let defaults: Vec<Vec<&str>> = pass.options.iter().map(|option| texts(&option.initial)).collect();
-            let numerics = (pass.create)(&defaults).map_err(anyhow::Error::msg)?.numerics();
-            ensure!(results.len() == before.len(), "{}: {} results", pass.argument, results.len());
-            for (result, expected) in results.iter().zip(&before) {
-                let outcome = agree(result, expected, numerics).map_err(anyhow::Error::msg);
-                outcome.with_context(|| format!("after {}:\n{after}", pass.argument))?;
-            }
-            followed.borrow_mut().insert(pass.argument);
+            let outcome = if BEYOND.iter().any(|(name, _)| *name == pass.argument) {
+                after.verify().map_err(Into::into)
+            } else {
+                agrees(pass, &after, program, &before, moderate.as_ref())
+            };
+            outcome.with_context(|| format!("after {}:\n{after}", pass.argument))?;
+            *taken.borrow_mut().entry(pass.argument).or_insert(0) += 1;
         }
         Ok(())
     });
-    let followed = followed.into_inner();
-    for pass in ["thunder-autodiff", "thunder-decompose", "thunder-kernels", "thunder-plan"] {
-        assert!(followed.contains(pass), "'{pass}' was never followed, only {followed:?}");
+    let (taken, programs, tame) = (taken.into_inner(), programs.get(), tame.get());
+    println!("{programs} programs, {tame} of them tame; taken by passes: {taken:?}");
+    for pass in thunder_lowering::passes() {
+        let taken = taken.get(pass.argument).copied().unwrap_or_default();
+        assert!(taken >= programs / 2, "'{}' took only {taken} of {programs} programs", pass.argument);
     }
+    assert!(tame >= programs / 4, "only {tame} of {programs} programs are tame");
+}
+
+/// The pass, after those that it comes after.
+fn with_earlier(pass: &PassDef) -> Pipeline {
+    let earlier = AFTER.iter().find(|(name, _)| *name == pass.argument).map_or(&[][..], |(_, earlier)| earlier);
+    earlier.iter().chain([&pass.argument]).fold(Pipeline::new(), |pipeline, name| pipeline.then(name))
+}
+
+/// Whether an error of a pass is a bug of ours, whatever the program.
+fn is_fault(error: &str) -> bool {
+    ["rust panic", "internal", "failed to verify", "does not dominate"].iter().any(|sign| error.contains(sign))
+}
+
+/// Whether the program after a pass computes what the pass says.
+fn agrees(pass: &PassDef, after: &Module<'_>, program: &Program, before: &[Tensor], tame: Option<&Tame>) -> Result<()> {
+    let numerics = numerics(pass)?;
+    if matches!(numerics, Numerics::Reassociates | Numerics::Approximates) {
+        let Some(tame) = tame else { return Ok(()) };
+        return tame.agrees(&Reference.run(after, "main", &tame.inputs)?, numerics);
+    }
+    let results = Reference.run(after, "main", &program.inputs)?;
+    ensure!(results.len() == before.len(), "{} results instead of {}", results.len(), before.len());
+    for (result, expected) in results.iter().zip(before) {
+        agree(result, expected, numerics).map_err(anyhow::Error::msg)?;
+    }
+    Ok(())
+}
+
+/// The least exact of what a pass and those before it say.
+fn numerics(pass: &PassDef) -> Result<Numerics> {
+    let earlier = AFTER.iter().filter(|(name, _)| *name == pass.argument).flat_map(|(_, earlier)| *earlier);
+    let known = thunder_lowering::passes().iter();
+    let earlier = known.filter(|other| earlier.clone().any(|name| *name == other.argument)).copied();
+    earlier.chain([pass]).try_fold(Numerics::Exact, |worst, pass| {
+        let defaults: Vec<Vec<&str>> = pass.options.iter().map(|option| texts(&option.initial)).collect();
+        Ok(worst.max((pass.create)(&defaults).map_err(anyhow::Error::msg)?.numerics()))
+    })
 }
 
 fn texts(initial: &str) -> Vec<&str> {

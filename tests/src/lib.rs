@@ -1,4 +1,5 @@
-//! Tests over the whole of Thunder, and what they share: random programs, and the errors of functions.
+//! Tests over the whole of Thunder, and what they share: random programs, tame inputs of theirs, the errors of functions.
 
 pub mod accuracy;
 pub mod program;
+pub mod tame;
