@@ -18,6 +18,7 @@ mod entry;
 mod link;
 mod math;
 mod rows;
+mod slices;
 
 pub use link::{LinkError, Linker};
 pub use math::FUNCTIONS;

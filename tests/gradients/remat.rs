@@ -122,9 +122,7 @@ fn random_programs_take_what_is_estimated() {
         let context = context(&[]);
         let mut module = Module::parse(&context, "program.mlir", program.text.as_bytes())?;
         // Dynamic sizes are assumed; compiling takes long, so that half of the others do.
-        // FIXME: joining several tensors without elements does not compile: MLIR refuses a slice of nothing.
-        let is_empty = program.text.contains("<0x") || program.text.contains("x0x");
-        if program.text.contains('?') || is_empty || program.text.len() % 2 == 0 {
+        if program.text.contains('?') || program.text.len() % 2 == 0 {
             return Ok(());
         }
         let memory = check_estimate(&mut module, "main", &program.inputs, &Assumption::default())?;

@@ -1,6 +1,6 @@
 //! Sets of axes, as reductions and normalizations name them, and what is left of a shape without.
 
-use thunder_interface::{Dim, EvalError, ShapeInputs, ShapeRule};
+use thunder_interface::{Dim, EvalError, Factor, ShapeInputs, ShapeRule, ShardRule};
 use thunder_ir::Result;
 use thunder_ir::op::Op;
 use thunder_tensor::Tensor;
@@ -20,6 +20,13 @@ pub fn reduced(dims: &[Dim], axes: &[usize], keep_dims: bool) -> Vec<Dim> {
         true => keep_dims.then_some(Dim::Known(1)),
     });
     kept.collect()
+}
+
+/// The rule of an op whose operands and result have one rank, and the same sizes and positions but in dimensions that it
+/// `touches`.
+pub fn untouched(operands: usize, rank: usize, touches: impl Fn(usize) -> bool) -> ShardRule {
+    let factors: Vec<_> = (0..rank).map(|axis| (!touches(axis)).then_some(Factor(axis as u32))).collect();
+    ShardRule { operands: vec![factors.clone(); operands], results: vec![factors], reduced: Vec::new() }
 }
 
 /// Checks the shape rule of an op on the sizes that its inputs have now, and computes its results'.

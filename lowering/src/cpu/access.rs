@@ -58,6 +58,24 @@ impl Access {
         names.flatten().any(|number| loops.contains(&number))
     }
 
+    /// Where one of `loops` is all of an index, which of them, by dimension; `None` where one is a part of an index.
+    pub fn places(&self, loops: &[usize]) -> Option<Vec<Option<usize>>> {
+        let place = |index: &String| {
+            let whole = index.strip_prefix('d').and_then(|number| number.parse().ok());
+            match whole.and_then(|number: usize| loops.iter().position(|l| *l == number)) {
+                Some(at) => Some(Some(at)),
+                None => (!names(index).flatten().any(|number| loops.contains(&number))).then_some(None),
+            }
+        };
+        self.indices.iter().map(place).collect()
+    }
+
+    /// Without the indices that are all of one of `loops`.
+    pub fn without(&self, loops: &[usize]) -> Self {
+        let is_loop = |index: &&String| number(index).is_some_and(|number| loops.contains(&number));
+        Self { loops: self.loops, indices: self.indices.iter().filter(|index| !is_loop(index)).cloned().collect() }
+    }
+
     /// Without the first `n` indices, and without the loops that `kept` does not list, in its order.
     pub fn restricted(&self, n: usize, kept: &[usize]) -> Self {
         let rename = |index: &String| {
@@ -127,6 +145,14 @@ mod tests {
         ] {
             assert_eq!(Access::parse(text).expect("it is a map").to_string(), text);
         }
+    }
+
+    #[test]
+    fn indices_that_are_loops_are_places() {
+        let access = Access::parse("affine_map<(d0, d1, d2) -> (d0, d2, d1 * 2 + 1)>").expect("it is a map");
+        assert_eq!(access.places(&[0, 2]), Some(vec![Some(0), Some(1), None]));
+        assert_eq!(access.places(&[0, 1]), None);
+        assert_eq!(access.without(&[0, 2]).restricted(0, &[1]).to_string(), "affine_map<(d0) -> (d0 * 2 + 1)>");
     }
 
     #[test]

@@ -346,7 +346,8 @@ impl<'c> SizeValues<'_, 'c> {
     }
 }
 
-fn equal<'c>(b: &Builder<'c>, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
+/// Whether two numbers are the same.
+pub fn equal<'c>(b: &Builder<'c>, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
     let op = Blueprint::new("arith.cmpi").operands([x, y]).results([Type::int(b.context(), 1)]);
     Ok(b.insert(&op.attribute("predicate", Attribute::i64(b.context(), 0)))?.result(0))
 }
@@ -403,6 +404,7 @@ fn parse_type<'c>(cx: ContextRef<'c>, text: &str) -> Result<Type<'c>> {
     Type::parse(cx, text).ok_or_else(|| format!("internal: '{text}' is no type").as_str().into())
 }
 
-fn parse<'c>(cx: ContextRef<'c>, text: &str) -> Result<Attribute<'c>> {
+/// An attribute from its text.
+pub fn parse<'c>(cx: ContextRef<'c>, text: &str) -> Result<Attribute<'c>> {
     Attribute::parse(cx, text).ok_or_else(|| format!("internal: '{text}' is no attribute").as_str().into())
 }

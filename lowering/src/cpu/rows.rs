@@ -10,7 +10,8 @@ use thunder_ir::{Attribute, Block, Blueprint, Builder, Operation, Result, Rewrit
 use thunder_passes::ROWS;
 
 use super::access::Access;
-use super::entry::{Buffer, Part, Range, add, binary, index, store};
+use super::entry::{Buffer, Part, Range, add, binary, equal, index, store};
+use super::slices::{self, covers_rows};
 
 /// Computes the rows of `range` before `rewriter`'s place and stores them; `false` where the ops share no rows.
 pub fn split<'c>(
@@ -37,12 +38,14 @@ struct Plan<'c> {
     aligned: HashSet<Value<'c>>,
     /// For the ops that make them, which of their loops are loops over rows.
     loops: HashMap<Operation<'c>, Vec<usize>>,
+    /// Whether one of these reads other rows of what is whole than its own.
+    moves: bool,
 }
 
 impl<'c> Plan<'c> {
     /// What must be aligned for the results to be; `None` where that cannot be.
     fn of(body: Block<'c>, outputs: &[(Value<'c>, Buffer<'c>)], rows: usize) -> Result<Option<Self>> {
-        let mut plan = Self { rows, aligned: HashSet::new(), loops: HashMap::new() };
+        let mut plan = Self { rows, aligned: HashSet::new(), loops: HashMap::new(), moves: false };
         let mut open: Vec<Value<'c>> = outputs.iter().map(|(value, _)| *value).collect();
         let mut whole: HashSet<Value<'c>> = HashSet::new();
         while let Some(value) = open.pop() {
@@ -57,6 +60,7 @@ impl<'c> Plan<'c> {
                 "bufferization.to_tensor" | "tensor.empty" => {}
                 "arith.constant" if op.attribute("value").is_some_and(|a| a.splat_value().is_some()) => {}
                 "tensor.cast" => open.push(op.operand(0)),
+                "tensor.extract_slice" if covers_rows(op, rows) => open.push(op.operand(0)),
                 "tensor.insert_slice" if covers_rows(op, rows) => open.extend([op.operand(0), op.operand(1)]),
                 "linalg.fill" => {
                     plan.loops.insert(op, (0..rows).collect());
@@ -69,14 +73,18 @@ impl<'c> Plan<'c> {
                     if !plan.join(op, loops.clone()) || !are_parallel(op, &loops) {
                         return Ok(None);
                     }
-                    for (operand, access) in op.operands().zip(&accesses) {
+                    for (number, (operand, access)) in op.operands().zip(&accesses).enumerate() {
                         if access.leading(rows).as_ref() == Some(&loops) && !access.depends_after(rows, &loops) {
                             open.push(operand);
-                        } else if access.depends_after(0, &loops) {
-                            return Ok(None);
-                        } else {
-                            whole.insert(operand);
+                            continue;
                         }
+                        if access.depends_after(0, &loops) {
+                            if number >= inputs || access.places(&loops).is_none() {
+                                return Ok(None);
+                            }
+                            plan.moves = true;
+                        }
+                        whole.insert(operand);
                     }
                     whole.extend(captured(op));
                 }
@@ -113,8 +121,9 @@ impl<'c> Plan<'c> {
             !is_constant && value.ty().as_tensor().is_some_and(|ty| ty.rank() == self.rows)
         };
         // The ops with loops make all values, or take them as they are.
-        let whole = |value: &Value<'c>| value.defining_op().is_none_or(|op| op.name() != "tensor.insert_slice");
-        alike && self.aligned.iter().all(|value| single(value) && whole(value))
+        let is_slice = |op: Operation<'c>| ["tensor.extract_slice", "tensor.insert_slice"].contains(&op.name());
+        let whole = |value: &Value<'c>| !value.defining_op().is_some_and(is_slice);
+        !self.moves && alike && self.aligned.iter().all(|value| single(value) && whole(value))
     }
 
     fn emit(
@@ -129,14 +138,19 @@ impl<'c> Plan<'c> {
         let (part, indices) = if self.is_flat() {
             (Part::Elements(range), Vec::new())
         } else {
+            let sizes = &outputs[0].1.sizes[..self.rows];
             let (zero, one) = (index(rewriter, 0)?, index(rewriter, 1)?);
-            let loop_op = rewriter.insert(&Blueprint::new("scf.for").operands([zero, range.length, one]).regions(1))?;
-            let block = loop_op.region(0).append_block(&[(Type::index(rewriter.context()), rewriter.location())]);
+            let first = delinearize(rewriter, range.start, sizes)?;
+            let ty = Type::index(rewriter.context());
+            let bounds = Blueprint::new("scf.for").operands([zero, range.length, one]);
+            let loop_op = rewriter.insert(&bounds.operands(first).results(vec![ty; self.rows]).regions(1))?;
+            let block = loop_op.region(0).append_block(&vec![(ty, rewriter.location()); 1 + self.rows]);
             rewriter.at_end(block);
-            let end = rewriter.insert(&Blueprint::new("scf.yield"))?;
+            let indices: Vec<_> = block.arguments().skip(1).collect();
+            let next = following(rewriter, &indices, sizes)?;
+            let end = rewriter.insert(&Blueprint::new("scf.yield").operands(next))?;
             rewriter.before(end);
             let number = add(rewriter, range.start, block.argument(0))?;
-            let indices = delinearize(rewriter, number, &outputs[0].1.sizes[..self.rows])?;
             (Part::Row { rank: self.rows, number }, indices)
         };
         let views = outputs.iter().map(|(_, buffer)| buffer.view(rewriter, &part)).collect::<Result<Vec<_>>>()?;
@@ -195,7 +209,8 @@ impl<'c> Copies<'_, 'c> {
                     b.insert(&Blueprint::new("tensor.cast").operands([from]).results([to]))?.result(0)
                 }
             }
-            "tensor.insert_slice" => self.insert_slice(op)?,
+            "tensor.extract_slice" => self.slice(op, &[self.value(op.operand(0))?])?,
+            "tensor.insert_slice" => self.slice(op, &[self.value(op.operand(0))?, self.value(op.operand(1))?])?,
             "linalg.generic" => {
                 let copy = self.generic(op)?;
                 self.made.extend(op.results().zip(copy.results()));
@@ -239,18 +254,8 @@ impl<'c> Copies<'_, 'c> {
         Ok(self.b.insert(&part)?.result(0))
     }
 
-    fn insert_slice(&self, op: Operation<'c>) -> Result<Value<'c>> {
-        let operands = [self.value(op.operand(0))?, self.value(op.operand(1))?];
-        let copy = self.b.clone_op(op);
-        for (number, operand) in operands.into_iter().enumerate() {
-            copy.set_operand(number, operand);
-        }
-        for name in SLICE {
-            let inner = &slice_entries(op, name)[self.plan.rows..];
-            copy.set_attribute(name, Attribute::i64_array(self.b.context(), inner));
-        }
-        copy.result(0).set_type(self.ty(op.result(0).ty()));
-        Ok(copy.result(0))
+    fn slice(&self, op: Operation<'c>, tensors: &[Value<'c>]) -> Result<Value<'c>> {
+        slices::within_row(self.b, op, self.plan.rows, tensors, self.ty(op.result(0).ty()))
     }
 
     fn generic(&self, op: Operation<'c>) -> Result<Operation<'c>> {
@@ -261,8 +266,14 @@ impl<'c> Copies<'_, 'c> {
         let mut operands = Vec::new();
         let mut maps = Vec::new();
         for (operand, access) in op.operands().zip(&accesses) {
-            let aligned = access.leading(rows).as_ref() == Some(loops);
-            operands.push(if aligned { self.value(operand)? } else { operand });
+            let aligned = access.leading(rows).as_ref() == Some(loops) && !access.depends_after(rows, loops);
+            let moved = !aligned && !is_flat && access.depends_after(0, loops);
+            operands.push(match (aligned, moved) {
+                (true, _) => self.value(operand)?,
+                (_, true) => slices::of_row(self.b, operand, access, loops, &self.indices)?,
+                _ => operand,
+            });
+            let access = if moved { access.without(loops) } else { access.clone() };
             let map = match (is_flat, aligned) {
                 (true, true) => Access::identity(1),
                 (true, false) => access.restricted(0, &kept).within(1),
@@ -330,27 +341,31 @@ fn delinearize<'c>(b: &Builder<'c>, mut number: Value<'c>, sizes: &[Value<'c>]) 
     Ok(indices)
 }
 
+/// The index in each dimension of the element after that at `indices`: without a division.
+fn following<'c>(b: &Builder<'c>, indices: &[Value<'c>], sizes: &[Value<'c>]) -> Result<Vec<Value<'c>>> {
+    let (zero, one) = (index(b, 0)?, index(b, 1)?);
+    let (mut next, mut carry) = (Vec::new(), one);
+    for (axis, (at, size)) in indices.iter().zip(sizes).enumerate().rev() {
+        let after = add(b, *at, carry)?;
+        if axis == 0 {
+            next.push(after);
+            break;
+        }
+        let is_end = equal(b, after, *size)?;
+        let select = |yes, no| {
+            let op = Blueprint::new("arith.select").operands([is_end, yes, no]).results([zero.ty()]);
+            Ok::<_, thunder_ir::Error>(b.insert(&op)?.result(0))
+        };
+        next.push(select(zero, after)?);
+        carry = select(one, zero)?;
+    }
+    next.reverse();
+    Ok(next)
+}
+
 /// Whether `op` computes, rather than names memory or sizes.
 fn makes_values(op: Operation<'_>) -> bool {
     op.name().starts_with("linalg.")
-}
-
-/// What of a slice is known, by dimension.
-const SLICE: [&str; 3] = ["static_offsets", "static_sizes", "static_strides"];
-
-fn slice_entries(op: Operation<'_>, name: &str) -> Vec<i64> {
-    op.attribute(name).and_then(|a| a.as_i64_array()).unwrap_or_default()
-}
-
-/// Whether a slice is known to be all of the first `rows` dimensions of what it is inserted into.
-fn covers_rows(op: Operation<'_>, rows: usize) -> bool {
-    let dims = |value: Value<'_>| value.ty().as_tensor().map(|ty| ty.dims()).unwrap_or_default();
-    let (from, into) = (dims(op.operand(0)), dims(op.operand(1)));
-    let [offsets, sizes, strides] = SLICE.map(|name| slice_entries(op, name));
-    let whole = |i: usize| offsets[i] == 0 && strides[i] == 1 && into[i] == Some(sizes[i]);
-    from.len() == into.len()
-        && [&offsets, &sizes, &strides].iter().all(|e| e.len() == into.len())
-        && (0..rows).all(whole)
 }
 
 fn iterators<'c>(op: Operation<'c>) -> Option<Vec<Attribute<'c>>> {

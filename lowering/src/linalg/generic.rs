@@ -12,6 +12,15 @@ pub enum Index {
     Loop(usize),
     /// Always 0: a dimension of size 1.
     Zero,
+    /// Every `step`-th element from `start`, where `step` may be negative.
+    Steps {
+        /// The loop that counts the elements.
+        at: usize,
+        /// The first element.
+        start: i64,
+        /// The distance between elements.
+        step: i64,
+    },
     /// Where a sliding window's element is: `at * stride + within * dilation`.
     Window {
         /// The loop over the positions of the window.
@@ -30,6 +39,7 @@ impl fmt::Display for Index {
         match self {
             Self::Loop(i) => write!(f, "d{i}"),
             Self::Zero => f.write_str("0"),
+            Self::Steps { at, start, step } => write!(f, "d{at} * {step} + {start}"),
             Self::Window { at, stride, within, dilation } => write!(f, "d{at} * {stride} + d{within} * {dilation}"),
         }
     }

@@ -53,6 +53,16 @@ pub fn transpose<'c>(
 /// The elements in reverse order along `axes`.
 pub fn reverse<'c>(lo: &mut Lowerer<'c>, operand: Value<'c>, axes: &[i64], out: Value<'c>) -> Result<Value<'c>> {
     let (input, dims) = (lo.value(operand)?, lo.dims(out));
+    let index = |axis: usize| match dims[axis].known().filter(|_| axes.contains(&(axis as i64))) {
+        Some(size) => Index::Steps { at: axis, start: size - 1, step: -1 },
+        None => Index::Loop(axis),
+    };
+    if dims.contains(&Dim::Known(0)) {
+        return lo.empty(input.ty().element(), &dims);
+    }
+    if axes.iter().all(|axis| dims[*axis as usize].known().is_some()) {
+        return moved(lo, input, Map((0..dims.len()).map(index).collect()), &dims);
+    }
     let mut last = vec![None; dims.len()];
     for axis in axes {
         last[*axis as usize] = Some(lo.size(&dims[*axis as usize].sub(&Dim::Known(1)))?);
@@ -77,7 +87,16 @@ pub fn slice<'c>(lo: &mut Lowerer<'c>, op: &Slice<'c>) -> Result<Value<'c>> {
     if dims.contains(&Dim::Known(0)) {
         return lo.empty(element, &dims);
     }
-    let starts = op.starts(&lo.dims(op.operand()));
+    let from = lo.dims(op.operand());
+    let starts = op.starts(&from);
+    // A loop that is an index goes over all of a dimension.
+    let places = starts.iter().zip(op.stride()).enumerate().map(|(at, (start, step))| match (start.known()?, step) {
+        (0, 1) => (from[at] == dims[at]).then_some(Index::Loop(at)),
+        (start, step) => Some(Index::Steps { at, start, step }),
+    });
+    if let Some(map) = places.collect::<Option<Vec<_>>>() {
+        return moved(lo, input, Map(map), &dims);
+    }
     let part =
         Part { offsets: Mixed::of(lo, &starts)?, sizes: Mixed::of(lo, &dims)?, strides: Mixed::numbers(&op.stride()) };
     let part = part.extract(lo.builder(), lo, input, lo.tensor_type(element, &dims))?;
@@ -92,6 +111,10 @@ pub fn concat<'c>(lo: &mut Lowerer<'c>, parts: &[Value<'c>], axis: usize, out: V
     }
     let element = lo.value(parts[0])?.ty().element();
     let mut whole = lo.empty(element, &dims)?;
+    // MLIR refuses a slice of nothing.
+    if dims.contains(&Dim::Known(0)) {
+        return Ok(whole);
+    }
     let mut offsets = vec![Dim::Known(0); dims.len()];
     for part in parts {
         let length = lo.dims(*part)[axis].clone();

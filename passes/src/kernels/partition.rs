@@ -11,6 +11,9 @@ use crate::shapes::Shapes;
 /// Constants of at most this many elements are repeated in the kernels that use them.
 const SMALL_CONSTANT: i64 = 16;
 
+/// Rows of fewer elements are not looked for elsewhere one by one.
+const SHORT_ROW: i64 = 32;
+
 /// How many ops and groups are looked at in search of a cycle. What is farther away than so many gains nothing from a
 /// kernel in common: it is out of cache.
 const SEARCH_LIMIT: usize = 128;
@@ -88,6 +91,8 @@ pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: boo
         })
         .map(|(op, _)| *op)
         .collect();
+    // Those whose ops other groups took are empty.
+    p.groups.retain(|group| !group.ops.is_empty());
     Ok(Partition { groups: p.groups, others })
 }
 
@@ -192,6 +197,7 @@ impl<'c> Partitioner<'_, 'c> {
                     group_ops.rows = rows;
                     group_ops.last = last;
                     self.group_of.insert(op, group);
+                    self.absorb(group, op, &dims);
                     return;
                 }
             }
@@ -206,6 +212,50 @@ impl<'c> Partitioner<'_, 'c> {
         let group = &self.groups[group];
         let common = group.dims.iter().zip(dims).take_while(|(a, b)| a == b).count();
         (1..=group.rows.min(common)).rev().find(|rows| self.fits(ops, &group.ops, *rows, dims))
+    }
+
+    /// Moves what only `group` uses into it, now that `op` joined, where rows can be shared.
+    fn absorb(&mut self, group: usize, op: Operation<'c>, dims: &[Dim]) {
+        let producers = op.operands().filter_map(Value::defining_op);
+        let mut others: Vec<usize> = producers.filter_map(|p| self.group_of.get(&p).copied()).collect();
+        others.sort_unstable();
+        others.dedup();
+        for other in others.into_iter().filter(|other| *other != group) {
+            if !self.is_only_for(other, group, dims) {
+                continue;
+            }
+            let mut ops = self.groups[group].ops.clone();
+            ops.extend(self.groups[other].ops.iter().filter(|op| !self.groups[group].ops.contains(op)));
+            ops.sort_by_key(|op| self.position[op]);
+            let most = self.groups[group].rows.min(self.groups[other].rows);
+            let Some(rows) = (1..=most).rev().find(|rows| self.fits(&ops, &[], *rows, dims)) else { continue };
+            if self.would_cycle(group, &self.groups[other].ops) {
+                continue;
+            }
+            let own = std::mem::take(&mut self.groups[other].own);
+            self.groups[other].ops.clear();
+            self.group_of.extend(own.iter().map(|op| (*op, group)));
+            let joint = &mut self.groups[group];
+            (joint.ops, joint.rows) = (ops, rows);
+            joint.own.extend(own);
+        }
+    }
+
+    /// Whether nothing but `group` needs what `other` makes, tensors of sizes `dims`, and it takes no more memory to keep
+    /// what these are made from than to keep them.
+    fn is_only_for(&self, other: usize, group: usize, dims: &[Dim]) -> bool {
+        let other_ops = &self.groups[other].ops;
+        let stays = |user: &Operation<'c>| self.group_of.get(user).is_some_and(|of| [group, other].contains(of));
+        let leaves = |v: &Value<'c>| v.uses().iter().any(|(user, _)| !other_ops.contains(user));
+        let made: Vec<Value<'c>> = self.groups[other].own.iter().flat_map(|op| op.results()).filter(leaves).collect();
+        let is_outside = |v: &Value<'c>| v.defining_op().is_none_or(|op| !other_ops.contains(&op));
+        let is_large = |v: &Value<'c>| v.ty().as_tensor().is_some_and(|ty| ty.rank() >= dims.len());
+        let inputs = other_ops.iter().flat_map(|op| op.operands()).filter(|v| is_outside(v) && is_large(v));
+        let inputs: HashSet<Value<'c>> = inputs.collect();
+        let uses = self.groups[other].own.iter().flat_map(|op| op.results()).flat_map(Value::uses);
+        uses.map(|(user, _)| user).all(|user| stays(&user))
+            && made.iter().all(|v| self.shapes.dims(*v) == dims)
+            && inputs.len() <= made.len()
     }
 
     /// Whether each of `ops` works row by row, and reads what the same kernel makes row by row.
@@ -226,9 +276,15 @@ impl<'c> Partitioner<'_, 'c> {
                 return false;
             }
             let Some(accesses) = accesses(&rule, rows) else { return false };
+            if accesses.contains(&Access::Moved) && self.is_short(op.result(0), rows) {
+                return false;
+            }
             for (operand, access) in op.operands().zip(accesses) {
                 if access == Access::Aligned || rows == 0 || !inside(operand) {
                     continue;
+                }
+                if access == Access::Moved {
+                    return false;
                 }
                 let producer = operand.defining_op().filter(|p| self.is_repeated(*p));
                 match producer {
@@ -238,6 +294,13 @@ impl<'c> Partitioner<'_, 'c> {
             }
         }
         true
+    }
+
+    /// Whether rows are so short that it costs more to find the place of each than to read it there.
+    fn is_short(&self, value: Value<'c>, rows: usize) -> bool {
+        let dims = self.shapes.dims(value);
+        let sizes = dims.iter().skip(rows).map(|dim| dim.known());
+        sizes.product::<Option<i64>>().is_some_and(|elements| elements < SHORT_ROW)
     }
 
     fn is_repeated(&self, op: Operation<'c>) -> bool {

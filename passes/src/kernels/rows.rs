@@ -9,6 +9,8 @@ use thunder_ir::Operation;
 pub enum Access {
     /// Row `i` of the result needs row `i` of the operand only.
     Aligned,
+    /// Row `i` of the result needs a part of the operand that is elsewhere, of contiguous vectors.
+    Moved,
     /// Every row of the result may need all of the operand.
     Whole,
 }
@@ -52,8 +54,13 @@ pub fn accesses(rule: &ShardRule, rows: usize) -> Option<Vec<Access>> {
             {
                 return Some(Access::Aligned);
             }
-            let touches = operand.iter().flatten().any(|f| leading.contains(f));
-            (!touches).then_some(Access::Whole)
+            let touches = |f: &Factor| leading.contains(f);
+            if !operand.iter().flatten().any(touches) {
+                return Some(Access::Whole);
+            }
+            let innermost = operand.last().copied().flatten();
+            let is_moved = rule.reduced.is_empty() && innermost.is_some_and(|f| !touches(&f));
+            is_moved.then_some(Access::Moved)
         })
         .collect()
 }

@@ -1,12 +1,14 @@
 //! Tensors put together from parts.
 
 use super::slice::END;
+use crate::axes::untouched;
 use crate::build::*;
 use crate::compose::{Extent, broadcast, extents};
 use crate::cotangent::{counted, cropped, only, restated, size_tensor};
-use crate::{checked_axis, fold_constants, fold_to, infer_like};
+use crate::{checked_axis, declared, fold_constants, fold_to, infer_like};
 use thunder_interface::{
     Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -20,7 +22,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %c = thunder.concat %a, %b axis = 0 : (tensor<2x3xf32>, tensor<4x3xf32>) -> tensor<6x3xf32>
 /// ```
-#[op("thunder.concat", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+#[op("thunder.concat", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision))]
 pub struct Concat {
     parts: Variadic<Tensor>,
     /// The dimension along which sizes add up.
@@ -59,6 +61,12 @@ impl ShapeRule for Concat<'_> {
             }
         }
         Ok(vec![shape])
+    }
+}
+
+impl Shard for Concat<'_> {
+    fn rule(&self) -> ShardRule {
+        untouched(self.parts().len(), declared(self.out().ty()).len(), |axis| axis as i64 == self.axis())
     }
 }
 
@@ -140,6 +148,9 @@ impl Samples for Concat<'_> {
             ("3x17x", "1x17x", 0, "4x17x", [&[3, 17], &[1, 17]]),
             ("?x5x", "?x5x", 0, "?x5x", [&[7, 5], &[2, 5]]),
             ("0x4x", "3x4x", 0, "3x4x", [&[0, 4], &[3, 4]]),
+            ("0x4x", "0x3x", 1, "0x7x", [&[0, 4], &[0, 3]]),
+            ("2x?x3x", "2x?x4x", 2, "2x?x7x", [&[2, 5, 3], &[2, 5, 4]]),
+            ("2x?x3x", "2x?x1x", 2, "2x?x4x", [&[2, 0, 3], &[2, 0, 1]]),
         ] {
             let [a, b, out] = [a, b, out].map(|dims| format!("tensor<{dims}$T>"));
             let body = format!("%r = thunder.concat %a, %b axis = {axis} : ({a}, {b}) -> {out}\n  return %r : {out}");

@@ -1,5 +1,6 @@
 //! Tensors with more, or fewer, elements around.
 
+use crate::axes::untouched;
 use crate::compose::{Extent, extents};
 use crate::cotangent::{cropped, only, restated, unsliced};
 use crate::literal::{Literal, literal_tensor};
@@ -8,6 +9,7 @@ use crate::window::FARTHEST;
 use crate::{fold_constants, fold_to, infer_like};
 use thunder_interface::{
     Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -25,7 +27,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.pad %x low = [1] high = [2] interior = [0] value = 0.0 : f32 : tensor<4xf32> -> tensor<7xf32>
 /// ```
-#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision))]
 pub struct Pad {
     operand: Operand<Tensor>,
     /// How many elements come before.
@@ -82,6 +84,13 @@ impl ShapeRule for Pad<'_> {
         }
         let padded = |i: usize| padded(&sizes[i], low[i], high[i], interior[i]);
         Ok(vec![(0..sizes.len()).map(padded).collect()])
+    }
+}
+
+impl Shard for Pad<'_> {
+    fn rule(&self) -> ShardRule {
+        let (low, high, interior) = (self.low(), self.high(), self.interior());
+        untouched(1, low.len(), |axis| [low[axis], high[axis], interior[axis]] != [0; 3])
     }
 }
 

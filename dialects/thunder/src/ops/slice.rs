@@ -1,12 +1,13 @@
 //! Regular parts of tensors.
 
+use crate::axes::untouched;
 use crate::build::*;
 use crate::compose::{extents, truths};
 use crate::cotangent::{only, restated, unsliced};
 use crate::{declared, fold_constants, fold_moved_splat, fold_to, infer_like};
 use thunder_interface::{
     Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule, Strided, StridedView,
+    ShapeRule, Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -32,7 +33,7 @@ pub const END: i64 = i64::MAX;
     pure,
     infer,
     fold,
-    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Cost, Precision)
+    interfaces(Reference, ShapeRule, Differentiate, Shard, Strided, Alias, Cost, Precision)
 )]
 pub struct Slice {
     operand: Operand<Tensor>,
@@ -72,9 +73,14 @@ fn first(size: &Dim, start: i64) -> Dim {
     if start < 0 { size.add(&Dim::Known(start)).max(&Dim::Known(0)) } else { Dim::Known(start) }
 }
 
+/// Whether nothing comes after `limit`, whatever the size or because of it.
+fn is_end(limit: i64, size: Option<i64>) -> bool {
+    limit == END || size.is_some_and(|size| limit >= size)
+}
+
 /// How many elements of a dimension are in the slice.
 fn length(size: &Dim, start: i64, limit: i64, stride: i64) -> Dim {
-    let is_whole = limit == END || size.known().is_some_and(|size| limit >= size);
+    let is_whole = is_end(limit, size.known());
     let end = match limit {
         _ if is_whole => size.clone(),
         ..0 => size.add(&Dim::Known(limit)),
@@ -109,6 +115,14 @@ impl ShapeRule for Slice<'_> {
         }
         let length = |i: usize| length(&sizes[i], start[i], limit[i], stride[i]);
         Ok(vec![(0..sizes.len()).map(length).collect()])
+    }
+}
+
+impl Shard for Slice<'_> {
+    fn rule(&self) -> ShardRule {
+        let from = declared(self.operand().ty());
+        let (start, limit, stride) = (self.start(), self.limit(), self.stride());
+        untouched(1, from.len(), |i| start[i] != 0 || stride[i] != 1 || !is_end(limit[i], from[i].known()))
     }
 }
 
@@ -165,11 +179,10 @@ impl<'c> Differentiate<'c> for Slice<'c> {
 impl<'c> Fold<'c> for Slice<'c> {
     fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
         let sizes = self.operand().ty().as_tensor()?.dims();
-        let is_whole = |limit: &i64, size: &Option<i64>| *limit == END || size.is_some_and(|size| *limit >= size);
         // slice(x) == x where it leaves out nothing
         if self.start().iter().all(|s| *s == 0)
             && self.stride().iter().all(|s| *s == 1)
-            && self.limit().iter().zip(&sizes).all(|(limit, size)| is_whole(limit, size))
+            && self.limit().iter().zip(&sizes).all(|(limit, size)| is_end(*limit, *size))
         {
             return fold_to(self, self.operand());
         }

@@ -1,7 +1,8 @@
 //! Dimensions in another order, or backwards.
 
+use crate::axes::untouched;
 use crate::cotangent::only;
-use crate::{checked_axis, fold_constants, fold_moved_splat, fold_to, infer_like, producer};
+use crate::{checked_axis, declared, fold_constants, fold_moved_splat, fold_to, infer_like, producer};
 use thunder_interface::{
     Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule, Shard, ShardRule, Strided, StridedView,
@@ -150,7 +151,7 @@ impl Samples for Transpose<'_> {
 /// ```mlir
 /// %y = thunder.reverse %x axes = [0] : tensor<4xf32> -> tensor<4xf32>
 /// ```
-#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Alias, Cost, Precision))]
+#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Alias, Shard, Cost, Precision))]
 pub struct Reverse {
     operand: Operand<Tensor>,
     /// The dimensions to turn round.
@@ -174,6 +175,18 @@ impl ShapeRule for Reverse<'_> {
             }
         }
         Ok(inputs.operands.clone())
+    }
+}
+
+impl Shard for Reverse<'_> {
+    fn rule(&self) -> ShardRule {
+        let (axes, sizes) = (self.axes(), declared(self.operand().ty()));
+        let mut rule = untouched(1, sizes.len(), |axis| axes.contains(&(axis as i64)));
+        // Where the end is is only known of the whole operand.
+        if axes.iter().any(|axis| sizes[*axis as usize].known().is_none()) {
+            rule.operands[0].fill(None);
+        }
+        rule
     }
 }
 
