@@ -183,7 +183,9 @@ fn train(arguments: &Arguments, trainer: &mut Trainer<'_>) -> Result<bool> {
         let Some(largest) = curve.largest_difference(&expected) else { bail!("there is no step to compare") };
         println!("no loss is farther than {largest:.1e} from those to follow");
     }
-    println!("losses: {}", arguments.out.join("loss.svg").display());
+    // The folder's name may have `..` in it.
+    let folder = arguments.out.canonicalize().unwrap_or_else(|_| arguments.out.clone());
+    println!("losses: {}", folder.join("loss.svg").display());
     Ok(trainer.next_step() >= run.steps)
 }
 
