@@ -5,21 +5,9 @@
 //! far that can be from the best by the lower bound. Costs are of directed acyclic graphs: what is
 //! shared is paid once.
 //!
-//! On 296 graphs of extraction-gym (babble, diospyros, egg, eggcc, flexc, herbie, impress, maxsat, rover,
-//! tensat and others), on one core of a Zen 5:
-//!
-//! | algorithm | mean cost over the least | least in | seconds |
-//! |---|---|---|---|
-//! | bottom-up | 1.02018 | 235 | 0.18 |
-//! | greedy-dag | 1.02413 | 222 of 295 | 0.42 |
-//! | the planner's | 1.00038 | 288 | 2.79 |
-//! | with more effort | 1.00000 | 290 | 205 |
-//!
-//! Beside HiGHS with 40 s for each of the 42 graphs of egg, rover and tensat: the same cost in all but
-//! nine; in seven of these, where HiGHS ran out of time, the planner's is lower (tensat's BERT: 0.7177 in
-//! 16 ms, 0.7734 in 40 s); in two, rover's `mcm`, it is 11% above the optimum.
+//! `--markdown` prints the table of `passes/EXTRACTION.md` instead, a line for each folder.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -30,27 +18,41 @@ use thunder_passes::plan::extract::{Effort, Graph, bottom_up, extract, greedy_da
 const THOROUGH: Effort = Effort { branches: 200_000, visits: 200_000_000 };
 
 fn main() {
-    let folder = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
-    let Some(folder) = folder else {
-        println!("usage: cargo bench -p thunder-passes --bench extraction -- DATA_DIR");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(folder) = arguments.iter().find(|argument| !argument.starts_with("--")) else {
+        println!("usage: cargo bench -p thunder-passes --bench extraction -- DATA_DIR [--markdown]");
         return;
     };
+    let is_markdown = arguments.iter().any(|argument| argument == "--markdown");
     let mut files = Vec::new();
-    collect(Path::new(&folder), &mut files);
+    collect(Path::new(folder), &mut files);
     files.sort();
-    println!(
-        "{:<44} {:>8} {:>8} | {:>12} {:>7} | {:>12} {:>7} | {:>12} {:>7} | {:>12} {:>7} | {:>7}",
-        "graph", "nodes", "classes", "bottom-up", "ms", "greedy-dag", "ms", "plan", "ms", "thorough", "ms", "gap %"
-    );
-    let mut summary = Summary::default();
+    if !is_markdown {
+        print_head();
+    }
+    let mut sets: BTreeMap<String, Summary> = BTreeMap::new();
+    let mut all = Summary::default();
     for file in files {
-        let name = file.strip_prefix(&folder).unwrap_or(&file).display().to_string();
+        let path = file.strip_prefix(folder).unwrap_or(&file);
+        let name = path.display().to_string();
+        let set = path.components().next().map(|part| part.as_os_str().display().to_string());
         match read(&file) {
-            Ok(graph) => summary.measure(&name, &graph),
-            Err(error) => println!("{name:<44} {error}"),
+            Ok(graph) => {
+                let found = Found::of(&graph);
+                if !is_markdown {
+                    found.print(&name, &graph);
+                }
+                sets.entry(set.unwrap_or_default()).or_default().add(&found);
+                all.add(&found);
+            }
+            Err(error) => eprintln!("{name}: {error}"),
         }
     }
-    summary.print();
+    if is_markdown {
+        print_markdown(&sets, &all);
+    } else {
+        all.print();
+    }
 }
 
 /// The JSON files below a folder.
@@ -85,7 +87,11 @@ fn read(path: &Path) -> Result<Graph, String> {
             numbers.get(child["eclass"].as_str()?).copied()
         });
         let children = children.collect::<Option<Vec<_>>>().ok_or("a child does not exist")?;
-        graph.add(class, children, node["cost"].as_f64().unwrap_or(1.0));
+        let cost = node["cost"].as_f64().unwrap_or(1.0);
+        if cost < 0.0 {
+            return Err("has a negative cost".to_owned());
+        }
+        graph.add(class, children, cost);
     }
     let roots = json["root_eclasses"].as_array().ok_or("has no roots")?;
     let roots = roots.iter().map(|root| numbers.get(root.as_str()?).copied());
@@ -93,18 +99,20 @@ fn read(path: &Path) -> Result<Graph, String> {
     Ok(graph)
 }
 
-/// Totals over all graphs.
-#[derive(Default)]
-struct Summary {
-    graphs: usize,
-    /// By algorithm: the sum of costs over the least, in how many graphs it is the least, milliseconds, and
-    /// how many graphs it has a choice for.
-    algorithms: [(f64, usize, f64, usize); 4],
-    optimal: usize,
+const ALGORITHMS: [&str; 4] = ["bottom-up", "greedy-dag", "plan", "thorough"];
+
+/// What the algorithms find for one graph.
+struct Found {
+    /// By algorithm: the cost, if it finds a choice, and milliseconds.
+    results: [(Option<f64>, f64); 4],
+    /// The least of the costs.
+    best: f64,
+    /// How far the best can be from the optimum, as a part of it.
+    gap: f64,
 }
 
-impl Summary {
-    fn measure(&mut self, name: &str, graph: &Graph) {
+impl Found {
+    fn of(graph: &Graph) -> Self {
         let timed = |run: &dyn Fn() -> Option<f64>| {
             let start = Instant::now();
             let cost = run();
@@ -123,21 +131,60 @@ impl Summary {
             timed(&|| planned(THOROUGH)),
         ];
         let best = results.iter().filter_map(|(cost, _)| *cost).fold(f64::INFINITY, f64::min);
-        let gap = if best > bound.get() { 100.0 * (best - bound.get()) / best } else { 0.0 };
-        let columns = results.iter().map(|(cost, time)| match cost {
+        let gap = if best > bound.get() { (best - bound.get()) / best } else { 0.0 };
+        Self { results, best, gap }
+    }
+
+    fn print(&self, name: &str, graph: &Graph) {
+        let columns = self.results.iter().map(|(cost, time)| match cost {
             Some(cost) => format!("{cost:>12.4} {time:>7.1}"),
             None => format!("{:>12} {time:>7.1}", "-"),
         });
         let columns = columns.collect::<Vec<_>>().join(" | ");
-        println!("{name:<44} {:>8} {:>8} | {columns} | {gap:>7.2}", graph.nodes.len(), graph.classes.len());
+        let (nodes, classes, gap) = (graph.nodes.len(), graph.classes.len(), 100.0 * self.gap);
+        println!("{name:<44} {nodes:>8} {classes:>8} | {columns} | {gap:>7.2}");
+    }
+}
+
+/// Totals over graphs.
+#[derive(Default)]
+struct Summary {
+    graphs: usize,
+    /// By algorithm.
+    algorithms: [Total; 4],
+    optimal: usize,
+    gaps: f64,
+}
+
+/// What an algorithm does on graphs.
+#[derive(Default)]
+struct Total {
+    /// The sum of costs over the least.
+    ratios: f64,
+    /// In how many graphs it is the least.
+    least: usize,
+    /// How many graphs it has a choice for.
+    solved: usize,
+    milliseconds: f64,
+}
+
+impl Total {
+    fn mean(&self) -> f64 {
+        self.ratios / self.solved.max(1) as f64
+    }
+}
+
+impl Summary {
+    fn add(&mut self, found: &Found) {
         self.graphs += 1;
-        self.optimal += usize::from(gap < 1e-6);
-        for (total, (cost, time)) in self.algorithms.iter_mut().zip(results) {
-            total.2 += time;
+        self.optimal += usize::from(found.gap < 1e-8);
+        self.gaps += found.gap;
+        for (total, (cost, time)) in self.algorithms.iter_mut().zip(found.results) {
+            total.milliseconds += time;
             if let Some(cost) = cost {
-                total.0 += if best > 0.0 { cost / best } else { 1.0 };
-                total.1 += usize::from(cost <= best * (1.0 + 1e-9));
-                total.3 += 1;
+                total.ratios += if found.best > 0.0 { cost / found.best } else { 1.0 };
+                total.least += usize::from(cost <= found.best * (1.0 + 1e-9));
+                total.solved += 1;
             }
         }
     }
@@ -148,11 +195,32 @@ impl Summary {
             "{:<12} {:>18} {:>10} {:>8} {:>10}",
             "algorithm", "mean cost / least", "least in", "solved", "total s"
         );
-        for (name, (ratio, least, time, solved)) in
-            ["bottom-up", "greedy-dag", "plan", "thorough"].iter().zip(self.algorithms)
-        {
-            let mean = ratio / solved.max(1) as f64;
-            println!("{name:<12} {mean:>18.5} {least:>10} {solved:>8} {:>10.2}", time / 1e3);
+        for (name, total) in ALGORITHMS.iter().zip(&self.algorithms) {
+            let Total { least, solved, milliseconds, .. } = total;
+            println!("{name:<12} {:>18.5} {least:>10} {solved:>8} {:>10.2}", total.mean(), milliseconds / 1e3);
         }
+    }
+}
+
+fn print_head() {
+    let columns = ALGORITHMS.map(|name| format!("{name:>12} {:>7}", "ms")).join(" | ");
+    println!("{:<44} {:>8} {:>8} | {columns} | {:>7}", "graph", "nodes", "classes", "gap %");
+}
+
+/// The table of `passes/EXTRACTION.md`.
+fn print_markdown(sets: &BTreeMap<String, Summary>, all: &Summary) {
+    println!("| data set | graphs | {} | proved | gap, % | plan, ms | thorough, ms |", ALGORITHMS.join(" | "));
+    println!("|---|{}", "---:|".repeat(ALGORITHMS.len() + 5));
+    for (name, summary) in sets.iter().map(|(name, summary)| (name.as_str(), summary)).chain([("all", all)]) {
+        let graphs = summary.graphs;
+        let cells = summary.algorithms.iter().map(|total| {
+            let unsolved = graphs - total.solved;
+            let note = if unsolved > 0 { format!(", none for {unsolved}") } else { String::new() };
+            format!("{:.4} ({}{note})", total.mean(), total.least)
+        });
+        let cells = cells.collect::<Vec<_>>().join(" | ");
+        let per_graph = |algorithm: usize| summary.algorithms[algorithm].milliseconds / graphs as f64;
+        let (proved, gap) = (summary.optimal, 100.0 * summary.gaps / graphs as f64);
+        println!("| {name} | {graphs} | {cells} | {proved} | {gap:.2} | {:.1} | {:.0} |", per_graph(2), per_graph(3));
     }
 }
