@@ -178,7 +178,7 @@ fn plans_keep_every_bit_and_never_cost_more() {
         }
         let is = cost(&module)?;
         ensure!(is <= was * (1.0 + 1e-9), "costs {is} instead of {was}:\n{module}");
-        ensure!((module.to_string() == text) == (is == was), "rewritten for nothing:\n{text}\n{module}");
+        ensure!(module.to_string() != text || is == was, "the same program costs {is} and {was}:\n{module}");
         let (mut again, planned) = (Module::parse(&context, "program.mlir", text.as_bytes())?, module.to_string());
         plan.run(&mut again)?;
         ensure!(again.to_string() == planned, "another plan for the same program:\n{again}\n{planned}");
@@ -241,20 +241,42 @@ func.func @main(%x: tensor<7x8xf32>, %wq: tensor<8x8xf32>, %wk: tensor<8x8xf32>,
 }
 "#;
 
-/// What rules do to roundings stays in their size.
+/// The sums of a batch normalization's gradient, each over its own products.
+const NORMALIZATION: &str = r#"
+func.func @main(%a: tensor<8x6x64xf32>, %y: tensor<8x6x64xf32>, %g: tensor<6xf32>, %r: tensor<6xf32>)
+    -> (tensor<6xf32>, tensor<6xf32>, tensor<6xf32>, tensor<6xf32>) {
+  %bg = thunder.broadcast_in_dim %g, [] dims = [1] : tensor<6xf32> -> tensor<8x6x64xf32>
+  %br = thunder.broadcast_in_dim %r, [] dims = [1] : tensor<6xf32> -> tensor<8x6x64xf32>
+  %ag = thunder.mul %a, %bg : tensor<8x6x64xf32>
+  %agr = thunder.mul %ag, %br : tensor<8x6x64xf32>
+  %n = thunder.neg %agr : tensor<8x6x64xf32>
+  %yr = thunder.mul %y, %br : tensor<8x6x64xf32>
+  %p = thunder.mul %agr, %yr : tensor<8x6x64xf32>
+  %q = thunder.mul %a, %y : tensor<8x6x64xf32>
+  %s1 = thunder.sum %n axes = [0, 2] : tensor<8x6x64xf32> -> tensor<6xf32>
+  %s2 = thunder.sum %p axes = [0, 2] : tensor<8x6x64xf32> -> tensor<6xf32>
+  %s3 = thunder.sum %q axes = [0, 2] : tensor<8x6x64xf32> -> tensor<6xf32>
+  %s4 = thunder.sum %a axes = [0, 2] : tensor<8x6x64xf32> -> tensor<6xf32>
+  return %s1, %s2, %s3, %s4 : tensor<6xf32>, tensor<6xf32>, tensor<6xf32>, tensor<6xf32>
+}
+"#;
+
+/// What rules do to roundings stays in their size: four sums over products become two, times what is the same for a row.
 #[test]
 fn fast_plans_stay_close() -> Result<()> {
     let context = sample::context(&[]);
-    let mut module = Module::parse(&context, "attention.mlir", ATTENTION.as_bytes())?;
+    let mut module = Module::parse(&context, "normalization.mlir", NORMALIZATION.as_bytes())?;
     let mut random = thunder_tensor::Random::new(7);
-    let shapes: [&[usize]; 5] = [&[7, 8], &[8, 8], &[8, 8], &[8, 8], &[8, 8]];
-    let inputs = shapes.map(|shape| random.uniform(thunder_tensor::DType::F32, shape, -1.0..1.0));
+    let shapes: [&[usize]; 4] = [&[8, 6, 64], &[8, 6, 64], &[6], &[6]];
+    let inputs = shapes.map(|shape| random.uniform(thunder_tensor::DType::F32, shape, 0.5..1.0));
     let before = Reference.run(&module, "main", &inputs)?;
     Pipeline::new().pass(&Plan::fast()).run(&mut module)?;
     let text = module.to_string();
-    ensure!(text.contains("thunder.softmax") && text.contains("thunder.silu"), "composites are not found:\n{text}");
-    let after = Reference.run(&module, "main", &inputs)?;
-    compare(&after[0], &before[0], Tolerance::new(1e-5, 1e-6)).map_err(|e| anyhow::anyhow!("{e}\nafter:\n{module}"))
+    ensure!(text.matches("thunder.sum").count() == 2, "there are other sums:\n{text}");
+    for (after, before) in Reference.run(&module, "main", &inputs)?.iter().zip(&before) {
+        compare(after, before, Tolerance::new(1e-5, 1e-6)).map_err(|e| anyhow::anyhow!("{e}\nafter:\n{module}"))?;
+    }
+    Ok(())
 }
 
 /// The same program has the same plan in every run, with and without threads, beside others.

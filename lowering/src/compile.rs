@@ -5,9 +5,9 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use thunder_ir::codegen::{Machine, host_features};
-use thunder_ir::pass::{PassDef, Pipeline};
+use thunder_ir::pass::{Numerics, PassDef, Pipeline};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
-use thunder_passes::{Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, SETUP, SplitSetup};
+use thunder_passes::{Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, Plan, SETUP, SplitSetup};
 use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
 use thunder_runtime::cpu::code::Code;
 use thunder_runtime::program::Program;
@@ -23,7 +23,7 @@ pub enum Phase {
     /// As traced, imported or written: `thunder` ops in `func` functions.
     Traced,
     /// Functions call nothing and use no memory: what they update is a result. Composites that no library carries out
-    /// are decomposed; constants are folded. What depends on parameters alone is a function of its own.
+    /// are decomposed; constants are folded; code is what planning found to take least time. What depends on parameters alone is a function of its own.
     Functional,
     /// Ops are grouped: calls of kernels, library computations and views are left.
     Planned,
@@ -60,6 +60,8 @@ pub struct Options {
     pub verify: bool,
     /// Passes that run once composites are decomposed and equal ops merged, before all else; none by default.
     pub transforms: Pipeline,
+    /// What planning may do to values; `None` leaves code as it is written.
+    pub plan: Option<Numerics>,
 }
 
 impl Default for Options {
@@ -69,6 +71,7 @@ impl Default for Options {
             machine: Machine::native(),
             verify: cfg!(debug_assertions),
             transforms: Pipeline::default(),
+            plan: Some(Numerics::Exact),
         }
     }
 }
@@ -142,7 +145,7 @@ pub fn compile_to(module: &mut Module<'_>, phase: Phase, options: &Options) -> R
         if next == Phase::Tensors {
             drop_programs(module)?;
         }
-        pipeline(next).run_with(module, options.verify)?;
+        pipeline(next, options).run_with(module, options.verify)?;
         if next == Phase::Target {
             cpu::lower(module)?;
         }
@@ -150,13 +153,21 @@ pub fn compile_to(module: &mut Module<'_>, phase: Phase, options: &Options) -> R
     Ok(())
 }
 
-/// Runs the passes that were asked for.
+/// Runs the passes that were asked for, on code that is planned already: what they decide holds for it.
 fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileError> {
     if options.transforms != Pipeline::default() {
-        decomposed(Pipeline::new()).run_with(module, options.verify)?;
+        planned(decomposed(Pipeline::new()), options).run_with(module, options.verify)?;
         options.transforms.run_with(module, options.verify)?;
     }
     Ok(())
+}
+
+/// Plans code as far as options allow.
+fn planned(pipeline: Pipeline, options: &Options) -> Pipeline {
+    match options.plan {
+        Some(numerics) => pipeline.pass(&Plan::allowing(numerics)).then("cse"),
+        None => pipeline,
+    }
 }
 
 /// Decomposes composites that no library carries out, and merges equal ops.
@@ -165,13 +176,17 @@ fn decomposed(pipeline: Pipeline) -> Pipeline {
 }
 
 /// The passes that lead to `phase` from the one before.
-pub fn pipeline(phase: Phase) -> Pipeline {
+pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
     let pipeline = Pipeline::new();
     match phase {
         Phase::Traced => pipeline,
         Phase::Functional => {
             let functional = pipeline.pass(&Inline::default()).pass(&Functionalize::default());
-            decomposed(functional).pass(&SplitSetup::default())
+            let functional = decomposed(functional);
+            // What transforms decided is for the code that they saw.
+            let is_planned = options.transforms != Pipeline::default();
+            let functional = if is_planned { functional } else { planned(functional, options) };
+            functional.pass(&SplitSetup::default())
         }
         Phase::Planned => pipeline.pass(&Kernels::default()).then("cse").pass(&Donate::default()),
         Phase::Tensors => pipeline.pass(&ToLinalg::default()).then("canonicalize").then("cse"),
@@ -232,7 +247,7 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
     Pipeline::new().pass(&Inline::default()).run_with(module, options.verify)?;
     keep_only(module, &options.entry)?;
     for phase in [Phase::Functional, Phase::Planned] {
-        pipeline(phase).run_with(module, options.verify)?;
+        pipeline(phase, options).run_with(module, options.verify)?;
         lap(phase.name());
     }
     let emitted = Emitted::of(module, &options.entry)?;
@@ -241,7 +256,7 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
     let (mut shared_object, mut code) = (Vec::new(), None);
     if !kernels.is_empty() {
         drop_programs(module)?;
-        pipeline(Phase::Tensors).run_with(module, options.verify)?;
+        pipeline(Phase::Tensors, options).run_with(module, options.verify)?;
         lap("tensors");
         cpu::lower(module)?;
         lap("target");

@@ -9,13 +9,16 @@ mod outline;
 mod partition;
 mod rows;
 mod steps;
+mod time;
 
 pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
 pub(crate) use partition::takes_view;
-pub use partition::{absorbed_permutation, layout};
-pub(crate) use steps::{steps, with_kernels};
+pub use partition::{Missed, absorbed_permutation, layout};
+pub(crate) use rows::{Access, accesses, rule_of};
+pub(crate) use steps::{Cut, cut, jobs, steps, with_kernels};
 use thunder_interface::Memory;
 use thunder_ir::prelude::*;
+pub use time::{StepTime, estimate_time, times, total};
 
 use crate::shapes::Shapes;
 

@@ -9,6 +9,7 @@ mod donate;
 mod functionalize;
 mod inline;
 mod kernels;
+mod machine;
 pub mod memory;
 pub mod plan;
 pub mod remat;
@@ -24,8 +25,8 @@ pub use functionalize::Functionalize;
 pub use inline::Inline;
 pub use kernels::{Epilogue, epilogue_of, has_epilogue};
 pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
-pub use kernels::{absorbed_permutation, layout};
-pub use plan::{ExplainPlan, Plan};
+pub use kernels::{absorbed_permutation, estimate_time, layout};
+pub use plan::{ExplainPlan, Plan, PlanDump};
 pub use remat::Remat;
 pub use split_joint::SplitJoint;
 pub use split_setup::{SETUP, SplitSetup};
@@ -41,6 +42,7 @@ thunder_ir::passes! {
     Inline,
     Kernels,
     Plan,
+    PlanDump,
     ExplainPlan,
     Remat,
     SplitJoint,

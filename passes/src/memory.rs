@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use thunder_interface::{Dim, Strided, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 
-use crate::kernels::{absorbed_permutation, layout, steps, with_kernels};
+use crate::kernels::{absorbed_permutation, jobs, layout, steps, with_kernels};
+use crate::machine;
 use crate::shapes::Shapes;
 
 /// Buffers begin at multiples of this many bytes.
@@ -20,7 +21,7 @@ pub struct Assumption {
 
 impl Default for Assumption {
     fn default() -> Self {
-        Self { named: Vec::new(), other: 128 }
+        Self { named: Vec::new(), other: machine::DYNAMIC }
     }
 }
 
@@ -35,14 +36,19 @@ impl Assumption {
         if other < 0 { Err(format!("option dynamic: {other} is no size")) } else { Ok(Self { named, other }) }
     }
 
-    /// The sizes of a tensor.
-    pub fn dims<'c>(&self, shapes: &Shapes<'c>, value: Value<'c>) -> Vec<i64> {
+    /// A size in terms of a function's symbols.
+    pub fn size(&self, shapes: &Shapes<'_>, dim: &Dim) -> i64 {
         let symbol = |number: u32| {
             let name = shapes.symbols.get(number as usize).and_then(|symbol| symbol.name.as_deref());
             let known = name.and_then(|name| self.named.iter().find(|(known, _)| known == name));
             Some(known.map_or(self.other, |(_, size)| *size))
         };
-        shapes.dims(value).iter().map(|dim: &Dim| dim.evaluate(&symbol).unwrap_or(self.other).max(0)).collect()
+        dim.evaluate(&symbol).unwrap_or(self.other).max(0)
+    }
+
+    /// The sizes of a tensor.
+    pub fn dims<'c>(&self, shapes: &Shapes<'c>, value: Value<'c>) -> Vec<i64> {
+        shapes.dims(value).iter().map(|dim| self.size(shapes, dim)).collect()
     }
 
     /// The bytes of a tensor.
@@ -66,35 +72,30 @@ pub struct Estimate {
 /// from the step that makes them to the last that reads them. Kernels one after another that need nothing of each other
 /// are one step, as in the runtime.
 pub fn estimate(function: Operation<'_>, assumption: &Assumption) -> Result<Estimate> {
-    with_kernels(function, |cut, shapes| of_cut(cut, shapes, assumption))
+    with_kernels(function, |cut, shapes, _| of_cut(cut, shapes, assumption))
 }
 
 fn of_cut<'c>(function: Operation<'c>, shapes: &Shapes<'c>, assumption: &Assumption) -> Result<Estimate> {
     let steps = steps(function, shapes);
     let made: HashSet<Value<'_>> = steps.iter().flat_map(|step| &step.makes).copied().collect();
-    // A kernel may make a value that could be a view.
-    let place = |value| if made.contains(&value) { (value, true) } else { owner(value, shapes, &made) };
+    // What a library makes may only be wanted in another order of dimensions: that is what has memory.
+    let whole = |value| layout(value, shapes).map_or(value, |(root, _)| root);
+    let place = |value| if made.contains(&value) { (whole(value), true) } else { owner(value, shapes, &made) };
     let root = |value| place(value).0;
     let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
     let returned: Vec<_> = block.terminator().map_or_else(Vec::new, |op| op.operands().collect());
     let outputs: HashSet<Value<'_>> =
         returned.iter().map(|v| place(*v)).filter(|(_, is_all)| *is_all).map(|(root, _)| root).collect();
     let mut lifetimes: HashMap<Value<'_>, (usize, usize)> = HashMap::new();
-    let (mut number, mut is_open, mut written) = (0, false, HashSet::new());
-    for step in &steps {
-        let is_apart = step.reads.iter().all(|value| !written.contains(&root(*value)));
-        if !(is_open && step.is_launch && is_apart) {
-            number += 1;
-            written.clear();
-        }
-        is_open = step.is_launch;
-        written.extend(step.makes.iter().map(|value| root(*value)));
+    let jobs = jobs(&steps, &root);
+    for (step, number) in steps.iter().zip(jobs.iter().copied()) {
         let made = step.makes.iter().map(|v| root(*v)).filter(|v| !outputs.contains(v));
         made.for_each(|value| _ = lifetimes.entry(value).or_insert((number, number)));
         for value in step.reads.iter().map(|v| root(*v)) {
             lifetimes.entry(value).and_modify(|(_, last)| *last = number);
         }
     }
+    let number = jobs.last().copied().unwrap_or(0);
     for (after, value) in returned.iter().enumerate() {
         lifetimes.entry(root(*value)).and_modify(|(_, last)| *last = number + 1 + after);
     }

@@ -16,15 +16,19 @@ mod dump;
 mod egraph;
 mod explain;
 pub mod extract;
+mod fused;
 mod matching;
+mod merge;
 mod recipe;
 mod saturate;
+mod steps;
+mod trial;
 mod vocabulary;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-use thunder_interface::{Numerics, Rule, Rules};
+use thunder_interface::{Merge, Numerics, Rule, Rules};
 use thunder_ir::prelude::*;
 
 use crate::kernels::KERNEL;
@@ -32,8 +36,9 @@ use chunk::Chunk;
 use dump::Form;
 pub use explain::{ChunkReport, Report};
 use extract::Effort;
-use recipe::{Aim, Outcome};
+use recipe::{Aim, Candidate, Recipe};
 use saturate::{Bounds, Saturation};
+pub use steps::StepReport;
 use vocabulary::Vocabulary;
 
 /// Rewrites pure code as the cheapest that the rules of its dialects find.
@@ -60,7 +65,13 @@ pub struct Plan {
 impl Plan {
     /// The plan that may also change roundings.
     pub fn fast() -> Self {
-        Self { numerics: "fast".to_owned(), ..Self::default() }
+        Self::allowing(Numerics::Approximates)
+    }
+
+    /// The plan that may do this to values: all or nothing of what changes roundings.
+    pub fn allowing(numerics: Numerics) -> Self {
+        let numerics = if numerics == Numerics::Exact { "exact" } else { "fast" };
+        Self { numerics: numerics.to_owned(), ..Self::default() }
     }
 
     /// The plan that uses one rule only, wherever it matches; for seeing what the rule does.
@@ -77,27 +88,54 @@ impl Plan {
     }
 
     /// The rules that the options choose among those of `dialects`.
-    fn choose(&self, dialects: &[&'static Dialect], module: Operation<'_>) -> Result<Vec<&'static Rule>> {
-        let all: Vec<&'static Rule> =
-            dialects.iter().flat_map(|d| d.extensions::<Rules>()).flat_map(Rules::all).collect();
+    fn choose(&self, dialects: &[&'static Dialect], module: Operation<'_>) -> Result<Laws> {
+        let mut all = Laws::default();
+        for rules in dialects.iter().flat_map(|dialect| dialect.extensions::<Rules>()) {
+            all.rules.extend(rules.all());
+            all.merges.extend(rules.merges());
+        }
         let allowed: fn(Numerics) -> bool = match self.numerics.as_str() {
             "exact" => |numerics| numerics == Numerics::Exact,
             "fast" => |_| true,
             "none" => |_| false,
             other => return Err(module.error(format!("numerics must be exact, fast or none, not '{other}'"))),
         };
-        let mut chosen: Vec<bool> = all.iter().map(|rule| allowed(rule.numerics)).collect();
+        let (names, mut chosen): (Vec<&str>, Vec<bool>) =
+            all.iter().map(|(name, numerics)| (name, allowed(numerics))).unzip();
         for change in &self.rules {
             let (name, wanted) = match (change.strip_prefix('+'), change.strip_prefix('-')) {
                 (Some(name), _) => (name, true),
                 (_, Some(name)) => (name, false),
                 _ => return Err(module.error(format!("rules are '+name' or '-name', not '{change}'"))),
             };
-            let number = all.iter().position(|rule| rule.name == name);
+            let number = names.iter().position(|known| *known == name);
             let number = number.ok_or_else(|| module.error(format!("no rule is called '{name}'")))?;
             chosen[number] = wanted;
         }
-        Ok(all.into_iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(rule, _)| rule).collect())
+        let mut chosen = chosen.into_iter();
+        all.rules.retain(|_| chosen.next() == Some(true));
+        all.merges.retain(|_| chosen.next() == Some(true));
+        Ok(all)
+    }
+}
+
+/// What may be said to be equal. Laws are numbered: rules, then merges.
+#[derive(Default)]
+struct Laws {
+    rules: Vec<&'static Rule>,
+    merges: Vec<&'static Merge>,
+}
+
+impl Laws {
+    /// The name and the numeric class of each law.
+    fn iter(&self) -> impl Iterator<Item = (&'static str, Numerics)> {
+        let rules = self.rules.iter().map(|rule| (rule.name, rule.numerics));
+        rules.chain(self.merges.iter().map(|merge| (merge.name, merge.numerics)))
+    }
+
+    /// The name of a law.
+    fn name(&self, number: usize) -> &'static str {
+        self.iter().nth(number).map_or("", |(name, _)| name)
     }
 }
 
@@ -137,18 +175,29 @@ struct Planned {
 impl Plan {
     /// The plan of every function of `module`, which stays as it is.
     pub fn report(&self, module: Operation<'_>) -> Result<Vec<Report>> {
-        self.plan(module, Mode::Report(None)).map(|planned| planned.reports)
+        let mut reports = self.plan(module, Mode::Report(None))?.reports;
+        let body = module.region(0).entry().ok_or_else(|| module.error("has no body"))?;
+        let copy = Rewriter::at_end_of(body, module.location()).clone_op(module);
+        let outcome = self.plan(copy, Mode::Rewrite).map(|_| {
+            for report in &mut reports {
+                // What cannot be cut into kernels has none to tell of.
+                let function = find_function_in(copy, &report.function);
+                report.steps = function.and_then(|function| StepReport::of(function).ok()).unwrap_or_default();
+            }
+        });
+        Rewriter::at(copy).erase(copy)?;
+        outcome.map(|()| reports)
     }
 
     fn plan(&self, module: Operation<'_>, mode: Mode) -> Result<Planned> {
         let body = module.regions().next().and_then(|r| r.entry()).ok_or_else(|| module.error("has no body"))?;
         let functions = body.operations();
         let dialects = dialects(module);
-        let rules = self.choose(&dialects, module)?;
+        let laws = self.choose(&dialects, module)?;
         let mut vocabulary = Vocabulary::new(body, dialects, module.context())?;
         let planned = Planned::default();
         let mut planner =
-            Planner { rules, bounds: self.bounds(), aim: self.aim(), mode, plans: HashMap::new(), planned };
+            Planner { laws, bounds: self.bounds(), aim: self.aim(), mode, plans: HashMap::new(), planned };
         let functions = functions.into_iter().filter(|function| function.attribute(KERNEL).is_none());
         let outcome = functions.into_iter().try_for_each(|function| planner.function(function, &mut vocabulary));
         let planned = planner.planned;
@@ -157,9 +206,10 @@ impl Plan {
     }
 }
 
-/// Tells what `--thunder-plan` would rewrite, by which rules and for what estimated gain.
+/// Tells what `--thunder-plan` would rewrite, by which rules and for what estimated gain, and the kernels that come of it
+/// with what keeps them apart.
 ///
-/// The table of each function is a remark at it; nothing is changed.
+/// The tables of each function are a remark at it; nothing is changed.
 #[pass("thunder-explain-plan", on = "builtin.module")]
 pub struct ExplainPlan {
     /// What rules may do to values: `exact` for nothing, `fast` for other roundings as well.
@@ -167,27 +217,46 @@ pub struct ExplainPlan {
     numerics: String,
     /// Rules to add and to leave out: `+name`, `-name`.
     rules: Vec<String>,
-    /// Also writes the e-graphs of different chunks, as `dot` or as extraction-gym's `json`.
-    dump: String,
 }
 
 impl Pass for ExplainPlan {
     fn run(&self, module: Operation<'_>, _: &PassContext<'_>) -> Result {
-        let form = match (self.dump.as_str(), Form::of(&self.dump)) {
-            ("", _) => None,
-            (_, Some(form)) => Some(form),
-            (other, None) => return Err(module.error(format!("dump must be dot or json, not '{other}'"))),
-        };
         let plan = Plan { numerics: self.numerics.clone(), rules: self.rules.clone(), ..Plan::default() };
-        let planned = plan.plan(module, Mode::Report(form))?;
-        for report in &planned.reports {
-            module.emit(Severity::Remark, report);
+        for report in plan.report(module)? {
+            let function = find_function_in(module, &report.function).unwrap_or(module);
+            function.emit(Severity::Remark, &report);
         }
-        for dump in &planned.dumps {
+        Ok(())
+    }
+}
+
+/// Writes the e-graphs of different chunks of code, saturated: what `--thunder-plan` chooses from.
+#[pass("thunder-plan-dump", on = "builtin.module")]
+pub struct PlanDump {
+    /// For Graphviz as `dot`, or as extraction-gym's `json`.
+    #[default("dot")]
+    form: String,
+    /// What rules may do to values: `exact` for nothing, `fast` for other roundings as well.
+    #[default("exact")]
+    numerics: String,
+}
+
+impl Pass for PlanDump {
+    fn run(&self, module: Operation<'_>, _: &PassContext<'_>) -> Result {
+        let form = Form::of(&self.form)
+            .ok_or_else(|| module.error(format!("form must be dot or json, not '{}'", self.form)))?;
+        let plan = Plan { numerics: self.numerics.clone(), ..Plan::default() };
+        for dump in plan.plan(module, Mode::Report(Some(form)))?.dumps {
             module.emit(Severity::Remark, format!("e-graph:\n{dump}"));
         }
         Ok(())
     }
+}
+
+/// The function of this name in a module.
+fn find_function_in<'c>(module: Operation<'c>, name: &str) -> Option<Operation<'c>> {
+    let functions = module.region(0).entry()?.operations();
+    functions.into_iter().find(|op| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name))
 }
 
 /// The dialects of all operations, in the order in which they occur.
@@ -203,9 +272,27 @@ fn dialects(module: Operation<'_>) -> Vec<&'static Dialect> {
     dialects
 }
 
+/// What planning a chunk came to.
+#[derive(Debug, Clone)]
+struct Outcome {
+    /// How to rewrite it; `None` where it stays as it is.
+    recipe: Option<Recipe>,
+    /// The nanoseconds that it takes as it is, cut into kernels.
+    before: f64,
+    /// The nanoseconds that it takes rewritten.
+    after: f64,
+    /// How often each rule is used.
+    rules: BTreeMap<usize, usize>,
+    /// The nodes of the e-graph.
+    nodes: usize,
+}
+
+/// What must be saved of a chunk's time, as a part of it.
+const GAIN: f64 = 1e-6;
+
 /// Plans functions, and remembers the plans of chunks.
 struct Planner<'c> {
-    rules: Vec<&'static Rule>,
+    laws: Laws,
     bounds: Bounds,
     aim: Aim,
     mode: Mode,
@@ -216,18 +303,26 @@ struct Planner<'c> {
 impl<'c> Planner<'c> {
     fn function(&mut self, function: Operation<'c>, vocabulary: &mut Vocabulary<'c>) -> Result {
         let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
-        let mut report = Report { function: name.to_owned(), chunks: Vec::new() };
+        let mut report = Report { function: name.to_owned(), ..Report::default() };
         let mut first: HashMap<*const Outcome, usize> = HashMap::new();
+        let scope = code::Scope::of(function);
+        let mut pieces = Vec::new();
         for run in code::runs(function) {
             for range in code::cuts(&run) {
-                let piece = code::piece(&run[range], vocabulary);
+                let piece = code::piece(&run[range], &scope, vocabulary);
                 let outcome = self.plan(&piece, vocabulary)?;
                 let number = report.chunks.len();
                 let same_as = *first.entry(Rc::as_ptr(&outcome)).or_insert(number);
                 let same_as = (same_as != number).then_some(same_as);
-                report.chunks.push(ChunkReport::new(&piece.chunk, &outcome, &self.rules, vocabulary, same_as));
-                if let (Mode::Rewrite, Some(recipe)) = (self.mode, &outcome.recipe) {
-                    code::rewrite(&piece, recipe, vocabulary)?;
+                report.chunks.push(ChunkReport::new(&piece.chunk, &outcome, &self.laws, vocabulary, same_as));
+                pieces.push((piece, outcome));
+            }
+        }
+        if self.mode == Mode::Rewrite {
+            let mut replaced = HashMap::new();
+            for (piece, outcome) in &pieces {
+                if let Some(recipe) = &outcome.recipe {
+                    code::rewrite(piece, recipe, vocabulary, &mut replaced)?;
                 }
             }
         }
@@ -242,7 +337,7 @@ impl<'c> Planner<'c> {
         if let Some(known) = self.plans.get(&piece.chunk) {
             return Ok(Rc::clone(known));
         }
-        let mut saturation = Saturation::new(&piece.chunk, vocabulary, &self.rules);
+        let mut saturation = Saturation::new(&piece.chunk, vocabulary, &self.laws);
         saturation.run(self.bounds).map_err(|wrong| {
             let at = wrong.ops.first().map_or(piece.ops[0], |op| piece.ops[*op]);
             at.error(format!("internal: {}", wrong.message))
@@ -250,8 +345,37 @@ impl<'c> Planner<'c> {
         if let Mode::Report(Some(form)) = self.mode {
             self.planned.dumps.push(saturation.dump(&piece.chunk, form));
         }
-        let outcome = Rc::new(saturation.outcome(&piece.chunk, Effort::default(), self.aim));
+        let nodes = saturation.graph.total_number_of_nodes();
+        let candidates = saturation.candidates(&piece.chunk, Effort::default(), self.aim);
+        let unfused = saturation.unfused_as_written(&piece.chunk);
+        let outcome = Rc::new(self.best(&piece.chunk, candidates, unfused, nodes, vocabulary)?);
         self.plans.insert(piece.chunk.clone(), Rc::clone(&outcome));
         Ok(outcome)
+    }
+
+    /// The candidate that takes least time once it is cut into kernels, if it takes less than the chunk as it is; of equal
+    /// ones that whose ops take least by themselves.
+    fn best(
+        &self,
+        chunk: &Chunk<'c>,
+        candidates: Vec<Candidate>,
+        mut unfused: f64,
+        nodes: usize,
+        vocabulary: &mut Vocabulary<'c>,
+    ) -> Result<Outcome> {
+        let before = match candidates.is_empty() && self.mode == Mode::Rewrite {
+            true => 0.0,
+            false => trial::time(chunk, None, vocabulary)?.unwrap_or(f64::INFINITY),
+        };
+        let mut best = Outcome { recipe: None, before, after: before, rules: BTreeMap::new(), nodes };
+        for candidate in candidates {
+            let after = trial::time(chunk, Some(&candidate.recipe), vocabulary)?.unwrap_or(f64::INFINITY);
+            let is_equal = after <= best.after && candidate.unfused < unfused * (1.0 - GAIN);
+            if self.aim == Aim::Newest || after < best.after * (1.0 - GAIN) || is_equal {
+                unfused = candidate.unfused;
+                best = Outcome { recipe: Some(candidate.recipe), after, rules: candidate.rules, ..best };
+            }
+        }
+        Ok(best)
     }
 }

@@ -51,6 +51,16 @@ impl Pass for SplitSetup {
     }
 }
 
+/// Splits one function, which has one block; answers what is left of it.
+pub(crate) fn split_setup(function: Operation<'_>) -> Result<Operation<'_>> {
+    let body = function.block().ok_or_else(|| function.error("is in no module"))?;
+    let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let name = name_of(function).to_owned();
+    Function::of(function, block)?.split(body)?;
+    let rest = body.operations().into_iter().find(|op| name_of(*op) == name);
+    rest.ok_or_else(|| Error::new(format!("internal: there is no '@{name}' after it was split")))
+}
+
 fn name_of(function: Operation<'_>) -> &str {
     function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default()
 }

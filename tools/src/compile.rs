@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use thunder_ir::Module;
-use thunder_ir::pass::Pipeline;
+use thunder_ir::pass::{Numerics, Pipeline};
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_jit, compile_to};
 use thunder_passes as passes;
 use thunder_passes::autodiff::{Mode, differentiate};
@@ -41,6 +41,9 @@ struct Arguments {
     #[arg(long, value_name = "LIMIT", num_args = 0..=1, require_equals = true, default_missing_value = "15%",
         value_parser = remat)]
     remat: Option<Remat>,
+    /// How far to rewrite code by algebra where it then takes less time.
+    #[arg(long, value_name = "NUMERICS", value_enum, default_value = "exact")]
+    plan: Planning,
     /// What to compile for.
     #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
     target: String,
@@ -68,6 +71,17 @@ pub fn main(args: Vec<String>, contents: &Contents) -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// What planning may do.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Planning {
+    /// Nothing: the code is compiled as it is written.
+    Off,
+    /// What leaves every bit as it is.
+    Exact,
+    /// Also what changes roundings.
+    Fast,
 }
 
 /// How much to keep, or to compute again.
@@ -98,7 +112,12 @@ fn run(arguments: &Arguments, contents: &Contents) -> Result<()> {
         Some(Remat::Recomputing(part)) => Pipeline::new().pass(&passes::Remat::recomputing(part)),
         Some(Remat::Within(bytes)) => Pipeline::new().pass(&passes::Remat::within(bytes)),
     };
-    let options = Options { entry, transforms, ..Options::default() };
+    let plan = match arguments.plan {
+        Planning::Off => None,
+        Planning::Exact => Some(Numerics::Exact),
+        Planning::Fast => Some(Numerics::Approximates),
+    };
+    let options = Options { entry, transforms, plan, ..Options::default() };
     if let Some(name) = &arguments.compile_to {
         let phase = Phase::ALL.into_iter().find(|p| p.name() == name).context("the parser knows all phases")?;
         compile_to(&mut module, phase, &Options { verify: true, ..options })?;

@@ -52,7 +52,7 @@ pub use recompute::{Recompute, RecomputeClass};
 pub use reference::{EvalError, Reference};
 pub use restate::Restate;
 pub use rules::{
-    AttributeTerm, Condition, Facts, Head, Match, Names, Numerics, OpTerm, OperandTerm, Rule, Rules, Term,
+    AttributeTerm, Condition, Facts, Head, Match, Merge, Named, Names, Numerics, OpTerm, OperandTerm, Rule, Rules, Term,
 };
 pub use samples::{Dtypes, Sample, SampleSet, Samples};
 pub use scalar::Scalar;

@@ -11,9 +11,11 @@
 //! ```
 
 mod matched;
+mod merge;
 mod term;
 
 pub use matched::{Facts, Match};
+pub use merge::{Merge, Named};
 pub use term::{AttributeTerm, Head, OpTerm, OperandTerm, Term};
 pub use thunder_ir::pass::Numerics;
 
@@ -122,16 +124,29 @@ impl fmt::Debug for Rule {
 }
 
 /// The rules of a dialect, read when they are first asked for; an extension of a `Dialect`.
-pub struct Rules(LazyLock<Vec<Rule>>);
+pub struct Rules {
+    rules: LazyLock<Vec<Rule>>,
+    merges: LazyLock<Vec<Merge>>,
+}
 
 impl Rules {
-    /// The rules that `table` lists.
-    pub fn new(table: fn() -> Vec<Rule>) -> Self {
-        Self(LazyLock::new(table))
+    /// The rules that `rules` lists, and no merges.
+    pub fn new(rules: fn() -> Vec<Rule>) -> Self {
+        Self { rules: LazyLock::new(rules), merges: LazyLock::new(Vec::new) }
+    }
+
+    /// Also the merges that `merges` lists.
+    pub fn with_merges(self, merges: fn() -> Vec<Merge>) -> Self {
+        Self { merges: LazyLock::new(merges), ..self }
     }
 
     /// The rules in order.
     pub fn all(&self) -> &[Rule] {
-        &self.0
+        &self.rules
+    }
+
+    /// The merges in order.
+    pub fn merges(&self) -> &[Merge] {
+        &self.merges
     }
 }

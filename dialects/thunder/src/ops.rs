@@ -52,7 +52,7 @@ static THUNDER: LazyLock<Dialect> = LazyLock::new(|| {
     )
     .depends_on("arith")
     .depends_on("func")
-    .extend(Rules::new(crate::rules::table));
+    .extend(Rules::new(crate::rules::table).with_merges(crate::rules::merges));
     register(dialect).constants(|value, ty| {
         if value.is_dense() {
             return (value.ty() == Some(ty)).then(constant::Constant::definition);

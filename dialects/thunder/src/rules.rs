@@ -5,13 +5,14 @@
 
 mod arithmetic;
 mod functions;
+mod merges;
 mod movement;
 mod pointwise;
 mod products;
 mod reductions;
 mod selection;
 
-use thunder_interface::{Numerics, Rule};
+use thunder_interface::{Merge, Numerics, Rule};
 
 /// The rules of all topics.
 pub(crate) fn table() -> Vec<Rule> {
@@ -27,6 +28,11 @@ pub(crate) fn table() -> Vec<Rule> {
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// Ops that become one where they share an operand.
+pub(crate) fn merges() -> Vec<Merge> {
+    merges::merges()
 }
 
 /// A rule over ops of this dialect.

@@ -60,7 +60,8 @@ impl<'c> Content<'c> {
 /// One thing that is scheduled.
 enum Unit<'c> {
     Op(Operation<'c>),
-    Group(Group<'c>),
+    /// A group with its number.
+    Group(usize, Group<'c>),
 }
 
 impl<'c> Outliner<'c> {
@@ -74,11 +75,17 @@ impl<'c> Outliner<'c> {
         self.names.len()
     }
 
-    /// Replaces the groups of `function` by calls.
-    pub fn outline(&mut self, function: Operation<'c>, shapes: &Shapes<'c>, parts: Partition<'c>) -> Result {
-        let Some(block) = function.regions().next().and_then(|r| r.entry()) else { return Ok(()) };
+    /// Replaces the groups of `function` by calls, which it answers with the numbers of the groups.
+    pub fn outline(
+        &mut self,
+        function: Operation<'c>,
+        shapes: &Shapes<'c>,
+        parts: Partition<'c>,
+    ) -> Result<Vec<(usize, Operation<'c>)>> {
+        let Some(block) = function.regions().next().and_then(|r| r.entry()) else { return Ok(Vec::new()) };
         let terminator = block.terminator().ok_or_else(|| function.error("does not return"))?;
         let mut replaced: HashMap<Value<'c>, Value<'c>> = HashMap::new();
+        let mut calls = Vec::new();
         let copies = copies(&parts);
         let mut unneeded = block.operations();
         unneeded.retain(|op| *op != terminator && (copies.contains_key(op) || op.is_pure()));
@@ -89,17 +96,20 @@ impl<'c> Outliner<'c> {
                     rewriter.move_before(op, terminator);
                     substitute(op, &replaced);
                 }
-                Unit::Group(group) => {
+                Unit::Group(number, group) => {
                     let border = Border::of(&group, &copies);
                     // What nobody reads is no kernel.
                     if !border.outputs.is_empty() {
-                        replaced.extend(self.call(&group, &border, shapes, &replaced, terminator)?);
+                        let call = self.call(&group, &border, shapes, &replaced, terminator)?;
+                        replaced.extend(border.outputs.into_iter().zip(call.results()));
+                        calls.push((number, call));
                     }
                 }
             }
         }
         substitute(terminator, &replaced);
-        erase_unused(unneeded)
+        erase_unused(unneeded)?;
+        Ok(calls)
     }
 
     fn call(
@@ -109,19 +119,18 @@ impl<'c> Outliner<'c> {
         shapes: &Shapes<'c>,
         replaced: &HashMap<Value<'c>, Value<'c>>,
         before: Operation<'c>,
-    ) -> Result<Vec<(Value<'c>, Value<'c>)>> {
+    ) -> Result<Operation<'c>> {
         let name = self.kernel(group, border, shapes)?;
         let location = group.ops.last().map_or(before.location(), |op| op.location());
         let rewriter = Rewriter::at(before);
         rewriter.set_location(location);
         let inputs = border.inputs.iter().map(|v| replaced.get(v).copied().unwrap_or(*v));
-        let call = rewriter.insert(
+        rewriter.insert(
             &Blueprint::new("func.call")
                 .operands(inputs)
                 .results(border.outputs.iter().map(|v| v.ty()))
                 .attribute("callee", Attribute::symbol(before.context(), &name)),
-        )?;
-        Ok(border.outputs.iter().copied().zip(call.results()).collect())
+        )
     }
 
     /// The name of the kernel for `group`, made now unless an equal one exists.
@@ -277,16 +286,16 @@ fn schedule<'c>(block: Block<'c>, parts: Partition<'c>) -> Result<Vec<Unit<'c>>>
     for op in parts.others {
         units.push((position[&op], Unit::Op(op)));
     }
-    for group in parts.groups {
+    for (number, group) in parts.groups.into_iter().enumerate() {
         let at = group.ops.iter().map(|op| position[op]).max().unwrap_or(0);
-        units.push((at, Unit::Group(group)));
+        units.push((at, Unit::Group(number, group)));
     }
     units.sort_by_key(|(at, _)| *at);
     let mut maker: HashMap<Operation<'c>, usize> = HashMap::new();
     for (index, (_, unit)) in units.iter().enumerate() {
         match unit {
             Unit::Op(op) => _ = maker.insert(*op, index),
-            Unit::Group(group) => {
+            Unit::Group(_, group) => {
                 for op in &group.own {
                     maker.insert(*op, index);
                 }
@@ -299,7 +308,7 @@ fn schedule<'c>(block: Block<'c>, parts: Partition<'c>) -> Result<Vec<Unit<'c>>>
         .map(|(index, (_, unit))| {
             let ops = match unit {
                 Unit::Op(op) => std::slice::from_ref(op),
-                Unit::Group(group) => &group.ops[..],
+                Unit::Group(_, group) => &group.ops[..],
             };
             ops.iter()
                 .flat_map(|op| op.operands().filter_map(Value::defining_op))

@@ -27,8 +27,42 @@ pub struct Group<'c> {
     pub own: Vec<Operation<'c>>,
     /// How many leading dimensions of every result are rows.
     pub rows: usize,
+    /// The groups that ops of it could not join.
+    pub missed: Vec<Missed<'c>>,
     dims: Vec<Dim>,
     last: usize,
+}
+
+/// An op that reads what another group makes, and is not of that group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missed<'c> {
+    /// The name of the op.
+    pub op: &'c str,
+    /// The number of the group.
+    pub group: usize,
+    /// What is in the way.
+    pub obstacle: Obstacle,
+}
+
+/// Why an op cannot join a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// They have no rows in common.
+    Rows,
+    /// A row of the op needs more than the same row of the group.
+    Whole,
+    /// Something else between them needs the group, or may: it is far away.
+    Between,
+}
+
+impl std::fmt::Display for Obstacle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Rows => "their rows differ",
+            Self::Whole => "a row needs other rows of it",
+            Self::Between => "something between them needs it first",
+        })
+    }
 }
 
 /// The parts of a function.
@@ -185,33 +219,41 @@ impl<'c> Partitioner<'_, 'c> {
         candidates.sort_unstable_by(|a, b| b.cmp(a));
         candidates.dedup();
         let last = self.position[&op];
+        let mut missed = Vec::new();
         if !self.separate {
             for group in candidates {
-                if let Some(rows) = self.joint_rows(group, &ops, &dims)
-                    && !self.would_cycle(group, &ops)
-                {
-                    let group_ops = &mut self.groups[group];
-                    let new: Vec<_> = ops.into_iter().filter(|o| !group_ops.ops.contains(o)).collect();
-                    group_ops.ops.extend(new);
-                    group_ops.own.push(op);
-                    group_ops.rows = rows;
-                    group_ops.last = last;
-                    self.group_of.insert(op, group);
-                    self.absorb(group, op, &dims);
-                    return;
-                }
+                let rows = match self.joint_rows(group, &ops, &dims) {
+                    Ok(rows) if !self.would_cycle(group, &ops) => rows,
+                    outcome => {
+                        let obstacle = outcome.err().unwrap_or(Obstacle::Between);
+                        missed.push(Missed { op: op.name(), group, obstacle });
+                        continue;
+                    }
+                };
+                let joined = &mut self.groups[group];
+                let new: Vec<_> = ops.into_iter().filter(|o| !joined.ops.contains(o)).collect();
+                joined.ops.extend(new);
+                joined.own.push(op);
+                joined.missed.extend(missed);
+                joined.rows = rows;
+                joined.last = last;
+                self.group_of.insert(op, group);
+                self.absorb(group, op, &dims);
+                return;
             }
         }
         let rows = (0..=dims.len()).rev().find(|rows| self.fits(&ops, &[], *rows, &dims)).unwrap_or(0);
         self.group_of.insert(op, self.groups.len());
-        self.groups.push(Group { ops, own: vec![op], rows, dims, last });
+        self.groups.push(Group { ops, own: vec![op], rows, missed, dims, last });
     }
 
-    /// The rows that a group has when `ops` join it; `None` where they have none in common.
-    fn joint_rows(&self, group: usize, ops: &[Operation<'c>], dims: &[Dim]) -> Option<usize> {
+    /// The rows that a group has when `ops` join it, or why they cannot.
+    fn joint_rows(&self, group: usize, ops: &[Operation<'c>], dims: &[Dim]) -> Result<usize, Obstacle> {
         let group = &self.groups[group];
         let common = group.dims.iter().zip(dims).take_while(|(a, b)| a == b).count();
-        (1..=group.rows.min(common)).rev().find(|rows| self.fits(ops, &group.ops, *rows, dims))
+        let most = group.rows.min(common);
+        let rows = (1..=most).rev().find(|rows| self.fits(ops, &group.ops, *rows, dims));
+        rows.ok_or(if most == 0 { Obstacle::Rows } else { Obstacle::Whole })
     }
 
     /// Moves what only `group` uses into it, now that `op` joined, where rows can be shared.
@@ -238,6 +280,7 @@ impl<'c> Partitioner<'_, 'c> {
             let joint = &mut self.groups[group];
             (joint.ops, joint.rows) = (ops, rows);
             joint.own.extend(own);
+            joint.missed.retain(|missed| missed.group != other);
         }
     }
 

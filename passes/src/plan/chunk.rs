@@ -23,11 +23,22 @@ pub struct Op {
     pub outputs: Vec<usize>,
 }
 
+/// A value from before a chunk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Leaf<'c> {
+    /// What is known of it.
+    pub facts: Facts<'c>,
+    /// Whether it follows from weights alone, so that it is known before the program runs.
+    pub is_fixed: bool,
+    /// Numbers of its dynamic sizes, in order: equal sizes have equal numbers.
+    pub sizes: Vec<usize>,
+}
+
 /// A piece of code: all that its plan depends on. Equal chunks have equal plans.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Chunk<'c> {
     /// What is known of the values from before it.
-    pub leaves: Vec<Facts<'c>>,
+    pub leaves: Vec<Leaf<'c>>,
     /// The ops in order.
     pub ops: Vec<Op>,
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use thunder_interface::Facts;
-use thunder_ir::{Block, Blueprint, Location, Operation, Region, Result, Rewriter, Value};
+use thunder_interface::{Dim, Facts, PARAMETER, UPDATES};
+use thunder_ir::{Block, Location, Operation, Region, Result, Rewriter, Value};
 
-use super::chunk::{Chunk, Op, Source, ranges};
+use super::chunk::{Chunk, Leaf, Op, Source, ranges};
 use super::recipe::{Made, Recipe, Step};
 use super::vocabulary::{Vocabulary, uniform};
+use crate::shapes::Shapes;
 
 /// A chunk with the operations and values that it numbers.
 pub struct Piece<'c> {
@@ -89,11 +90,58 @@ pub fn cuts(run: &[Operation<'_>]) -> Vec<std::ops::Range<usize>> {
     ranges(run.len(), width)
 }
 
-/// A part of a run as a chunk. Pieces are made one after the other: rewriting one changes the next.
-pub fn piece<'c>(ops: &[Operation<'c>], vocabulary: &mut Vocabulary<'c>) -> Piece<'c> {
+/// What is known of the values of a function.
+pub struct Scope<'c> {
+    /// Their sizes, where these can be told.
+    shapes: Option<Shapes<'c>>,
+    /// Those that follow from weights alone.
+    fixed: HashSet<Value<'c>>,
+}
+
+impl<'c> Scope<'c> {
+    /// The scope of a function.
+    pub fn of(function: Operation<'c>) -> Self {
+        Self { shapes: Shapes::of(function).ok(), fixed: fixed(function) }
+    }
+
+    /// The sizes of a value that are not known when it is compiled.
+    fn sizes(&self, value: Value<'c>) -> Vec<Dim> {
+        let Some(shapes) = &self.shapes else { return Vec::new() };
+        let dims = match value.ty().as_tensor() {
+            Some(_) => shapes.dims(value),
+            None => vec![shapes.size(value)],
+        };
+        dims.into_iter().filter(|dim| dim.known().is_none()).collect()
+    }
+}
+
+/// The values of a function that follow from parameters which it does not update.
+fn fixed(function: Operation<'_>) -> HashSet<Value<'_>> {
+    let Some(block) = function.regions().next().and_then(|region| region.entry()) else { return HashSet::new() };
+    let attributes = |name: &str| function.attribute(name).and_then(|a| a.as_array()).unwrap_or_default();
+    let updates = attributes("res_attrs").into_iter().filter_map(|a| a.entry(UPDATES)?.as_integer());
+    let updated: HashSet<i64> = updates.collect();
+    let arguments = attributes("arg_attrs");
+    let is_weight = |index: &usize| {
+        let is_parameter = arguments.get(*index).is_some_and(|a| a.entry(PARAMETER).is_some());
+        is_parameter && !updated.contains(&(*index as i64))
+    };
+    let mut fixed: HashSet<Value<'_>> =
+        (0..block.argument_count()).filter(is_weight).map(|index| block.argument(index)).collect();
+    for op in block.operations() {
+        let is_known = |value: Value<'_>| fixed.contains(&value) || value.as_constant().is_some();
+        if op.is_pure() && op.operands().any(|value| fixed.contains(&value)) && op.operands().all(is_known) {
+            fixed.extend(op.results());
+        }
+    }
+    fixed
+}
+
+/// A part of a run as a chunk.
+pub fn piece<'c>(ops: &[Operation<'c>], scope: &Scope<'c>, vocabulary: &mut Vocabulary<'c>) -> Piece<'c> {
     let inside: HashMap<Operation<'c>, usize> = ops.iter().enumerate().map(|(at, op)| (*op, at)).collect();
     let (mut leaves, mut numbers): (Vec<Value<'c>>, HashMap<Value<'c>, usize>) = (Vec::new(), HashMap::new());
-    let mut chunk = Chunk::default();
+    let (mut chunk, mut sizes) = (Chunk::default(), Vec::new());
     for op in ops {
         let mut source = |value: Value<'c>| {
             if let Some((definer, result)) = value.definer()
@@ -103,7 +151,7 @@ pub fn piece<'c>(ops: &[Operation<'c>], vocabulary: &mut Vocabulary<'c>) -> Piec
             }
             let number = *numbers.entry(value).or_insert_with(|| {
                 leaves.push(value);
-                chunk.leaves.push(facts(value));
+                chunk.leaves.push(leaf(value, scope, &mut sizes));
                 leaves.len() - 1
             });
             Source::Leaf(number)
@@ -116,20 +164,37 @@ pub fn piece<'c>(ops: &[Operation<'c>], vocabulary: &mut Vocabulary<'c>) -> Piec
     Piece { chunk, ops: ops.to_vec(), leaves }
 }
 
-fn facts(value: Value<'_>) -> Facts<'_> {
+/// What is known of a leaf; `sizes` are those of the chunk, in the order in which it comes to them.
+fn leaf<'c>(value: Value<'c>, scope: &Scope<'c>, sizes: &mut Vec<Dim>) -> Leaf<'c> {
     let uniform = value.defining_op().filter(|op| op.result_count() == 1).and_then(uniform);
-    Facts { ty: value.ty(), constant: value.as_constant(), uniform }
+    let facts = Facts { ty: value.ty(), constant: value.as_constant(), uniform };
+    let number = |dim: Dim| {
+        let known = sizes.iter().position(|size| *size == dim && dim != Dim::Unknown);
+        known.unwrap_or_else(|| {
+            sizes.push(dim);
+            sizes.len() - 1
+        })
+    };
+    let sizes = scope.sizes(value).into_iter().map(number).collect();
+    Leaf { facts, is_fixed: scope.fixed.contains(&value), sizes }
 }
 
 /// Rewrites a piece. Operations that stay keep their place where that is possible, their location and
-/// their attributes; new ones have the locations of what they stand for.
-pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'c>) -> Result {
+/// their attributes; new ones have the locations of what they stand for. `replaced` is what became of values of pieces
+/// that were rewritten before, and of this one.
+pub fn rewrite<'c>(
+    piece: &Piece<'c>,
+    recipe: &Recipe,
+    vocabulary: &Vocabulary<'c>,
+    replaced: &mut HashMap<Value<'c>, Value<'c>>,
+) -> Result {
     let (Some(first), Some(last)) = (piece.ops.first(), piece.ops.last()) else { return Ok(()) };
     // What ends the piece; nothing where the block has no terminator.
     let end = last.next();
     let rewriter = Rewriter::at(*first);
     // Constants may stand anywhere before their uses, which are about to move.
-    for op in piece.leaves.iter().filter_map(|leaf| leaf.defining_op()) {
+    let leaves: Vec<Value<'c>> = piece.leaves.iter().map(|leaf| *replaced.get(leaf).unwrap_or(leaf)).collect();
+    for op in leaves.iter().filter_map(|leaf| leaf.defining_op()) {
         if op.block() == first.block() && !op.is_before(*first) {
             rewriter.move_before(op, *first);
         }
@@ -139,7 +204,7 @@ pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'
     let mut kept = BTreeSet::new();
     let mut new: Vec<Value<'c>> = Vec::new();
     let value = |made: &Made, new: &[Value<'c>]| match made {
-        Made::Leaf(leaf) => piece.leaves[*leaf],
+        Made::Leaf(leaf) => leaves[*leaf],
         Made::Kept(op, result) => piece.ops[*op].result(*result),
         Made::New(number) => new[*number],
     };
@@ -173,12 +238,8 @@ pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'
                     [] => last.location(),
                     _ => Location::fused(last.context(), &origins),
                 });
-                let mut blueprint = Blueprint::new(symbol.name)
-                    .operands(planned.operands.iter().map(|made| value(made, &new)))
-                    .results(symbol.results.iter().copied());
-                for (name, attribute) in symbol.attributes.as_dictionary().unwrap_or_default() {
-                    blueprint = blueprint.attribute(name, attribute);
-                }
+                let operands = planned.operands.iter().map(|made| value(made, &new));
+                let blueprint = symbol.blueprint().operands(operands);
                 new.push(rewriter.insert(&blueprint)?.result(0));
             }
         }
@@ -198,6 +259,7 @@ pub fn rewrite<'c>(piece: &Piece<'c>, recipe: &Recipe, vocabulary: &Vocabulary<'
                 }
             }
             rewriter.replace_uses(result, replacement);
+            replaced.insert(result, replacement);
         }
     }
     for (number, op) in piece.ops.iter().enumerate().rev() {

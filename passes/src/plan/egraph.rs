@@ -4,6 +4,7 @@ use egg::{Analysis, DidMerge, EGraph, Id, Language};
 use thunder_interface::Facts;
 use thunder_ir::{Attribute, Type};
 
+use super::cost::bytes;
 use super::vocabulary::{Vocabulary, uniform_constant};
 
 /// An op over classes, a result of an op with several, or a value from elsewhere.
@@ -63,6 +64,8 @@ pub struct Class<'c> {
     pub constant: Option<Attribute<'c>>,
     /// The one value that all its elements have.
     pub uniform: Option<Attribute<'c>>,
+    /// The bytes of the weights that it follows from; `None` where it depends on what is not known before a run.
+    pub weights: Option<f64>,
 }
 
 impl<'c> Class<'c> {
@@ -83,11 +86,17 @@ impl<'c> Analysis<Node> for Analyst<'_, 'c> {
 
     fn make(graph: &mut EGraph<Node, Self>, node: &Node, _: Id) -> Class<'c> {
         let symbol = graph.analysis.0.symbol(node.symbol);
-        let [_] = symbol.results[..] else { return Class { ty: None, constant: None, uniform: None } };
+        let weights = match symbol.leaf() {
+            Some(_) if symbol.is_fixed => Some(bytes(symbol.facts.ty)),
+            Some(_) => symbol.facts.constant.map(|_| 0.0),
+            None => node.children.iter().map(|child| graph[*child].data.weights).sum(),
+        };
+        let [_] = symbol.results[..] else { return Class { ty: None, constant: None, uniform: None, weights } };
         let Facts { ty, constant, uniform } = symbol.facts;
         let operand = symbol.moves.then(|| node.children.first()).flatten();
         let moved = operand.and_then(|operand| graph[*operand].data.uniform);
-        Class { ty: Some(ty), constant, uniform: uniform.or(moved).or_else(|| uniform_constant(constant?)) }
+        let uniform = uniform.or(moved).or_else(|| uniform_constant(constant?));
+        Class { ty: Some(ty), constant, uniform, weights }
     }
 
     fn merge(&mut self, known: &mut Class<'c>, other: Class<'c>) -> DidMerge {
@@ -96,6 +105,7 @@ impl<'c> Analysis<Node> for Analyst<'_, 'c> {
             ty: known.ty,
             constant: known.constant.or(other.constant),
             uniform: known.uniform.or(other.uniform),
+            weights: known.weights.into_iter().chain(other.weights).reduce(f64::max),
         };
         let changed = DidMerge(merged != *known, merged != other);
         *known = merged;

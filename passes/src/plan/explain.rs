@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use thunder_interface::Rule;
-
 use super::chunk::Chunk;
-use super::recipe::{Outcome, Recipe, Step};
+use super::recipe::{Recipe, Step};
+use super::steps::StepReport;
 use super::vocabulary::Vocabulary;
+use super::{Laws, Outcome};
 
 /// The plan of a function.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -16,6 +16,8 @@ pub struct Report {
     pub function: String,
     /// Its chunks in order.
     pub chunks: Vec<ChunkReport>,
+    /// The steps that it takes as planned; none where it cannot be cut into kernels.
+    pub steps: Vec<StepReport>,
 }
 
 /// The plan of a chunk.
@@ -27,8 +29,6 @@ pub struct ChunkReport {
     pub ops: (usize, usize),
     /// The nanoseconds that it is estimated to take as written, and as planned.
     pub cost: (f64, f64),
-    /// It cannot be estimated to take less.
-    pub bound: f64,
     /// The nodes of its e-graph.
     pub nodes: usize,
     /// The rules that are used, and how often.
@@ -51,7 +51,7 @@ impl ChunkReport {
     pub(super) fn new(
         chunk: &Chunk<'_>,
         outcome: &Outcome,
-        rules: &[&'static Rule],
+        laws: &Laws,
         vocabulary: &Vocabulary<'_>,
         same_as: Option<usize>,
     ) -> Self {
@@ -62,9 +62,8 @@ impl ChunkReport {
             same_as,
             ops: (count, count - total(&removed) + total(&added)),
             cost: (outcome.before, outcome.after),
-            bound: outcome.bound,
             nodes: outcome.nodes,
-            rules: outcome.rules.iter().map(|(rule, count)| (rules[*rule].name, *count)).collect(),
+            rules: outcome.rules.iter().map(|(rule, count)| (laws.name(*rule), *count)).collect(),
             removed,
             added,
         }
@@ -99,7 +98,7 @@ impl std::fmt::Display for Report {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (before, after) = self.cost();
         write!(f, "plan of '@{}': {} -> {} us estimated", self.function, micros(before), micros(after))?;
-        writeln!(f, "\n{:>5}  {:>11}  {:>19}  {:>9}  {:>6}  rules", "chunk", "ops", "us", "bound", "nodes")?;
+        writeln!(f, "\n{:>5}  {:>11}  {:>19}  {:>6}  rules", "chunk", "ops", "us", "nodes")?;
         for (number, chunk) in self.chunks.iter().enumerate() {
             let ops = format!("{} -> {}", chunk.ops.0, chunk.ops.1);
             let cost = format!("{} -> {}", micros(chunk.cost.0), micros(chunk.cost.1));
@@ -108,13 +107,18 @@ impl std::fmt::Display for Report {
                 (None, true) => "nothing cheaper is known".to_owned(),
                 (None, false) => list(chunk.rules.iter().map(|(name, count)| (*name, *count))),
             };
-            let bound = micros(chunk.bound);
-            writeln!(f, "{number:>5}  {ops:>11}  {cost:>19}  {bound:>9}  {:>6}  {rules}", chunk.nodes)?;
+            writeln!(f, "{number:>5}  {ops:>11}  {cost:>19}  {:>6}  {rules}", chunk.nodes)?;
             if chunk.same_as.is_none() && !(chunk.removed.is_empty() && chunk.added.is_empty()) {
                 let names = |ops: &[(String, usize)]| list(ops.iter().map(|(name, count)| (name.as_str(), *count)));
                 writeln!(f, "       - {}", names(&chunk.removed))?;
                 writeln!(f, "       + {}", names(&chunk.added))?;
             }
+        }
+        if !self.steps.is_empty() {
+            writeln!(f, "{:>5}  {:>9}  {:>9}  {:>9}  kernels", "step", "us", "kB", "MFLOP")?;
+        }
+        for (number, step) in self.steps.iter().enumerate() {
+            write!(f, "{number:>5}  {step}")?;
         }
         Ok(())
     }
@@ -124,7 +128,7 @@ fn micros(nanoseconds: f64) -> String {
     format!("{:.2}", nanoseconds / 1000.0)
 }
 
-fn list<'a>(items: impl Iterator<Item = (&'a str, usize)>) -> String {
+pub(super) fn list<'a>(items: impl Iterator<Item = (&'a str, usize)>) -> String {
     let mut text = String::new();
     for (name, count) in items {
         let separator = if text.is_empty() { "" } else { ", " };

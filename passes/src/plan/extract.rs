@@ -124,7 +124,7 @@ impl Graph {
     }
 
     /// The same choice without what the roots do not need.
-    fn needed(&self, choice: &[Option<usize>]) -> Option<Choice> {
+    pub fn needed(&self, choice: &[Option<usize>]) -> Option<Choice> {
         let mut needed = vec![None; self.classes.len()];
         for class in self.order(choice)? {
             needed[class] = choice[class];

@@ -6,12 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use egg::{Id, Language};
 
 use super::chunk::{Chunk, Source};
+use super::cost::{bytes, is_done_once};
 use super::egraph::Node;
 use super::extract::{self, Choice, Effort};
+use super::fused;
 use super::saturate::{Saturation, canonical};
 
 /// A value while code is rewritten.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Made {
     /// A value from before the chunk.
     Leaf(usize),
@@ -52,21 +54,31 @@ pub struct Recipe {
     pub results: Vec<Vec<Option<Made>>>,
 }
 
-/// What planning a chunk came to.
+impl Recipe {
+    /// Whether it leaves anything out, makes anything, or gives an op other operands.
+    fn changes(&self, chunk: &Chunk<'_>) -> bool {
+        let is_same = |made: &Made, source: &Source| match (made, source) {
+            (Made::Leaf(leaf), Source::Leaf(known)) => leaf == known,
+            (Made::Kept(op, result), Source::Result(known, of)) => (op, result) == (known, of),
+            _ => false,
+        };
+        let is_kept = |(_, step): &(usize, Step)| match step {
+            Step::Keep(op, operands) => operands.iter().zip(&chunk.ops[*op].operands).all(|(a, b)| is_same(a, b)),
+            Step::Make(_) => false,
+        };
+        self.steps.len() < chunk.ops.len() || !self.steps.iter().all(is_kept)
+    }
+}
+
+/// A way to rewrite a chunk that may be better.
 #[derive(Debug, Clone)]
-pub struct Outcome {
-    /// How to rewrite it; `None` where it stays as it is.
-    pub recipe: Option<Recipe>,
-    /// The nanoseconds it takes as it is, without what it computes twice or for nothing.
-    pub before: f64,
-    /// The nanoseconds it takes rewritten.
-    pub after: f64,
-    /// It cannot take less, by these rules and bounds.
-    pub bound: f64,
-    /// How often each rule is used in what is chosen.
+pub struct Candidate {
+    /// How to rewrite it.
+    pub recipe: Recipe,
+    /// How often each rule is used.
     pub rules: BTreeMap<usize, usize>,
-    /// The nodes of the e-graph.
-    pub nodes: usize,
+    /// The nanoseconds that its ops take where nothing is fused.
+    pub unfused: f64,
 }
 
 /// New nodes must save this part of a nanosecond each, so that nothing is rewritten for nothing.
@@ -82,57 +94,73 @@ pub enum Aim {
 }
 
 impl<'c> Saturation<'_, '_, 'c> {
-    /// Chooses the cheapest code for the outputs of `chunk`.
-    pub fn outcome(&self, chunk: &Chunk<'c>, effort: Effort, aim: Aim) -> Outcome {
+    /// Chooses code for the outputs of `chunk` that may cost less than it: what is cheapest op by op, and what is cheapest
+    /// where kernels are fused.
+    pub fn candidates(&self, chunk: &Chunk<'c>, effort: Effort, aim: Aim) -> Vec<Candidate> {
         let (classes, index) = self.class_numbers();
+        let number = |id: Id| index[&self.graph.find(id)];
         let mut graph = extract::Graph { classes: vec![Vec::new(); classes.len()], ..extract::Graph::default() };
-        let mut nodes: Vec<&Node> = Vec::new();
-        for (number, class) in classes.iter().enumerate() {
-            for node in &self.graph[*class].nodes {
-                let children = node.children().iter().map(|child| index[&self.graph.find(*child)]).collect();
-                let symbol = self.graph.analysis.0.symbol(node.symbol);
-                let cost = match (aim, self.is_new(node)) {
-                    (Aim::Cheapest, is_new) => symbol.cost + if is_new { CHANGE } else { 0.0 },
-                    (Aim::Newest, true) => CHANGE,
-                    (Aim::Newest, false) => {
-                        if symbol.leaf().is_some() {
-                            0.0
-                        } else {
-                            1.0
-                        }
-                    }
+        let (mut nodes, mut options): (Vec<&Node>, Vec<fused::Node>) = (Vec::new(), Vec::new());
+        for (class, id) in classes.iter().enumerate() {
+            for node in &self.graph[*id].nodes {
+                let option = self.option(node, class, node.children().iter().map(|child| number(*child)).collect());
+                let is_leaf = self.graph.analysis.0.symbol(node.symbol).leaf().is_some();
+                let cost = match aim {
+                    Aim::Cheapest if option.is_fixed => option.extra,
+                    Aim::Cheapest => option.work.alone() + option.extra,
+                    Aim::Newest if self.is_new(node) => CHANGE,
+                    Aim::Newest => f64::from(u8::from(!is_leaf)),
                 };
-                graph.add(number, children, cost);
+                graph.add(class, option.operands.clone(), cost);
                 nodes.push(node);
+                options.push(option);
             }
         }
-        let number = |id: Id| index[&self.graph.find(id)];
         let outputs = chunk.ops.iter().enumerate().flat_map(|(op, o)| o.outputs.iter().map(move |r| (op, *r)));
         let roots: BTreeSet<usize> = outputs.map(|(op, result)| number(self.results[op][result])).collect();
         graph.roots = roots.into_iter().collect();
-
         let known = self.as_written(chunk, &nodes, &graph, &number);
-        let cost_of = |node: &Node| self.graph.analysis.0.symbol(node.symbol).cost;
-        let written = self.written(chunk);
-        let before = written.iter().map(|op| self.graph.analysis.0.symbol(chunk.ops[*op].symbol).cost).sum();
-        let count = self.graph.total_number_of_nodes();
-        let unchanged =
-            Outcome { recipe: None, before, after: before, bound: before, rules: BTreeMap::new(), nodes: count };
-        let Some(found) = extract::extract(&graph, Some(&known), effort) else { return unchanged };
-        let chosen = found.choice.iter().flatten().map(|node| cost_of(nodes[*node]));
-        let after: f64 = chosen.sum();
-        let bound = found.bound.min(after);
-        let saves = match aim {
-            Aim::Cheapest => found.cost < before - CHANGE,
-            Aim::Newest => found.cost < written.len() as f64 - CHANGE,
-        };
-        if !saves {
-            return Outcome { bound: bound.min(before), ..unchanged };
+        let mut choices: Vec<Choice> = Vec::new();
+        choices.extend(extract::extract(&graph, Some(&known), effort).map(|found| found.choice));
+        if aim == Aim::Cheapest {
+            let bytes = |id: &Id| self.graph[*id].data.ty.map_or(0.0, bytes);
+            let bytes: Vec<f64> = classes.iter().map(bytes).collect();
+            let fused = fused::choose(&options, &bytes, &graph.roots, &known, effort);
+            choices.extend(fused.and_then(|choice| graph.needed(&choice)));
         }
-        let rules = self.rules_of(&found.choice, &known, &nodes, &classes);
-        let writer = Writer { saturation: self, chunk, choice: &found.choice, nodes: &nodes, number: &number };
-        let recipe = writer.write();
-        Outcome { recipe: Some(recipe), before, after, bound, rules, nodes: count }
+        choices.dedup();
+        let candidate = |choice: &Choice| {
+            let rules = self.rules_of(choice, &known, &nodes, &classes);
+            let writer = Writer { saturation: self, chunk, choice, nodes: &nodes, number: &number };
+            let unfused = choice.iter().flatten().map(|node| self.unfused(nodes[*node])).sum();
+            Candidate { recipe: writer.write(), rules, unfused }
+        };
+        let is_useful = |candidate: &Candidate| match aim {
+            Aim::Cheapest => candidate.recipe.changes(chunk),
+            Aim::Newest => !candidate.rules.is_empty(),
+        };
+        choices.iter().map(candidate).filter(is_useful).collect()
+    }
+
+    /// The nanoseconds that the ops of `chunk` take where nothing is fused, equal ones once.
+    pub fn unfused_as_written(&self, chunk: &Chunk<'c>) -> f64 {
+        // Classes have the numbers that they were made with: equal ops one, whatever rules said later.
+        let ops: BTreeMap<Id, usize> = self.classes.iter().copied().zip(0..).collect();
+        ops.into_values().map(|op| self.unfused(&self.node_of(chunk, op))).sum()
+    }
+
+    fn unfused(&self, node: &Node) -> f64 {
+        let option = self.option(node, 0, Vec::new());
+        if option.is_fixed { 0.0 } else { option.work.alone() }
+    }
+
+    /// A node as what may be chosen.
+    fn option(&self, node: &Node, class: usize, operands: Vec<usize>) -> fused::Node {
+        let symbol = self.graph.analysis.0.symbol(node.symbol);
+        let weights = node.children().iter().map(|child| self.graph[*child].data.weights).sum::<Option<f64>>();
+        let is_fixed = weights.is_some_and(|weights| is_done_once(weights, symbol.work.written));
+        let extra = if self.is_new(node) { CHANGE } else { 0.0 };
+        fused::Node { class, operands, work: symbol.work.clone(), extra, is_fixed }
     }
 
     /// The classes in order, and the number of each.
@@ -145,25 +173,6 @@ impl<'c> Saturation<'_, '_, 'c> {
 
     fn is_new(&self, node: &Node) -> bool {
         self.origins.get(node).is_some_and(|origin| origin.rule.is_some())
-    }
-
-    /// The ops that the outputs need as the chunk is written, equal ones once.
-    fn written(&self, chunk: &Chunk<'c>) -> BTreeSet<usize> {
-        let mut needed = vec![false; chunk.ops.len()];
-        let mut first: BTreeMap<Id, usize> = BTreeMap::new();
-        for (number, op) in chunk.ops.iter().enumerate().rev() {
-            needed[number] |= !op.outputs.is_empty();
-            if needed[number] {
-                // Classes have the numbers that they were made with: equal ops one, whatever rules said later.
-                first.insert(self.classes[number], number);
-                for source in &op.operands {
-                    if let Source::Result(op, _) = source {
-                        needed[*op] = true;
-                    }
-                }
-            }
-        }
-        first.into_values().collect()
     }
 
     /// The choice that leaves the chunk as it is: of equal ops the first.

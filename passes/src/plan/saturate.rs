@@ -3,10 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use egg::{Id, Language};
-use thunder_interface::{AttributeTerm, Head, Match, OpTerm, OperandTerm, Rule, Term};
+use thunder_interface::{AttributeTerm, Head, Match, Named, OpTerm, OperandTerm, Rule, Term};
 use thunder_ir::Attribute;
 use thunder_ir::constraint::compatible;
 
+use super::Laws;
 use super::chunk::{Chunk, Source};
 use super::egraph::{Analyst, Graph, Node};
 use super::matching::{Binding, matches};
@@ -57,16 +58,16 @@ pub struct Saturation<'r, 'v, 'c> {
     pub unions: Vec<(Id, usize)>,
     /// How often each rule changed the graph.
     pub applied: Vec<usize>,
-    rules: &'r [&'r Rule],
+    pub(super) laws: &'r Laws,
 }
 
 impl<'r, 'v, 'c> Saturation<'r, 'v, 'c> {
     /// The e-graph of a chunk, before any rule.
-    pub fn new(chunk: &Chunk<'c>, vocabulary: &'v mut Vocabulary<'c>, rules: &'r [&'r Rule]) -> Self {
+    pub fn new(chunk: &Chunk<'c>, vocabulary: &'v mut Vocabulary<'c>, laws: &'r Laws) -> Self {
         let mut graph = Graph::new(Analyst(vocabulary));
         let leaves: Vec<Id> = (0..chunk.leaves.len())
             .map(|number| {
-                let symbol = graph.analysis.0.leaf(number, chunk.leaves[number]);
+                let symbol = graph.analysis.0.leaf(number, &chunk.leaves[number]);
                 let node = Node::new(graph.analysis.0, symbol, Vec::new());
                 graph.add(node)
             })
@@ -97,7 +98,7 @@ impl<'r, 'v, 'c> Saturation<'r, 'v, 'c> {
             results.push(projections);
         }
         graph.rebuild();
-        Self { graph, classes, results, leaves, origins, unions: Vec::new(), applied: vec![0; rules.len()], rules }
+        Self { graph, classes, results, leaves, origins, unions: Vec::new(), applied: vec![0; laws.rules.len()], laws }
     }
 
     /// Applies the rules until nothing changes or a bound is reached.
@@ -105,7 +106,7 @@ impl<'r, 'v, 'c> Saturation<'r, 'v, 'c> {
         for _ in 0..bounds.iterations {
             let mut changed = false;
             let mut found = Vec::new();
-            for (number, rule) in self.rules.iter().enumerate() {
+            for (number, rule) in self.laws.rules.iter().enumerate() {
                 if self.applied[number] < bounds.fuel {
                     // Places where nothing is new do not cost fuel, but must end somewhere.
                     let places = matches(&self.graph, rule, bounds.fuel.saturating_mul(4));
@@ -121,6 +122,7 @@ impl<'r, 'v, 'c> Saturation<'r, 'v, 'c> {
                     changed = true;
                 }
             }
+            changed |= self.merge();
             if !changed {
                 return Ok(());
             }
@@ -131,6 +133,29 @@ impl<'r, 'v, 'c> Saturation<'r, 'v, 'c> {
             }
         }
         Ok(())
+    }
+
+    /// Adds a node that a law makes of these ops.
+    fn insert(&mut self, node: Node, law: usize, ops: &BTreeSet<usize>) -> Id {
+        let class = self.graph.add(node.clone());
+        let node = canonical(&self.graph, &node);
+        let origin = Origin { rule: Some(law), ops: ops.clone() };
+        self.origins.entry(node).or_insert(origin);
+        class
+    }
+
+    /// Adds an op of one result, whose type it infers; `None` where there is no such op.
+    pub(super) fn make(
+        &mut self,
+        (name, attributes): Named<'c>,
+        children: Vec<Id>,
+        law: usize,
+        ops: &BTreeSet<usize>,
+    ) -> Option<Id> {
+        let operands = children.iter().map(|id| self.graph[*id].data.ty).collect::<Option<Vec<_>>>()?;
+        let symbol = self.graph.analysis.0.make(name, attributes, &operands, None)?;
+        let node = Node::new(self.graph.analysis.0, symbol, children);
+        Some(self.insert(node, law, ops))
     }
 
     /// Nodes change as their children are united: what is known of them follows.
@@ -146,7 +171,7 @@ impl<'r, 'v, 'c> Saturation<'r, 'v, 'c> {
 
     /// Makes the right side and unites it with the left one; answers whether anything is new.
     fn apply(&mut self, number: usize, binding: &Binding<'c>) -> Result<bool, WrongRule> {
-        let rule = self.rules[number];
+        let rule = self.laws.rules[number];
         let Some((attributes, types)) = self.condition(rule, binding) else { return Ok(false) };
         let Some(ty) = self.graph[binding.root].data.ty else { return Ok(false) };
         let before = self.graph.total_number_of_nodes();
@@ -312,11 +337,6 @@ impl<'c> Maker<'_, '_, '_, 'c> {
     }
 
     fn insert(&mut self, node: Node) -> Id {
-        let graph = &mut self.saturation.graph;
-        let class = graph.add(node.clone());
-        let node = canonical(graph, &node);
-        let origin = Origin { rule: Some(self.rule), ops: self.ops.clone() };
-        self.saturation.origins.entry(node).or_insert(origin);
-        class
+        self.saturation.insert(node, self.rule, &self.ops)
     }
 }

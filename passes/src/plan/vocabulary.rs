@@ -11,7 +11,8 @@ use thunder_ir::{
     Attribute, Block, Blueprint, ContextRef, Dialect, Location, Operation, Result, Rewriter, Type, Value,
 };
 
-use super::cost::cost;
+use super::chunk::Leaf;
+use super::cost::Work;
 
 /// An op with everything but its operands' values.
 pub struct Symbol<'c> {
@@ -31,11 +32,20 @@ pub struct Symbol<'c> {
     pub moves: bool,
     /// What is known of its result, whatever its operands are.
     pub facts: Facts<'c>,
-    /// What it costs.
-    pub cost: f64,
+    /// What it takes.
+    pub work: Work,
+    /// Whether it is a value from elsewhere that is known before the program runs.
+    pub is_fixed: bool,
 }
 
-impl Symbol<'_> {
+impl<'c> Symbol<'c> {
+    /// The op but for its operands.
+    pub fn blueprint(&self) -> Blueprint<'c> {
+        let blueprint = Blueprint::new(self.name).results(self.results.iter().copied());
+        let attributes = self.attributes.as_dictionary().unwrap_or_default();
+        attributes.into_iter().fold(blueprint, |blueprint, (name, value)| blueprint.attribute(name, value))
+    }
+
     /// The number of the value from elsewhere that it is.
     pub fn leaf(&self) -> Option<usize> {
         let parts = self.attributes.as_array().filter(|_| self.name.is_empty())?;
@@ -113,6 +123,11 @@ impl<'c> Vocabulary<'c> {
         self.rewriter.erase(self.holder)
     }
 
+    /// An empty module in the scratch block, which its user erases.
+    pub fn scratch(&self) -> Result<Operation<'c>> {
+        self.rewriter.insert(&Blueprint::new("builtin.module").regions(1))
+    }
+
     /// The owning context.
     pub fn context(&self) -> ContextRef<'c> {
         self.rewriter.context()
@@ -160,7 +175,8 @@ impl<'c> Vocabulary<'c> {
             is_commutative: op.has_trait("commutative"),
             moves: <dyn Strided>::of(op).is_some(),
             facts,
-            cost: cost(op),
+            work: Work::of(op),
+            is_fixed: false,
         };
         self.add(key, symbol)
     }
@@ -170,18 +186,20 @@ impl<'c> Vocabulary<'c> {
         let cx = self.context();
         let ty = self.symbol(of).results[index];
         let attributes = Attribute::i64(cx, index as i64);
-        self.plain(attributes, self.symbol(of).results.clone(), Facts { ty, constant: None, uniform: None })
+        self.plain(attributes, self.symbol(of).results.clone(), Facts { ty, constant: None, uniform: None }, false)
     }
 
     /// The symbol of a value that comes from elsewhere, the one of this number.
-    pub fn leaf(&mut self, number: usize, facts: Facts<'c>) -> u32 {
+    pub fn leaf(&mut self, number: usize, leaf: &Leaf<'c>) -> u32 {
         let cx = self.context();
-        let parts = [Some(Attribute::i64(cx, number as i64)), facts.constant, facts.uniform];
+        let facts = leaf.facts;
+        let number = Attribute::i64(cx, number as i64);
+        let parts = [Some(number), facts.constant, facts.uniform, leaf.is_fixed.then_some(number)];
         let parts: Vec<_> = parts.into_iter().map(|part| part.unwrap_or(Attribute::unit(cx))).collect();
-        self.plain(Attribute::array(cx, &parts), Vec::new(), facts)
+        self.plain(Attribute::array(cx, &parts), Vec::new(), facts, leaf.is_fixed)
     }
 
-    fn plain(&mut self, attributes: Attribute<'c>, operands: Vec<Type<'c>>, facts: Facts<'c>) -> u32 {
+    fn plain(&mut self, attributes: Attribute<'c>, operands: Vec<Type<'c>>, facts: Facts<'c>, is_fixed: bool) -> u32 {
         let key = Key { head: 0, attributes, operands, results: vec![facts.ty] };
         if let Some(number) = self.numbers.get(&key) {
             return *number;
@@ -195,7 +213,8 @@ impl<'c> Vocabulary<'c> {
             is_commutative: false,
             moves: false,
             facts,
-            cost: 0.0,
+            work: Work::NONE,
+            is_fixed,
         };
         self.add(key, symbol)
     }

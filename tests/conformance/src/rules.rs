@@ -3,7 +3,7 @@
 
 use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::Trial;
-use thunder_interface::{Numerics, Rule, Rules, Sample};
+use thunder_interface::{Numerics, Rules, Sample};
 use thunder_ir::pass::Pipeline;
 use thunder_ir::{Dialect, Module};
 use thunder_passes::Plan;
@@ -12,17 +12,33 @@ use thunder_tensor::{DType, Tensor, Tolerance, compare};
 use crate::executor::{Executor, Reference};
 use crate::{numeric, sample, trial};
 
+/// A rule or a merge, as far as tests need it.
+#[derive(Clone, Copy)]
+struct Law {
+    name: &'static str,
+    numerics: Numerics,
+    samples: &'static [Sample],
+}
+
+impl Law {
+    fn all(rules: &'static Rules) -> impl Iterator<Item = Self> {
+        let of_rules = rules.all().iter().map(|r| Self { name: r.name, numerics: r.numerics, samples: &r.samples });
+        let merges = rules.merges().iter();
+        of_rules.chain(merges.map(|m| Self { name: m.name, numerics: m.numerics, samples: &m.samples }))
+    }
+}
+
 /// One test per rule and dtype, one per rule for its samples, and one for the names.
 pub fn trials(dialect: &'static Dialect) -> Vec<Trial> {
-    let rules: Vec<&'static Rule> = dialect.extensions::<Rules>().flat_map(Rules::all).collect();
-    let mut names: Vec<&str> = rules.iter().map(|rule| rule.name).collect();
+    let laws: Vec<Law> = dialect.extensions::<Rules>().flat_map(Law::all).collect();
+    let mut names: Vec<&str> = laws.iter().map(|law| law.name).collect();
     let mut trials = vec![trial("rules::names".to_owned(), move || {
         names.sort_unstable();
         let twice = names.windows(2).find(|pair| pair[0] == pair[1]);
         ensure!(twice.is_none(), "two rules are called {twice:?}");
         Ok(())
     })];
-    for rule in rules {
+    for rule in laws {
         trials.push(trial(format!("rules::{}::samples", rule.name), move || {
             ensure!(!rule.samples.is_empty(), "has no sample");
             Ok(())
@@ -42,7 +58,7 @@ pub fn trials(dialect: &'static Dialect) -> Vec<Trial> {
     trials
 }
 
-fn check(dialect: &'static Dialect, rule: &Rule, sample: &Sample, dtype: DType) -> Result<()> {
+fn check(dialect: &'static Dialect, rule: Law, sample: &Sample, dtype: DType) -> Result<()> {
     let context = sample::context(&[dialect]);
     let mut module = Module::parse(&context, "sample.mlir", sample::text(sample, dtype).as_bytes())?;
     let inputs = {
@@ -60,7 +76,7 @@ fn check(dialect: &'static Dialect, rule: &Rule, sample: &Sample, dtype: DType) 
     Ok(())
 }
 
-fn close(rule: &Rule, sample: &Sample, after: &Tensor, before: &Tensor) -> Result<()> {
+fn close(rule: Law, sample: &Sample, after: &Tensor, before: &Tensor) -> Result<()> {
     if rule.numerics == Numerics::Exact {
         return numeric::same_bits(after, before);
     }

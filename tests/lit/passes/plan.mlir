@@ -21,12 +21,23 @@ func.func @transposes(%x: tensor<64x128xf32>) -> tensor<64x128xf32> {
   return %c : tensor<64x128xf32>
 }
 
-// A repeated value is computed once; the size of the repetition stays an operand.
+// A repeated value is computed once where computing it again takes longer than one more kernel; the size of the
+// repetition stays an operand.
 // CHECK-LABEL: func.func @broadcast
 // CHECK: %[[N:.*]] = thunder.dim %arg1
-// CHECK: %[[E:.*]] = thunder.exp %arg0 : tensor<64xf32>
+// CHECK: %[[E:.*]] = thunder.gelu %arg0 : tensor<4096xf32>
 // CHECK: thunder.broadcast_in_dim %[[E]], [%[[N]]] dims = [1]
-func.func @broadcast(%x: tensor<64xf32>, %y: tensor<?x64xf32>) -> tensor<?x64xf32> {
+func.func @broadcast(%x: tensor<4096xf32>, %y: tensor<?x4096xf32>) -> tensor<?x4096xf32> {
+  %n = thunder.dim %y axis = 0 : tensor<?x4096xf32> -> index
+  %a = thunder.broadcast_in_dim %x, [%n] dims = [1] : (tensor<4096xf32>, index) -> tensor<?x4096xf32>
+  %b = thunder.gelu %a : tensor<?x4096xf32>
+  return %b : tensor<?x4096xf32>
+}
+
+// Small ones are computed within the kernel that repeats them.
+// CHECK-LABEL: func.func @small_broadcast
+// CHECK: thunder.exp {{.*}} : tensor<?x64xf32>
+func.func @small_broadcast(%x: tensor<64xf32>, %y: tensor<?x64xf32>) -> tensor<?x64xf32> {
   %n = thunder.dim %y axis = 0 : tensor<?x64xf32> -> index
   %a = thunder.broadcast_in_dim %x, [%n] dims = [1] : (tensor<64xf32>, index) -> tensor<?x64xf32>
   %b = thunder.exp %a : tensor<?x64xf32>

@@ -5,3 +5,4 @@ pub mod gpt;
 pub mod llama;
 pub mod minilm;
 pub mod resnet;
+pub mod zoo;

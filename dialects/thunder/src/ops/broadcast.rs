@@ -91,12 +91,15 @@ impl ShapeRule for BroadcastInDim<'_> {
 
 impl Shard for BroadcastInDim<'_> {
     fn rule(&self) -> ShardRule {
-        let rank = declared(self.out().ty()).len() as u32;
+        let sizes = declared(self.out().ty());
         let types = declared(self.operand().ty());
+        // One element is repeated, unless one is all that there is.
+        let moves = |ty: &Dim, dim: usize| *ty != Dim::Known(1) || sizes[dim] == Dim::Known(1);
         let operand =
-            types.iter().zip(self.dims()).map(|(ty, dim)| (*ty != Dim::Known(1)).then_some(Factor(dim as u32)));
+            types.iter().zip(self.dims()).map(|(ty, dim)| moves(ty, dim as usize).then_some(Factor(dim as u32)));
         let mut operands = vec![operand.collect()];
         operands.resize(1 + self.sizes().len(), Vec::new());
+        let rank = sizes.len() as u32;
         ShardRule { operands, results: vec![(0..rank).map(|i| Some(Factor(i))).collect()], reduced: Vec::new() }
     }
 }

@@ -151,7 +151,13 @@ impl Samples for Transpose<'_> {
 /// ```mlir
 /// %y = thunder.reverse %x axes = [0] : tensor<4xf32> -> tensor<4xf32>
 /// ```
-#[op("thunder.reverse", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Alias, Shard, Cost, Precision))]
+#[op(
+    "thunder.reverse",
+    pure,
+    infer,
+    fold,
+    interfaces(Reference, ShapeRule, Differentiate, Alias, Shard, Cost, Precision)
+)]
 pub struct Reverse {
     operand: Operand<Tensor>,
     /// The dimensions to turn round.

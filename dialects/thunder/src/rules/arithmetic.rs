@@ -142,6 +142,25 @@ fn reassociating() -> Vec<Rule> {
              return %r : tensor<61x$T>",
             ONE,
         ),
+        // (x * broadcast(c)) * y == (x * y) * broadcast(c): what is the same along a dimension moves outwards, where sums
+        // over that dimension leave it out
+        rule(
+            "mul_of_rows_scaled",
+            Reassociates,
+            "mul(mul(x, b@broadcast_in_dim[dims = d](c, ..n)), y)",
+            "mul(mul(x, y), @b(c, ..n) : t)",
+        )
+        .when(|m| m.set_type("t", m.ty("b")))
+        .sample(
+            Dtypes::FLOATS,
+            "(%x: tensor<3x61x$T>, %c: tensor<3x$T>, %y: tensor<3x61x$T>) -> tensor<3x61x$T>",
+            "%b = thunder.broadcast_in_dim %c, [] dims = [0] : tensor<3x$T> -> tensor<3x61x$T>
+             %a = thunder.mul %x, %b : tensor<3x61x$T>
+             %r = thunder.mul %a, %y : tensor<3x61x$T>
+             return %r : tensor<3x61x$T>",
+            &[&[3, 61], &[3], &[3, 61]],
+        )
+        .domain(0.5, 2.0),
         // x * z + y * z == (x + y) * z
         rule("common_factor", Reassociates, "add(mul(x, z), mul(y, z))", "mul(add(x, y), z)")
             .sample(

@@ -176,6 +176,58 @@ pub(super) fn rules() -> Vec<Rule> {
         )
         .domain(0.5, 2.0)
         .ulps(32.0),
+        // sum(x * broadcast(c)) == sum(x) * broadcast(c), where c is the same along what is summed
+        rule(
+            "sum_of_rows_scaled",
+            Reassociates,
+            "sum[axes = a, keep_dims = k](mul(x, b@broadcast_in_dim[dims = d](c)))",
+            "mul(sum[axes = a, keep_dims = k](x), broadcast_in_dim[dims = e](c) : t)",
+        )
+        .when(|m| {
+            let (axes, dims, keeps) = (m.ints("a")?, m.ints("d")?, m.flag("k")?);
+            holds(m.result.as_tensor()?.static_dims().is_some() && !dims.iter().any(|dim| axes.contains(dim)))?;
+            let before = |dim: &i64| if keeps { 0 } else { axes.iter().filter(|axis| *axis < dim).count() as i64 };
+            let left: Vec<i64> = dims.iter().map(|dim| dim - before(dim)).collect();
+            m.set_ints("e", &left)?;
+            m.set_type("t", m.result)
+        })
+        .sample(
+            Dtypes::FLOATS,
+            "(%x: tensor<3x5x37x$T>, %c: tensor<5x$T>) -> tensor<5x$T>",
+            "%b = thunder.broadcast_in_dim %c, [] dims = [1] : tensor<5x$T> -> tensor<3x5x37x$T>
+             %a = thunder.mul %x, %b : tensor<3x5x37x$T>
+             %r = thunder.sum %a axes = [0, 2] : tensor<3x5x37x$T> -> tensor<5x$T>
+             return %r : tensor<5x$T>",
+            &[&[3, 5, 37], &[5]],
+        )
+        .domain(0.5, 2.0)
+        .ulps(64.0)
+        .sample(
+            Dtypes::FLOATS,
+            "(%x: tensor<5x37x$T>, %c: tensor<5x$T>) -> tensor<5x1x$T>",
+            "%b = thunder.broadcast_in_dim %c, [] dims = [0] : tensor<5x$T> -> tensor<5x37x$T>
+             %a = thunder.mul %x, %b : tensor<5x37x$T>
+             %r = thunder.sum %a axes = [1] keep_dims = true : tensor<5x37x$T> -> tensor<5x1x$T>
+             return %r : tensor<5x1x$T>",
+            &[&[5, 37], &[5]],
+        )
+        .domain(0.5, 2.0)
+        .ulps(64.0),
+        // sum(-x) == -sum(x)
+        rule(
+            "sum_of_neg",
+            Reassociates,
+            "sum[axes = a, keep_dims = k](neg(x))",
+            "neg(sum[axes = a, keep_dims = k](x))",
+        )
+        .sample(
+            Dtypes::FLOATS,
+            "(%x: tensor<3x37x$T>) -> tensor<3x$T>",
+            "%a = thunder.neg %x : tensor<3x37x$T>
+                 %r = thunder.sum %a axes = [1] : tensor<3x37x$T> -> tensor<3x$T>
+                 return %r : tensor<3x$T>",
+            &[&[3, 37]],
+        ),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Choices by truth values.
 
-use super::rule;
+use super::{holds, rule};
 use thunder_interface::Numerics::Exact;
 use thunder_interface::{Dtypes, Rule};
 
@@ -56,5 +56,41 @@ pub(super) fn rules() -> Vec<Rule> {
              return %r : tensor<61xi1>",
             &[&[61], &[61]],
         ),
+        // take(x, 0..n) == x[0..n]
+        rule(
+            "take_of_iota",
+            Exact,
+            "take[axis = a](x, i@iota[axis = z]())",
+            "slice[start = s, limit = l, stride = t](x)",
+        )
+        .when(|m| {
+            let (axis, sizes) = (m.int("a")? as usize, m.dims("x")?);
+            let [count] = m.dims("i")?[..] else { return None };
+            holds(count <= *sizes.get(axis)?)?;
+            let limits: Vec<i64> =
+                sizes.iter().enumerate().map(|(dim, size)| if dim == axis { count } else { *size }).collect();
+            m.set_ints("s", &vec![0; sizes.len()])?;
+            m.set_ints("l", &limits)?;
+            m.set_ints("t", &vec![1; sizes.len()])
+        })
+        .sample(
+            Dtypes::ALL,
+            "(%x: tensor<2x61x3x$T>) -> tensor<2x17x3x$T>",
+            "%i = thunder.iota axis = 0 : tensor<17xi64>
+             %r = thunder.take %x, %i axis = 1 : (tensor<2x61x3x$T>, tensor<17xi64>) -> tensor<2x17x3x$T>
+             return %r : tensor<2x17x3x$T>",
+            &[&[2, 61, 3]],
+        ),
+        // index_add(x, 0..n, y) == x + y, where x has n elements along the dimension
+        rule("index_add_of_iota", Exact, "index_add[axis = a](x, i@iota[axis = z](), y)", "add(x, y)")
+            .when(|m| holds(m.dims("i")?.get(..)? == [*m.dims("x")?.get(m.int("a")? as usize)?] && m.ty("y") == m.result))
+            .sample(
+                Dtypes::NUMBERS,
+                "(%x: tensor<2x61x3x$T>, %y: tensor<2x61x3x$T>) -> tensor<2x61x3x$T>",
+                "%i = thunder.iota axis = 0 : tensor<61xi64>
+                 %r = thunder.index_add %x, %i, %y axis = 1 : (tensor<2x61x3x$T>, tensor<61xi64>, tensor<2x61x3x$T>) -> tensor<2x61x3x$T>
+                 return %r : tensor<2x61x3x$T>",
+                &[&[2, 61, 3], &[2, 61, 3]],
+            ),
     ]
 }
