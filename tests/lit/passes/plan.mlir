@@ -231,3 +231,48 @@ func.func @late_constant(%x: tensor<64xf32>, %y: tensor<64xf32>) -> (tensor<64xf
   %b = thunder.mul %a, %c : tensor<64xf32>
   return %a, %b : tensor<64xf32>, tensor<64xf32>
 }
+
+// Products of one value by weights are one product by all of them, which are joined before the program runs. A library
+// takes its parts as views; a kernel would rather run on blocks of a product of its own. Products by what comes with each
+// run are left alone.
+// CHECK-LABEL: func.func @weights
+// CHECK: %[[W:.*]] = thunder.concat %arg1, %arg2 axis = 0
+// CHECK: %[[P:.*]] = thunder.linear %arg0, %[[W]] : {{.*}} -> tensor<8x96xf32>
+// CHECK: thunder.slice %[[P]] start = [0, 0] limit = [{{.*}}, 32]
+// CHECK: thunder.slice %[[P]] start = [0, 32] limit = [{{.*}}, 96]
+func.func @weights(
+    %x: tensor<8x64xf32>, %v: tensor<32x64xf32> {thunder.parameter = "v"},
+    %w: tensor<64x64xf32> {thunder.parameter = "w"}, %y: tensor<4x32xf32>, %z: tensor<4x64xf32>)
+    -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+  %a = thunder.linear %x, %v : (tensor<8x64xf32>, tensor<32x64xf32>) -> tensor<8x32xf32>
+  %b = thunder.linear %x, %w : (tensor<8x64xf32>, tensor<64x64xf32>) -> tensor<8x64xf32>
+  %c = thunder.linear %a, %y : (tensor<8x32xf32>, tensor<4x32xf32>) -> tensor<8x4xf32>
+  %d = thunder.linear %b, %z : (tensor<8x64xf32>, tensor<4x64xf32>) -> tensor<8x4xf32>
+  return %c, %d : tensor<8x4xf32>, tensor<8x4xf32>
+}
+
+// CHECK-LABEL: func.func @epilogues
+// CHECK-NOT: thunder.concat
+// CHECK: return
+func.func @epilogues(
+    %x: tensor<8x64xf32>, %v: tensor<32x64xf32> {thunder.parameter = "v"},
+    %w: tensor<64x64xf32> {thunder.parameter = "w"}) -> (tensor<8x32xf32>, tensor<8x64xf32>) {
+  %a = thunder.linear %x, %v : (tensor<8x64xf32>, tensor<32x64xf32>) -> tensor<8x32xf32>
+  %b = thunder.linear %x, %w : (tensor<8x64xf32>, tensor<64x64xf32>) -> tensor<8x64xf32>
+  %c = thunder.tanh %a : tensor<8x32xf32>
+  %d = thunder.tanh %b : tensor<8x64xf32>
+  return %c, %d : tensor<8x32xf32>, tensor<8x64xf32>
+}
+
+// CHECK-LABEL: func.func @inputs
+// CHECK-NOT: thunder.concat
+// CHECK: return
+func.func @inputs(
+    %x: tensor<8x64xf32>, %v: tensor<32x64xf32>, %w: tensor<64x64xf32>, %y: tensor<4x32xf32>, %z: tensor<4x64xf32>)
+    -> (tensor<8x4xf32>, tensor<8x4xf32>) {
+  %a = thunder.linear %x, %v : (tensor<8x64xf32>, tensor<32x64xf32>) -> tensor<8x32xf32>
+  %b = thunder.linear %x, %w : (tensor<8x64xf32>, tensor<64x64xf32>) -> tensor<8x64xf32>
+  %c = thunder.linear %a, %y : (tensor<8x32xf32>, tensor<4x32xf32>) -> tensor<8x4xf32>
+  %d = thunder.linear %b, %z : (tensor<8x64xf32>, tensor<4x64xf32>) -> tensor<8x4xf32>
+  return %c, %d : tensor<8x4xf32>, tensor<8x4xf32>
+}
