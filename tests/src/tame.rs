@@ -2,7 +2,7 @@
 //!
 //! A pass that changes roundings, or that keeps values where they are finite only, is compared on these. A program is run
 //! op by op, by the reference, as it is and with noise of the size of roundings on every float that it computes. It is
-//! tame where no value is beyond [`LARGEST`], no number of another kind changes by noise, and noise stays noise. How far
+//! tame where no value is beyond `LARGEST`, no number of another kind changes by noise, and noise stays noise. How far
 //! noise reaches bounds how far the results of a pass may be.
 
 use std::collections::HashMap;
