@@ -2,8 +2,9 @@
 //!
 //! Encode, saturate, extract, decode: the pure operations of a function become classes of an e-graph,
 //! the rules of their dialects add what is equal, the cheapest terms are chosen with shared parts paid
-//! once, and only where these cost less than the code as it is, code is rewritten. Large functions are
-//! planned in chunks, equal chunks once. The planner knows no op: types, folds, costs and rules are
+//! once, op by op and as kernels would share them. What is chosen is cut into kernels on the side, and
+//! code is rewritten only where these are estimated to take less than those of the code as it is, or as
+//! much with less work by itself. Large functions are planned in chunks, equal chunks once. The planner knows no op: types, folds, costs and rules are
 //! asked of the ops' own dialects. Equal input and options give equal output.
 //!
 //! Guarantees: the function computes what it did before, bit by bit unless `numerics=fast` allows more;
@@ -31,6 +32,7 @@ use std::rc::Rc;
 use thunder_interface::{Merge, Numerics, Rule, Rules};
 use thunder_ir::prelude::*;
 
+use crate::autodiff::find;
 use crate::kernels::KERNEL;
 use chunk::Chunk;
 use dump::Form;
@@ -181,7 +183,7 @@ impl Plan {
         let outcome = self.plan(copy, Mode::Rewrite).map(|_| {
             for report in &mut reports {
                 // What cannot be cut into kernels has none to tell of.
-                let function = find_function_in(copy, &report.function);
+                let function = find(copy, &report.function);
                 report.steps = function.and_then(|function| StepReport::of(function).ok()).unwrap_or_default();
             }
         });
@@ -223,7 +225,7 @@ impl Pass for ExplainPlan {
     fn run(&self, module: Operation<'_>, _: &PassContext<'_>) -> Result {
         let plan = Plan { numerics: self.numerics.clone(), rules: self.rules.clone(), ..Plan::default() };
         for report in plan.report(module)? {
-            let function = find_function_in(module, &report.function).unwrap_or(module);
+            let function = find(module, &report.function).unwrap_or(module);
             function.emit(Severity::Remark, &report);
         }
         Ok(())
@@ -251,12 +253,6 @@ impl Pass for PlanDump {
         }
         Ok(())
     }
-}
-
-/// The function of this name in a module.
-fn find_function_in<'c>(module: Operation<'c>, name: &str) -> Option<Operation<'c>> {
-    let functions = module.region(0).entry()?.operations();
-    functions.into_iter().find(|op| op.attribute("sym_name").and_then(|a| a.as_string()) == Some(name))
 }
 
 /// The dialects of all operations, in the order in which they occur.

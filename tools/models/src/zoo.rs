@@ -53,25 +53,14 @@ pub fn find(name: &str) -> Option<&'static Entry> {
 }
 
 fn minilm_any(context: &Context) -> Result<Module<'_>, TraceError> {
-    minilm::trace(context, &BERT)
+    minilm::trace(context, &minilm::CONFIG)
 }
-
-const BERT: BertConfig = BertConfig {
-    vocabulary: 30522,
-    positions: 512,
-    segments: 2,
-    width: 384,
-    layers: 6,
-    heads: 12,
-    intermediate: 1536,
-    eps: 1e-12,
-};
 
 fn minilm_short(context: &Context) -> Result<Module<'_>, TraceError> {
     let tracer = Tracer::new(context);
     let tokens = Spec::new(DType::I64, [1, 16]);
     let batch = minilm::Batch { ids: tokens.clone(), mask: tokens };
-    let config = BertConfig { layers: 2, ..BERT };
+    let config = BertConfig { layers: 2, ..minilm::CONFIG };
     tracer.function("main", batch, |scope, batch| minilm::embedding(scope, &config, batch))?;
     Ok(tracer.finish())
 }
