@@ -277,6 +277,8 @@ struct Outcome {
     before: f64,
     /// The nanoseconds that it takes rewritten.
     after: f64,
+    /// The nanoseconds that its ops take as it is, where nothing is fused.
+    unfused: f64,
     /// How often each rule is used.
     rules: BTreeMap<usize, usize>,
     /// The nodes of the e-graph.
@@ -363,7 +365,7 @@ impl<'c> Planner<'c> {
             true => 0.0,
             false => trial::time(chunk, None, vocabulary)?.unwrap_or(f64::INFINITY),
         };
-        let mut best = Outcome { recipe: None, before, after: before, rules: BTreeMap::new(), nodes };
+        let mut best = Outcome { recipe: None, before, after: before, unfused, rules: BTreeMap::new(), nodes };
         for candidate in candidates {
             let after = trial::time(chunk, Some(&candidate.recipe), vocabulary)?.unwrap_or(f64::INFINITY);
             let is_equal = after <= best.after && candidate.unfused < unfused * (1.0 - GAIN);

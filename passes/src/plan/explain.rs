@@ -29,6 +29,9 @@ pub struct ChunkReport {
     pub ops: (usize, usize),
     /// The nanoseconds that it is estimated to take as written, and as planned.
     pub cost: (f64, f64),
+    /// The nanoseconds that its ops are estimated to take as written, where nothing is fused: what decides between equal
+    /// plans.
+    pub unfused: f64,
     /// The nodes of its e-graph.
     pub nodes: usize,
     /// The rules that are used, and how often.
@@ -62,6 +65,7 @@ impl ChunkReport {
             same_as,
             ops: (count, count - total(&removed) + total(&added)),
             cost: (outcome.before, outcome.after),
+            unfused: outcome.unfused,
             nodes: outcome.nodes,
             rules: outcome.rules.iter().map(|(rule, count)| (laws.name(*rule), *count)).collect(),
             removed,
