@@ -299,7 +299,7 @@ impl Emitted {
     fn artifact(self, shared_object: Vec<u8>) -> Result<Artifact, ArtifactError> {
         let target = match shared_object.is_empty() {
             true => Target::default(),
-            false => Target { arch: std::env::consts::ARCH.to_owned(), features: vector_features() },
+            false => Target::Cpu { arch: std::env::consts::ARCH.to_owned(), features: vector_features() },
         };
         let artifact = Artifact::new(self.program, target, Bytes::new(shared_object), Bytes::new(self.constants))?;
         match self.setup {

@@ -13,8 +13,8 @@ use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
 use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, epilogue_of, has_epilogue, layout};
 use thunder_runtime::program::{
-    Access, Arg, Buffer, Constant, Constraint, DimId, KernelId, Launch, Parallel, Place, Port, Program, Root, State,
-    Step, Symbol,
+    Access, Arg, Buffer, Constant, Constraint, DimId, KernelId, Launch, Parallel, Place, Port, Program, Root, Spread,
+    State, Step, Symbol,
 };
 use thunder_tensor::DType;
 
@@ -339,18 +339,12 @@ impl<'c> Emitter<'_, 'c> {
         for symbol in &inner.symbols {
             dims.push(self.sizes.id(&self.shapes.symbol_value(op, symbol))?);
         }
-        let parallel = self.rows(op, kernel, args.len(), &mut dims)?;
-        Ok(Launch { kernel: id, args, dims, parallel })
+        let spread = self.rows(op, kernel, args.len(), &mut dims)?;
+        Ok(Launch { kernel: id, args, dims, spread })
     }
 
     /// Adds the range of all rows to a kernel's numbers; how it may be split over threads.
-    fn rows(
-        &mut self,
-        op: Operation<'c>,
-        kernel: Operation<'c>,
-        args: usize,
-        dims: &mut Vec<DimId>,
-    ) -> Result<Option<Parallel>> {
+    fn rows(&mut self, op: Operation<'c>, kernel: Operation<'c>, args: usize, dims: &mut Vec<DimId>) -> Result<Spread> {
         let rows = kernel.attribute(ROWS).and_then(|a| a.as_i64_array()).and_then(|r| r.last().copied()).unwrap_or(0);
         let sizes = self.shapes.dims(op.result(0));
         let (leading, row) = sizes.split_at(rows as usize);
@@ -358,10 +352,10 @@ impl<'c> Emitter<'_, 'c> {
         let (start, length) = (dims.len() as u32, dims.len() as u32 + 1);
         dims.extend([self.sizes.id(&Dim::Known(0))?, self.sizes.id(&product(leading))?]);
         if rows == 0 {
-            return Ok(None);
+            return Ok(Spread::Whole);
         }
         let elements = self.sizes.id(&product(row).max(&Dim::Known(1)))?;
         let grain = self.sizes.ceil_div(GRAIN, elements);
-        Ok(Some(Parallel { dim: length, start: Some(start), grain, advance: vec![None; args] }))
+        Ok(Spread::Slices(Parallel { dim: length, start: Some(start), grain, advance: vec![None; args] }))
     }
 }

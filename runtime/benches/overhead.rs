@@ -10,7 +10,8 @@ use thunder_runtime::artifact::{Artifact, Bytes, Target};
 use thunder_runtime::cpu::Cpu;
 use thunder_runtime::cpu::code::{Code, Kernel};
 use thunder_runtime::program::{
-    Arg, Attention, AttentionStrides, Call, Dims, KernelId, Launch, LibraryOp, Parallel, Port, Program, Root, Step,
+    Arg, Attention, AttentionStrides, Call, Dims, KernelId, Launch, LibraryOp, Parallel, Port, Program, Root, Spread,
+    Step,
 };
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Tensor};
@@ -81,7 +82,10 @@ fn steps(count: usize, parallel: bool, options: &Options) -> Duration {
         kernel: KernelId(0),
         args: vec![Arg::read(Root::Input(0)), Arg::write(Root::Output(0))],
         dims: vec![n],
-        parallel: parallel.then(|| Parallel { dim: 0, start: None, grain, advance: vec![None; 2] }),
+        spread: match parallel {
+            false => Spread::Whole,
+            true => Spread::Slices(Parallel { dim: 0, start: None, grain, advance: vec![None; 2] }),
+        },
     };
     let program = Program {
         name: "steps".into(),
@@ -105,6 +109,7 @@ fn attention(options: &Options, [batch, heads, positions, width]: [usize; 4]) ->
     let strides =
         AttentionStrides { batch: dim(positions * heads * width), head: dim(width), position: dim(heads * width) };
     let op = Attention {
+        dtype: DType::F32,
         batch: dim(batch),
         heads: dim(heads),
         kv_heads: dim(heads),

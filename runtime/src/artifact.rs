@@ -2,8 +2,8 @@
 //!
 //! Layout, little endian: a 32-byte header (magic, version, number of sections, file length, crc of
 //! header and table), a table of sections (kind, crc, offset, length), then the sections, each at
-//! a multiple of 64 bytes: target, program, code, constants, and the program that sets up the parameters of the other,
-//! which is empty where there is none. Opening checks magic, version, lengths, every crc, the target and the
+//! a multiple of 64 bytes: target, program, code, constants, the program that sets up the parameters of the other,
+//! which is empty where there is none, and code that an assembler has made of the code, which may be empty too. Opening checks magic, version, lengths, every crc, the target and the
 //! whole program, so that what an [`Artifact`] holds can be used without further checks. Nothing is
 //! copied: code and constants stay in the mapped file.
 
@@ -25,15 +25,26 @@ const ENTRY: usize = 24;
 const ALIGN: usize = 64;
 
 /// The version of the format that this runtime writes and reads.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
-/// The processor that the code of an artifact was compiled for.
+/// What the code of an artifact was compiled for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
-    /// Architecture, as in `std::env::consts::ARCH`; empty when there is no code.
-    pub arch: String,
-    /// Features that the code uses, by LLVM's names ("avx512f").
-    pub features: Vec<String>,
+pub enum Target {
+    /// No code: the kernels come from elsewhere, or there are none.
+    #[default]
+    Any,
+    /// A processor; the code is a shared object.
+    Cpu {
+        /// Architecture, as in `std::env::consts::ARCH`.
+        arch: String,
+        /// Features that the code uses, by LLVM's names ("avx512f").
+        features: Vec<String>,
+    },
+    /// A GPU; the code is PTX text, and may come with a cubin.
+    Cuda {
+        /// Architecture, as PTX's `.target` has it ("sm_90a").
+        arch: String,
+    },
 }
 
 /// Bytes that share their owner: a mapped file or memory.
@@ -86,6 +97,7 @@ pub struct Artifact {
     target: Target,
     code: Bytes,
     constants: Bytes,
+    assembled: Bytes,
 }
 
 /// Why an artifact cannot be read or written, and which.
@@ -143,12 +155,14 @@ enum Section {
     Code = 3,
     Constants = 4,
     Setup = 5,
+    Assembled = 6,
 }
 
-const SECTIONS: [Section; 5] = [Section::Target, Section::Program, Section::Code, Section::Constants, Section::Setup];
+const SECTIONS: [Section; 6] =
+    [Section::Target, Section::Program, Section::Code, Section::Constants, Section::Setup, Section::Assembled];
 
 impl Artifact {
-    /// Puts an artifact together in memory. `code` is a shared object, or empty when the kernels
+    /// Puts an artifact together in memory. `code` is what `target` says, or empty when the kernels
     /// come from elsewhere (a JIT); `constants` holds each constant at its offset.
     pub fn new(program: Program, target: Target, code: Bytes, constants: Bytes) -> Result<Self, ArtifactError> {
         let name = program.name.clone();
@@ -160,6 +174,12 @@ impl Artifact {
     pub fn with_setup(self, setup: Program) -> Result<Self, ArtifactError> {
         let name = setup.name.clone();
         self.set_up(setup).map_err(named(&name))
+    }
+
+    /// The same artifact with a cubin of its PTX, which saves assembling it when a session is prepared on that very
+    /// architecture.
+    pub fn with_cubin(self, cubin: Bytes) -> Self {
+        Self { assembled: cubin, ..self }
     }
 
     /// Maps and checks a file.
@@ -194,14 +214,19 @@ impl Artifact {
         weights(self.setup.as_deref(), &self.program).expect("both programs have been checked")
     }
 
-    /// The processor that the code needs.
+    /// What the code needs.
     pub fn target(&self) -> &Target {
         &self.target
     }
 
-    /// The shared object with the kernels; empty when there is none.
+    /// The shared object or PTX with the kernels; empty when there is none.
     pub fn code(&self) -> &Bytes {
         &self.code
+    }
+
+    /// The cubin of the code; empty when there is none.
+    pub fn cubin(&self) -> &Bytes {
+        &self.assembled
     }
 
     /// The constants section.
@@ -215,8 +240,8 @@ impl Artifact {
         let program = postcard::to_stdvec(&*self.program).expect("a program encodes to memory");
         let setup =
             self.setup.as_ref().map(|setup| postcard::to_stdvec(&**setup).expect("a program encodes to memory"));
-        let contents: [&[u8]; 5] =
-            [&target, &program, &self.code, &self.constants, setup.as_deref().unwrap_or_default()];
+        let setup = setup.as_deref().unwrap_or_default();
+        let contents: [&[u8]; 6] = [&target, &program, &self.code, &self.constants, setup, &self.assembled];
 
         let mut table = Vec::with_capacity(SECTIONS.len() * ENTRY);
         let mut offset = (HEADER + SECTIONS.len() * ENTRY).next_multiple_of(ALIGN);
@@ -261,19 +286,27 @@ impl Artifact {
     }
 
     fn checked(program: Program, target: Target, code: Bytes, constants: Bytes) -> Result<Self> {
-        if !target.arch.is_empty() && target.arch != std::env::consts::ARCH {
-            return Err(ArtifactProblem::Architecture { wanted: target.arch });
+        if let Target::Cpu { arch, features } = &target {
+            if arch != std::env::consts::ARCH {
+                return Err(ArtifactProblem::Architecture { wanted: arch.clone() });
+            }
+            let missing = features::missing(features);
+            if !missing.is_empty() {
+                return Err(ArtifactProblem::Features { missing });
+            }
         }
-        let missing = features::missing(&target.features);
-        if !missing.is_empty() {
-            return Err(ArtifactProblem::Features { missing });
+        if matches!(target, Target::Cuda { .. }) && std::str::from_utf8(&code).is_err() {
+            return damaged("the PTX is no text");
         }
         program.validate(constants.len() as u64)?;
-        Ok(Self { program: Arc::new(program), setup: None, target, code, constants })
+        program.validate_for(&target)?;
+        let assembled = Bytes::new(Vec::new());
+        Ok(Self { program: Arc::new(program), setup: None, target, code, constants, assembled })
     }
 
     fn set_up(self, setup: Program) -> Result<Self> {
         setup.validate(self.constants.len() as u64)?;
+        setup.validate_for(&self.target)?;
         setup.validate_setup(&self.program)?;
         Ok(Self { setup: Some(Arc::new(setup)), ..self })
     }
@@ -308,7 +341,8 @@ impl Artifact {
         let target = postcard::from_bytes(&target).map_err(|e| undecodable("target", &e))?;
         let program = section(Section::Program)?;
         let program = postcard::from_bytes(&program).map_err(|e| undecodable("program", &e))?;
-        let whole = Self::checked(program, target, section(Section::Code)?, section(Section::Constants)?)?;
+        let whole = Self::checked(program, target, section(Section::Code)?, section(Section::Constants)?)?
+            .with_cubin(section(Section::Assembled)?);
         let setup = section(Section::Setup)?;
         if setup.is_empty() {
             return Ok(whole);

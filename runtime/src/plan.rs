@@ -57,6 +57,16 @@ pub enum PlanError {
         /// The step and both numbers.
         what: String,
     },
+    /// A launch has more blocks than a GPU runs.
+    #[error("{what} is {count}; at most {most}")]
+    Blocks {
+        /// Step and axis.
+        what: String,
+        /// How many.
+        count: usize,
+        /// How many there may be.
+        most: u32,
+    },
     /// An operation would overwrite what it reads, or write an element twice.
     #[error("{what} overlaps {other}")]
     Overlap {
@@ -145,6 +155,18 @@ pub(crate) struct PlannedLaunch {
     pub numbers: Range<usize>,
     /// How it may be cut; `None` for one that runs on one thread.
     pub split: Option<Split>,
+    /// The threads of a GPU that run it; `None` on a processor.
+    #[expect(dead_code, reason = "sessions run on the processor only")]
+    pub grid: Option<PlannedGrid>,
+}
+
+/// The threads of a GPU that run a launch.
+#[expect(dead_code, reason = "sessions run on the processor only")]
+#[derive(Clone, Debug)]
+pub(crate) struct PlannedGrid {
+    pub blocks: [u32; 3],
+    pub threads: u32,
+    pub shared: u32,
 }
 
 /// A step with its pointers in `slots` and its numbers in `numbers`.

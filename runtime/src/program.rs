@@ -215,9 +215,12 @@ pub enum Step {
 
 /// A compiled kernel and what it is given.
 ///
-/// A kernel is a sequential function `extern "C" fn(ptrs: *const *mut u8, dims: *const i64)`:
+/// A processor's kernel is a sequential function `extern "C" fn(ptrs: *const *mut u8, dims: *const i64)`:
 /// `ptrs[i]` is `args[i]`, `dims[i]` the value of `dims[i]`. It must touch only those memory
 /// ranges, keep no pointer, and be safe to run on several threads on disjoint slices.
+///
+/// A GPU's kernel is an entry whose parameters are the addresses of all `args` and then the values of
+/// all `dims`, 8 bytes each. It must touch only those memory ranges.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// The kernel.
@@ -226,8 +229,30 @@ pub struct Launch {
     pub args: Vec<Arg>,
     /// Numbers.
     pub dims: Vec<DimId>,
-    /// How the runtime may split the launch over threads; `None` runs it on one.
-    pub parallel: Option<Parallel>,
+    /// What the launch is spread over.
+    pub spread: Spread,
+}
+
+/// What a launch is spread over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Spread {
+    /// One thread of a processor.
+    Whole,
+    /// Threads of a processor.
+    Slices(Parallel),
+    /// Blocks of threads of a GPU.
+    Grid(Grid),
+}
+
+/// How many threads of a GPU run a launch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grid {
+    /// Blocks along x, y and z. A launch without blocks does nothing.
+    pub blocks: [DimId; 3],
+    /// Threads of a block, along x; from 1 to 1024.
+    pub threads: u32,
+    /// Bytes of shared memory that a block is given beyond those that the kernel declares.
+    pub shared: u32,
 }
 
 /// How a launch splits into independent slices of one extent.

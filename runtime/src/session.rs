@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use thunder_tensor::Tensor;
 
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Target};
 use crate::cpu::Cpu;
 use crate::cpu::code::{self, Code, CodeError};
 use crate::cpu::execute::Machine;
@@ -106,6 +106,9 @@ pub enum SessionError {
     /// The artifact's code cannot be loaded. The compiler's bug, or the system is short of memory.
     #[error(transparent)]
     Code(#[from] CodeError),
+    /// The code is for a GPU. The caller's, who must pass one.
+    #[error("the code is for a GPU of architecture {0}, and the session runs on the processor")]
+    Gpu(String),
     /// The code lacks a kernel that the program names. The compiler's bug.
     #[error("the compiled code has no kernel '{0}'")]
     MissingKernel(String),
@@ -162,6 +165,9 @@ impl Session {
         code: Option<Arc<dyn Code>>,
         options: Options,
     ) -> Result<Self> {
+        if let Target::Cuda { arch } = artifact.target() {
+            return Err(SessionError::Gpu(arch.clone()));
+        }
         weights::check(&artifact.parameters(), parameters)?;
         let code = match code {
             None if !artifact.code().is_empty() => Some(code::of_artifact(artifact)?),

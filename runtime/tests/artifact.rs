@@ -2,14 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use proptest::prelude::*;
 use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
 use thunder_runtime::program::{
-    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue,
-    KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, State, Step, Symbol,
+    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue, Grid,
+    KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Spread, State, Step,
+    Symbol,
 };
+use thunder_runtime::session::Session;
 use thunder_tensor::DType;
 
 /// The numbers of sections.
@@ -47,6 +50,7 @@ fn program() -> Program {
     };
     let strides = AttentionStrides { batch: area, head: area, position: eight };
     let attention = Attention {
+        dtype: DType::F32,
         batch: one,
         heads: one,
         kv_heads: one,
@@ -99,7 +103,12 @@ fn program() -> Program {
                     Arg::read(Root::Constant(0)),
                 ],
                 dims: vec![n, one],
-                parallel: Some(Parallel { dim: 0, start: Some(1), grain: eight, advance: vec![Some(eight), None] }),
+                spread: Spread::Slices(Parallel {
+                    dim: 0,
+                    start: Some(1),
+                    grain: eight,
+                    advance: vec![Some(eight), None],
+                }),
             }),
             Step::Copy { from: Place::new(buffer), to: Place::new(Root::Output(0)), bytes: area },
         ],
@@ -107,7 +116,7 @@ fn program() -> Program {
 }
 
 fn artifact() -> Artifact {
-    let target = Target {
+    let target = Target::Cpu {
         arch: std::env::consts::ARCH.to_owned(),
         features: if cfg!(target_arch = "x86_64") { vec!["sse2".into()] } else { Vec::new() },
     };
@@ -137,7 +146,7 @@ fn setup() -> Program {
                     Arg::read(Root::Constant(0)),
                 ],
                 dims: Vec::new(),
-                parallel: None,
+                spread: Spread::Whole,
             }),
         ],
         ..Program::default()
@@ -178,12 +187,12 @@ fn another_version_or_processor_is_refused_by_name() {
     let mut bytes = artifact().to_bytes();
     bytes[8] = 99;
     let error = open(bytes).unwrap_err();
-    assert_eq!(error.to_string(), "format version 99, this runtime reads 3; compile it again");
+    assert_eq!(error.to_string(), "format version 99, this runtime reads 4; compile it again");
 
     let none = || Bytes::new(Vec::new());
     let with = |arch: &str, features: &[&str]| {
         let features = features.iter().map(|&feature| feature.to_owned()).collect();
-        let target = Target { arch: arch.to_owned(), features };
+        let target = Target::Cpu { arch: arch.to_owned(), features };
         Artifact::new(Program::default(), target, none(), none()).unwrap_err().problem.to_string()
     };
     let unknown = with(std::env::consts::ARCH, &["sse2", "warp-drive", "tachyons"]);
@@ -191,6 +200,52 @@ fn another_version_or_processor_is_refused_by_name() {
     let expected = format!("needs the cpu features {sse2}warp-drive, tachyons, which this processor lacks");
     assert_eq!(unknown, expected);
     assert!(with("pdp11", &[]).starts_with("compiled for pdp11, this processor is "));
+}
+
+#[test]
+fn code_of_a_gpu_runs_on_grids_only() {
+    let gpu = || Target::Cuda { arch: "sm_90a".into() };
+    let none = || Bytes::new(Vec::new());
+    let mut dims = Dims::default();
+    let n = dims.constant(4);
+    let grid = |threads| Spread::Grid(Grid { blocks: [n; 3], threads, shared: 0 });
+    let with = |spread| Program {
+        name: "one".into(),
+        dims: dims.clone(),
+        outputs: vec![Port { name: "out".into(), dtype: DType::F32, shape: vec![n] }],
+        kernels: vec!["k".into()],
+        steps: vec![Step::Launch(Launch {
+            kernel: KernelId(0),
+            args: vec![Arg::write(Root::Output(0))],
+            dims: Vec::new(),
+            spread,
+        })],
+        ..Program::default()
+    };
+    let ptx = || Bytes::new(".version 8.0");
+    let artifact = Artifact::new(with(grid(128)), gpu(), ptx(), none()).unwrap().with_cubin(Bytes::new([7; 3]));
+    let read = open(artifact.to_bytes()).unwrap();
+    assert_eq!((&**read.code(), &**read.cubin(), read.target()), (&b".version 8.0"[..], &[7; 3][..], &gpu()));
+
+    let refused = |program, target| Artifact::new(program, target, ptx(), none()).unwrap_err().problem.to_string();
+    let message = "invalid program: step 0: a GPU runs the code, which the launch is not spread over";
+    assert_eq!(refused(with(Spread::Whole), gpu()), message);
+    let message = "invalid program: step 0: a processor runs the code, which the launch is not spread over";
+    assert_eq!(refused(with(grid(128)), Target::Any), message);
+    assert_eq!(refused(with(grid(0)), gpu()), "invalid program: step 0: blocks of 0 threads");
+    assert_eq!(refused(with(grid(1025)), gpu()), "invalid program: step 0: blocks of 1025 threads");
+    let mut epilogue = program();
+    epilogue.steps.truncate(1);
+    epilogue.outputs.clear();
+    epilogue.constants.clear();
+    assert_eq!(refused(epilogue, gpu()), "invalid program: step 0: 'matmul' has an epilogue on a GPU");
+    let binary = Artifact::new(Program::default(), gpu(), Bytes::new([0xff]), none()).unwrap_err();
+    assert_eq!(binary.problem.to_string(), "damaged: the PTX is no text");
+    let session = Session::prepare(&artifact, &BTreeMap::new()).unwrap_err();
+    assert_eq!(
+        session.to_string(),
+        "the code is for a GPU of architecture sm_90a, and the session runs on the processor"
+    );
 }
 
 #[test]
@@ -205,7 +260,7 @@ fn every_truncation_and_every_flipped_byte_is_an_error() {
             let at = 32 + 24 * i + field;
             u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
         };
-        at < 32 + 24 * 5 || (0..5).any(|i| (entry(i, 8)..entry(i, 8) + entry(i, 16)).contains(&at))
+        at < 32 + 24 * 6 || (0..6).any(|i| (entry(i, 8)..entry(i, 8) + entry(i, 16)).contains(&at))
     };
     for at in (0..bytes.len()).filter(|&at| used(at)) {
         for bit in [0, 7] {
@@ -224,7 +279,7 @@ fn with_section(number: usize, content: &[u8]) -> Vec<u8> {
     let original = artifact().to_bytes();
     let field = |at: usize| u64::from_le_bytes(original[at..at + 8].try_into().unwrap()) as usize;
     let mut contents = Vec::new();
-    for i in 0..5 {
+    for i in 0..6 {
         let (offset, length) = (field(32 + 24 * i + 8), field(32 + 24 * i + 16));
         contents.push(original[offset..offset + length].to_vec());
     }
@@ -245,7 +300,7 @@ fn with_section(number: usize, content: &[u8]) -> Vec<u8> {
     bytes[16..24].copy_from_slice(&length.to_le_bytes());
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..24]);
-    hasher.update(&bytes[32..152]);
+    hasher.update(&bytes[32..176]);
     bytes[24..28].copy_from_slice(&hasher.finalize().to_le_bytes());
     bytes
 }

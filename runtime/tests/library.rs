@@ -378,6 +378,7 @@ fn check_attention(case: &AttentionCase) {
             position: b.dim(strides[i][2]),
         };
         let op = Attention {
+            dtype: DType::F32,
             batch: b.dim(batch),
             heads: b.dim(heads),
             kv_heads: b.dim(kv_heads),
@@ -478,6 +479,7 @@ fn attention_keeps_nan_in_its_row() {
     let eight = b.dim(8);
     let s = AttentionStrides { batch: eight, head: eight, position: four };
     let op = Attention {
+        dtype: DType::F32,
         batch: one,
         heads: one,
         kv_heads: one,

@@ -5,7 +5,7 @@ use thunder_ir::{Operation, Result, Value};
 use thunder_passes::{Epilogue, IN_PLACE, layout};
 use thunder_runtime::program::{
     self, Access, Arg, Attention, AttentionBackward, AttentionStrides, BatchDim, Call, Convolution, ConvolutionAxis,
-    Launch, LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Root, UpdateSlice,
+    Launch, LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Root, Spread, UpdateSlice,
 };
 use thunder_tensor::DType;
 
@@ -134,7 +134,8 @@ impl<'c> Emitter<'_, 'c> {
     pub(super) fn product_with(&mut self, epilogue: &Epilogue<'c>, launch: Launch) -> Result<Call> {
         let product = epilogue.product;
         let mut call = self.library(product)?;
-        let (LibraryOp::Matmul(op), Some(Parallel { dim, start: Some(start), .. })) = (&mut call.op, launch.parallel)
+        let (LibraryOp::Matmul(op), Spread::Slices(Parallel { dim, start: Some(start), .. })) =
+            (&mut call.op, launch.spread)
         else {
             return Err(product.error("internal: cannot have an epilogue"));
         };
@@ -263,6 +264,7 @@ impl<'c> Emitter<'_, 'c> {
         };
         let [q, k, v] = [&views[0], &views[1], &views[2]];
         Ok(Attention {
+            dtype,
             batch: self.sizes.id(&q.sizes[0])?,
             heads: self.sizes.id(&q.sizes[1])?,
             kv_heads: self.sizes.id(&k.sizes[1])?,

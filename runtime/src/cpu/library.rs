@@ -12,7 +12,7 @@ use crate::executor::{Executor, ExecutorError, Finished, Invocation, Prepared, S
 use crate::plan::fits_memory;
 use crate::program::{Attention, AttentionStrides, Convolution, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
 
-/// Claims every library operation, on the processor's vector units and the session's threads.
+/// Claims every library operation but attention in half precision, on the processor's vector units and the session's threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuLibrary;
 
@@ -21,8 +21,12 @@ impl Executor for CpuLibrary {
         "cpu"
     }
 
-    fn claims(&self, _op: &LibraryOp, _dims: &Dims) -> bool {
-        true
+    fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
+        match op {
+            LibraryOp::Attention(attention) => attention.dtype == DType::F32,
+            LibraryOp::AttentionBackward(backward) => backward.forward.dtype == DType::F32,
+            LibraryOp::Matmul(_) | LibraryOp::Convolution(_) | LibraryOp::UpdateSlice(_) => true,
+        }
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>, ExecutorError> {

@@ -1,17 +1,20 @@
 //! Turns a program's steps into slots and numbers.
 
 use crate::program::{
-    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Launch, LibraryOp,
-    MAX_ARGS, Matmul, Parallel, Place, Program, Root, Step, UpdateSlice,
+    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Grid, Launch,
+    LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Spread, Step, UpdateSlice,
 };
 
 use super::arena::{Interval, place};
 use super::extents::Strided;
 use super::wave::{self, CHUNKS_PER_THREAD};
 use super::{
-    Base, Plan, PlanError, PlannedEpilogue, PlannedLaunch, PlannedStep, Result, Slot, Split, Values, fits_memory,
-    root_name,
+    Base, Plan, PlanError, PlannedEpilogue, PlannedGrid, PlannedLaunch, PlannedStep, Result, Slot, Split, Values,
+    fits_memory, root_name,
 };
+
+/// The most blocks of a launch along each axis, on every GPU.
+const MOST_BLOCKS: [u32; 3] = [i32::MAX as u32, 65535, 65535];
 
 /// The most pointers of one step, which the executor keeps on its stack.
 pub(crate) const MAX_PTRS: usize = MAX_ARGS;
@@ -167,11 +170,14 @@ impl Resolver<'_> {
         match step {
             Step::Launch(launch) => {
                 let numbers = self.push_numbers(&launch.dims);
-                let split = match &launch.parallel {
-                    Some(parallel) => self.split(index, launch, parallel, first)?,
-                    None => None,
-                };
-                Ok(PlannedStep::Launch(PlannedLaunch { kernel: launch.kernel.0 as usize, slots, numbers, split }))
+                let (mut split, mut grid) = (None, None);
+                match &launch.spread {
+                    Spread::Whole => {}
+                    Spread::Slices(parallel) => split = Some(self.split(index, launch, parallel, first)?),
+                    Spread::Grid(spread) => grid = Some(self.grid(index, spread)?),
+                }
+                let kernel = launch.kernel.0 as usize;
+                Ok(PlannedStep::Launch(PlannedLaunch { kernel, slots, numbers, split, grid }))
             }
             Step::Call(call) => {
                 let mut epilogue = None;
@@ -219,7 +225,7 @@ impl Resolver<'_> {
         first..self.numbers.len()
     }
 
-    fn split(&self, index: usize, launch: &Launch, parallel: &Parallel, first: usize) -> Result<Option<Split>> {
+    fn split(&self, index: usize, launch: &Launch, parallel: &Parallel, first: usize) -> Result<Split> {
         let dim = parallel.dim as usize;
         let extent = self.values.size(launch.dims[dim], &|| format!("step {index}: the parallel extent"))?;
         let grain = self.values.size(parallel.grain, &|| format!("step {index}: the grain"))?.max(1);
@@ -248,7 +254,20 @@ impl Resolver<'_> {
         let chunk = chunk.checked_next_multiple_of(grain).unwrap_or(extent.max(1));
         let chunks = extent.div_ceil(chunk);
         let start = parallel.start.map(|start| start as usize);
-        Ok(Some(Split { dim, start, extent, grain, chunk, chunks, advance }))
+        Ok(Split { dim, start, extent, grain, chunk, chunks, advance })
+    }
+
+    fn grid(&self, index: usize, grid: &Grid) -> Result<PlannedGrid> {
+        let mut blocks = [0; 3];
+        for (axis, (to, &dim)) in blocks.iter_mut().zip(&grid.blocks).enumerate() {
+            let what = || format!("step {index}: the number of blocks along axis {axis}");
+            let count = self.values.size(dim, &what)?;
+            *to = u32::try_from(count)
+                .ok()
+                .filter(|&count| count <= MOST_BLOCKS[axis])
+                .ok_or_else(|| PlanError::Blocks { what: what(), count, most: MOST_BLOCKS[axis] })?;
+        }
+        Ok(PlannedGrid { blocks, threads: grid.threads, shared: grid.shared })
     }
 
     fn strided(&self, index: usize, element: usize, dims: &[(DimId, DimId)]) -> Result<Strided> {
@@ -322,14 +341,14 @@ impl Resolver<'_> {
         if !fits_memory(keys, width, 1) || !fits_memory(keys, value_width, 1) {
             return Err(PlanError::TooLarge { what: format!("step {index}: an operand") });
         }
-        let operand = |s, heads, positions, width| self.heads(index, op.batch, s, [heads, positions, width]);
+        let operand = |s, heads, positions, width| self.heads(index, op, s, [heads, positions, width]);
         let mut operands = Vec::with_capacity(5);
         operands.push(operand(op.q, op.heads, op.queries, op.width)?);
         operands.push(operand(op.k, op.kv_heads, op.keys, op.width)?);
         operands.push(operand(op.v, op.kv_heads, op.keys, op.value_width)?);
         if let Some(m) = op.mask {
             let dims = [(op.batch, m.batch), (op.heads, m.head), (op.queries, m.query), (op.keys, m.key)];
-            operands.push(self.strided(index, size_of::<f32>(), &dims)?);
+            operands.push(self.strided(index, op.dtype.size(), &dims)?);
         }
         operands.push(operand(op.out, op.heads, op.queries, op.value_width)?);
         Ok(operands)
@@ -360,7 +379,7 @@ impl Resolver<'_> {
             (op.d_k, forward.kv_heads, forward.keys, forward.width),
             (op.d_v, forward.kv_heads, forward.keys, forward.value_width),
         ]
-        .map(|(strides, heads, positions, width)| self.heads(index, forward.batch, strides, [heads, positions, width]))
+        .map(|(strides, heads, positions, width)| self.heads(index, forward, strides, [heads, positions, width]))
         .into_iter()
         .collect()
     }
@@ -401,12 +420,12 @@ impl Resolver<'_> {
     fn heads(
         &self,
         index: usize,
-        batch: DimId,
+        op: &Attention,
         s: AttentionStrides,
         [heads, positions, width]: [DimId; 3],
     ) -> Result<Strided> {
-        let dims = [(batch, s.batch), (heads, s.head), (positions, s.position)];
-        let mut strided = self.strided(index, size_of::<f32>(), &dims)?;
+        let dims = [(op.batch, s.batch), (heads, s.head), (positions, s.position)];
+        let mut strided = self.strided(index, op.dtype.size(), &dims)?;
         strided.dims.push((self.values.size(width, &|| format!("step {index}: a width"))?, 1));
         Ok(strided)
     }

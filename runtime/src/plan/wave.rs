@@ -112,7 +112,7 @@ mod tests {
             chunks: 1,
             advance: Vec::new(),
         });
-        PlannedLaunch { kernel: 0, slots: 0..0, numbers: 0..0, split }
+        PlannedLaunch { kernel: 0, slots: 0..0, numbers: 0..0, split, grid: None }
     }
 
     #[test]

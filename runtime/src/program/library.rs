@@ -72,7 +72,7 @@ pub struct Matmul {
     pub out: MatrixStrides,
     /// Whether there is a contiguous bias of n elements.
     pub bias: bool,
-    /// A kernel applied to blocks of the product while they are in cache.
+    /// A kernel applied to blocks of the product while they are in cache; none on a GPU.
     pub epilogue: Option<Epilogue>,
 }
 
@@ -119,13 +119,16 @@ pub struct Epilogue {
     pub elements: bool,
 }
 
-/// `out = softmax(scale * q k^T + mask) v` for every batch and head, f32.
+/// `out = softmax(scale * q k^T + mask) v` for every batch and head.
 ///
-/// The innermost dimension of q, k, v and out has stride 1. Query head `h` uses key/value head
+/// Elements are f32, f16 or bf16; f16 and bf16 are accumulated in f32 and rounded. The innermost dimension of q, k, v and out has stride 1. Query head `h` uses key/value head
 /// `h / (heads / kv_heads)`. A row whose scores are all minus infinity, or that has no keys, gives
 /// zeros, as PyTorch's math backend does (`_safe_softmax`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attention {
+    /// Type of an element of every operand.
+    #[serde(with = "dtype_code")]
+    pub dtype: DType,
     /// Independent problems.
     pub batch: DimId,
     /// Query heads; a multiple of `kv_heads`.
@@ -152,7 +155,7 @@ pub struct Attention {
     pub scale: f32,
     /// When set to `c`, query `i` sees only keys `j <= i + c`. PyTorch's `is_causal` is 0.
     pub causal: Option<DimId>,
-    /// An f32 mask added to the scaled scores.
+    /// A mask added to the scaled scores.
     pub mask: Option<MaskStrides>,
 }
 

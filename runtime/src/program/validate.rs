@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use thunder_tensor::DType;
 
-use super::{Access, Call, DimExpr, DimId, KernelId, Launch, LibraryOp, Place, Port, Program, Root, Step};
+use crate::artifact::Target;
+
+use super::{Access, Call, DimExpr, DimId, KernelId, Launch, LibraryOp, Place, Port, Program, Root, Spread, Step};
 
 /// The most pointers or numbers that one step may pass.
 pub(crate) const MAX_ARGS: usize = 256;
@@ -65,6 +67,25 @@ impl Program {
             let empty = port.shape.iter().any(|&dim| self.dims.as_constant(dim) == Some(0));
             if !empty && !written.contains(&(1, i as u32)) {
                 return malformed(&|| format!("output '{}'", port.name), "no step writes it");
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks that every kernel runs on the kind of device that the code is for.
+    pub(crate) fn validate_for(&self, target: &Target) -> Result {
+        let is_gpu = matches!(target, Target::Cuda { .. });
+        for (i, step) in self.steps.iter().enumerate() {
+            let what = || format!("step {i}");
+            match step {
+                Step::Launch(launch) if matches!(launch.spread, Spread::Grid(_)) != is_gpu => {
+                    let device = if is_gpu { "a GPU" } else { "a processor" };
+                    return malformed(&what, format!("{device} runs the code, which the launch is not spread over"));
+                }
+                Step::Call(call) if is_gpu && call.op.epilogue().is_some() => {
+                    return malformed(&what, format!("'{}' has an epilogue on a GPU", call.op.name()));
+                }
+                _ => {}
             }
         }
         Ok(())
@@ -214,7 +235,12 @@ impl Program {
         self.check_kernel(launch.kernel, what)?;
         self.check_shape(&launch.dims, what)?;
         check_count(launch.args.len().max(launch.dims.len()), what)?;
-        let Some(parallel) = &launch.parallel else { return Ok(()) };
+        let parallel = match &launch.spread {
+            Spread::Whole => return Ok(()),
+            Spread::Slices(parallel) => parallel,
+            Spread::Grid(grid) if (1..=1024).contains(&grid.threads) => return self.check_shape(&grid.blocks, what),
+            Spread::Grid(grid) => return malformed(what, format!("blocks of {} threads", grid.threads)),
+        };
         in_range("launch dim", parallel.dim, launch.dims.len(), what)?;
         if let Some(start) = parallel.start {
             in_range("launch dim", start, launch.dims.len(), what)?;
@@ -252,9 +278,13 @@ impl Program {
         let (dtype, dimensions, most) = match &call.op {
             LibraryOp::Matmul(op) => (op.dtype, op.batch.len(), 8),
             LibraryOp::Convolution(op) => (op.dtype, op.axes.len(), 3),
-            _ => (DType::F32, 0, 0),
+            LibraryOp::Attention(op) => (op.dtype, 0, 0),
+            LibraryOp::AttentionBackward(op) => (op.forward.dtype, 0, 0),
+            LibraryOp::UpdateSlice(_) => (DType::F32, 0, 0),
         };
-        if !matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16) {
+        let is_attention = matches!(call.op, LibraryOp::Attention(_) | LibraryOp::AttentionBackward(_));
+        if (is_attention && dtype == DType::F64) || !matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16)
+        {
             return malformed(what, format!("'{name}' has no {dtype:?} form"));
         }
         if dimensions > most {

@@ -11,7 +11,7 @@ use crate::artifact::{Artifact, Bytes, Target};
 use crate::cpu::code::Code;
 use crate::program::{
     Access, Arg, BatchDim, Buffer, Call, Constant, Constraint, DimExpr, DimId, Dims, Epilogue, KernelId, Launch,
-    LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Step, Symbol,
+    LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Spread, Step, Symbol,
 };
 use crate::session::{GuardError, Options, Session, SessionError};
 
@@ -66,7 +66,7 @@ fn add_step(program: &mut Program, n: DimId, a: Root, b: Root, out: Root) {
         kernel: kernel("add"),
         args: vec![Arg::read(a), Arg::read(b), Arg::write(out)],
         dims: vec![n],
-        parallel: Some(Parallel { dim: 0, start: None, grain, advance: vec![Some(four); 3] }),
+        spread: Spread::Slices(Parallel { dim: 0, start: None, grain, advance: vec![Some(four); 3] }),
     }));
 }
 
@@ -164,7 +164,7 @@ fn a_parallel_start_tells_each_slice_where_it_is() {
         kernel: kernel("iota"),
         args: vec![Arg::write(Root::Output(0))],
         dims: vec![n, zero],
-        parallel: Some(Parallel { dim: 0, start: Some(1), grain, advance: vec![Some(eight)] }),
+        spread: Spread::Slices(Parallel { dim: 0, start: Some(1), grain, advance: vec![Some(eight)] }),
     }));
     let session = session(program, Vec::new(), 3).unwrap();
     for n in [0, 1, 5, 1000] {
@@ -182,7 +182,7 @@ fn an_update_sees_the_old_contents() {
         kernel: kernel("increment"),
         args: vec![Arg { place: Place::new(Root::Output(0)), access: Access::Update }],
         dims: vec![n],
-        parallel: None,
+        spread: Spread::Whole,
     }));
     let session = session(program, Vec::new(), 1).unwrap();
     let out = session.run(&[floats([1.0, 2.0])]).unwrap();

@@ -9,7 +9,7 @@ use thunder_tensor::{DType, Tensor};
 use super::KERNELS;
 use crate::artifact::{Artifact, Bytes, Target};
 use crate::cpu::code::{Code, Kernel};
-use crate::program::{Access, Arg, Dims, KernelId, Launch, Parameter, Place, Port, Program, Root, State, Step};
+use crate::program::{Access, Arg, Dims, KernelId, Launch, Parameter, Place, Port, Program, Root, Spread, State, Step};
 use crate::session::{Options, Session, SessionError};
 
 static RUNS: AtomicUsize = AtomicUsize::new(0);
@@ -32,7 +32,7 @@ unsafe impl Code for Counting {
 }
 
 fn launch(args: Vec<Arg>, dims: &mut Dims) -> Step {
-    Step::Launch(Launch { kernel: KernelId(0), args, dims: vec![dims.constant(2)], parallel: None })
+    Step::Launch(Launch { kernel: KernelId(0), args, dims: vec![dims.constant(2)], spread: Spread::Whole })
 }
 
 /// `u = v + 1`, and then `sum += x + u + w`, with the parameters and the state that these need.
