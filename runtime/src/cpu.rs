@@ -7,6 +7,7 @@ use pulp::Arch;
 pub mod attention;
 pub mod code;
 mod convolution;
+pub(crate) mod engine;
 pub(crate) mod execute;
 mod exp;
 pub(crate) mod features;

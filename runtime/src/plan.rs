@@ -156,12 +156,12 @@ pub(crate) struct PlannedLaunch {
     /// How it may be cut; `None` for one that runs on one thread.
     pub split: Option<Split>,
     /// The threads of a GPU that run it; `None` on a processor.
-    #[expect(dead_code, reason = "sessions run on the processor only")]
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "there are no GPUs"))]
     pub grid: Option<PlannedGrid>,
 }
 
 /// The threads of a GPU that run a launch.
-#[expect(dead_code, reason = "sessions run on the processor only")]
+#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "there are no GPUs"))]
 #[derive(Clone, Debug)]
 pub(crate) struct PlannedGrid {
     pub blocks: [u32; 3],
@@ -181,7 +181,16 @@ pub(crate) enum PlannedStep {
 /// A tensor's type and extents.
 pub type Shape = (DType, Vec<usize>);
 
-#[derive(Debug)]
+/// How launches are cut.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cut {
+    /// For so many threads of a processor, which runs independent launches together.
+    Threads(usize),
+    /// For the grids of a GPU, which runs one launch after the other.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "there are no GPUs"))]
+    Grids,
+}
+
 pub(crate) struct Plan {
     /// Values of the symbols that the plan is for.
     pub symbols: Vec<i64>,
@@ -197,13 +206,16 @@ pub(crate) struct Plan {
     /// Whether some step may use the pool.
     pub parallel: bool,
     pub memory: MemoryStatistics,
+    /// What a GPU has for it.
+    #[cfg(feature = "cuda")]
+    pub gpu: crate::cuda::engine::Ready,
 }
 
 impl Plan {
     /// Plans a valid program for `symbols`, whose length is the program's.
-    pub(crate) fn new(program: &Program, symbols: Vec<i64>, threads: usize) -> Result<Self> {
+    pub(crate) fn new(program: &Program, symbols: Vec<i64>, cut: Cut) -> Result<Self> {
         let values = program.dims.evaluate(&symbols)?;
-        resolve::plan(program, symbols, values, threads)
+        resolve::plan(program, symbols, values, cut)
     }
 }
 

@@ -7,27 +7,32 @@
 //! Parameters that the program updates are the session's state: each run finds what the one before left. Runs of such
 //! a program take turns. Inputs that it updates are given to be written.
 
+mod device;
 mod guard;
+#[cfg(feature = "cuda")]
+mod resident;
 mod weights;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
+use device::{Device, Engine};
 use thunder_tensor::Tensor;
 
-use crate::artifact::{Artifact, Target};
+use crate::artifact::Artifact;
 use crate::cpu::Cpu;
-use crate::cpu::code::{self, Code, CodeError};
-use crate::cpu::execute::Machine;
+use crate::cpu::code::{Code, CodeError};
 use crate::cpu::library::CpuLibrary;
 use crate::cpu::operand::Operand;
-use crate::cpu::scratch::Aligned;
-use crate::executor::{Executor, ExecutorError, Site};
+#[cfg(feature = "cuda")]
+use crate::cuda::{CudaError, Gpu};
+use crate::executor::{Executor, ExecutorError};
 use crate::plan::{MemoryStatistics, Plan, PlanError, Shape};
-use crate::program::{Call, Port, Program, ProgramError, Root, State, Step};
+use crate::program::{Parameter, Port, Program, ProgramError, Root, State};
 
-pub use guard::GuardError;
+pub use guard::{GuardError, Typed};
+pub(crate) use weights::Weight;
 
 /// Plans that a session keeps, least recently used ones first to go.
 const PLANS: usize = 32;
@@ -39,6 +44,9 @@ pub struct Options {
     pub cpu: Arc<Cpu>,
     /// Who carries out library operations; the first that claims one gets it.
     pub executors: Vec<Arc<dyn Executor>>,
+    /// The GPU to run on; without, code for a GPU gets the first, and all else runs on the processor.
+    #[cfg(feature = "cuda")]
+    pub gpu: Option<Arc<Gpu>>,
 }
 
 impl Options {
@@ -49,7 +57,12 @@ impl Options {
 
     /// That many threads, and the executors of this crate.
     pub fn with_threads(threads: usize) -> Self {
-        Self { cpu: Arc::new(Cpu::new(threads)), executors: vec![Arc::new(CpuLibrary)] }
+        Self {
+            cpu: Arc::new(Cpu::new(threads)),
+            executors: vec![Arc::new(CpuLibrary)],
+            #[cfg(feature = "cuda")]
+            gpu: None,
+        }
     }
 }
 
@@ -61,27 +74,9 @@ impl Default for Options {
 
 /// A program that is ready to run.
 pub struct Session {
-    machine: Machine,
-    /// Empty where they are state.
-    parameters: Vec<Tensor>,
-    /// The program's states that are parameters, in order.
-    state: Mutex<Vec<Tensor>>,
-    constants: Arc<Bytes>,
+    program: Arc<Program>,
+    engine: Engine,
     plans: Mutex<Vec<Arc<Plan>>>,
-}
-
-/// What the programs of an artifact share.
-#[derive(Clone)]
-struct Common {
-    code: Option<Arc<dyn Code>>,
-    constants: Arc<Bytes>,
-    options: Options,
-}
-
-/// The constants section, at an address that is a multiple of 64.
-enum Bytes {
-    Shared(crate::artifact::Bytes),
-    Copied(Aligned),
 }
 
 /// Why a session cannot be prepared or run.
@@ -106,9 +101,19 @@ pub enum SessionError {
     /// The artifact's code cannot be loaded. The compiler's bug, or the system is short of memory.
     #[error(transparent)]
     Code(#[from] CodeError),
-    /// The code is for a GPU. The caller's, who must pass one.
-    #[error("the code is for a GPU of architecture {0}, and the session runs on the processor")]
-    Gpu(String),
+    /// The code is for a GPU, which this build cannot use. Build with the feature `cuda`.
+    #[error("compiled for a GPU ({0}), and this build runs on processors only")]
+    NoCuda(String),
+    /// The code is for the processor, and a GPU is to run it. The caller's mistake.
+    #[error("compiled for the processor, not for a GPU; compile it with --target cuda")]
+    NoGpuCode,
+    /// Tensors of a GPU are given to a session on the processor. The caller's mistake.
+    #[error("the session of '{0}' runs on the processor, which takes no tensors of a GPU")]
+    NotOnGpu(String),
+    /// The GPU cannot be used, or cannot go on.
+    #[cfg(feature = "cuda")]
+    #[error(transparent)]
+    Cuda(#[from] CudaError),
     /// The code lacks a kernel that the program names. The compiler's bug.
     #[error("the compiled code has no kernel '{0}'")]
     MissingKernel(String),
@@ -145,7 +150,7 @@ type Result<T, E = SessionError> = std::result::Result<T, E>;
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Session({})", self.machine.program.name)
+        write!(f, "Session({})", self.program.name)
     }
 }
 
@@ -165,56 +170,38 @@ impl Session {
         code: Option<Arc<dyn Code>>,
         options: Options,
     ) -> Result<Self> {
-        if let Target::Cuda { arch } = artifact.target() {
-            return Err(SessionError::Gpu(arch.clone()));
-        }
         weights::check(&artifact.parameters(), parameters)?;
-        let code = match code {
-            None if !artifact.code().is_empty() => Some(code::of_artifact(artifact)?),
-            code => code,
-        };
-        let constants = if artifact.constants().as_ptr().addr().is_multiple_of(64) {
-            Bytes::Shared(artifact.constants().clone())
-        } else {
-            Bytes::Copied(Aligned::copied(artifact.constants()))
-        };
-        let common = Common { code, constants: Arc::new(constants), options };
+        let device = Device::of(artifact, code, options)?;
+        let given = |name: &str| parameters.get(name).cloned().map(Weight::Host);
         let mut made = BTreeMap::new();
         if let Some(setup) = artifact.setup() {
-            let outputs = Self::of(setup, &|name| parameters.get(name), common.clone())?.run(&[])?;
-            made.extend(setup.outputs.iter().map(|port| port.name.as_str()).zip(outputs));
+            let session = Self::of(setup, &given, &device)?;
+            made.extend(setup.outputs.iter().map(|port| port.name.as_str()).zip(session.made()?));
         }
-        Self::of(artifact.program(), &|name| made.get(name).or_else(|| parameters.get(name)), common)
+        Self::of(artifact.program(), &|name| made.get(name).cloned().or_else(|| given(name)), &device)
     }
 
     /// Prepares one program of an artifact.
-    fn of(program: &Arc<Program>, weights: weights::Weights<'_>, common: Common) -> Result<Self> {
-        let (program, Common { code, constants, options }) = (Arc::clone(program), common);
-        let (parameters, state) = weights::bind(&program, weights)?;
-        let kernels = match &code {
-            None if program.kernels.is_empty() => Vec::new(),
-            None => return Err(SessionError::NoCode(program.kernels.len())),
-            Some(code) => {
-                let kernel = |name: &String| code.kernel(name).ok_or_else(|| SessionError::MissingKernel(name.clone()));
-                program.kernels.iter().map(kernel).collect::<Result<_>>()?
+    fn of(program: &Arc<Program>, weights: &dyn Fn(&str) -> Option<Weight>, device: &Device) -> Result<Self> {
+        let bound = |parameter: &Parameter| weights::bind(parameter, weights(&parameter.name));
+        let (engine, program) = (device.engine(program, &bound)?, Arc::clone(program));
+        Ok(Self { program, engine, plans: Mutex::default() })
+    }
+
+    /// The outputs of a program without inputs, for another on the same device.
+    fn made(&self) -> Result<Vec<Weight>> {
+        match &self.engine {
+            Engine::Cpu(_) => Ok(self.run(&[])?.into_iter().map(Weight::Host).collect()),
+            #[cfg(feature = "cuda")]
+            Engine::Cuda(_) => {
+                Ok(self.run_on_gpu(&mut [])?.into_iter().map(|tensor| Weight::Device(Arc::new(tensor))).collect())
             }
-        };
-        let prepared = {
-            let fixed = Fixed { program: &program, parameters: &parameters, constants: &constants };
-            let prepare = |(step, action): (usize, &Step)| match action {
-                Step::Call(call) => prepare_call(step, call, fixed, &options).map(Some),
-                Step::Launch(_) | Step::Copy { .. } => Ok(None),
-            };
-            program.steps.iter().enumerate().map(prepare).collect::<Result<_>>()?
-        };
-        let (cpu, reserve) = (options.cpu, Default::default());
-        let machine = Machine { program, cpu, kernels, _code: code, prepared, reserve };
-        Ok(Self { machine, parameters, state: Mutex::new(state), constants, plans: Mutex::default() })
+        }
     }
 
     /// The program.
     pub fn program(&self) -> &Program {
-        &self.machine.program
+        &self.program
     }
 
     /// Runs the program on fresh outputs.
@@ -222,7 +209,7 @@ impl Session {
         guard::read_only(self.program())?;
         let plan = self.plan(inputs)?;
         let mut outputs = fresh(&plan);
-        self.execute(&plan, inputs, &[], &mut outputs);
+        self.engine.run(&plan, inputs, &[], &mut outputs)?;
         Ok(outputs)
     }
 
@@ -232,8 +219,7 @@ impl Session {
         guard::read_only(self.program())?;
         let plan = self.plan(inputs)?;
         guard::outputs(self.program(), &plan.outputs, outputs)?;
-        self.execute(&plan, inputs, &[], outputs);
-        Ok(())
+        self.engine.run(&plan, inputs, &[], outputs)
     }
 
     /// Runs the program on fresh outputs and on inputs that it may update. One that it updates and whose memory other
@@ -242,7 +228,7 @@ impl Session {
         let plan = self.plan(inputs)?;
         let mut outputs = fresh(&plan);
         let updated = self.updated(inputs);
-        self.execute(&plan, inputs, &updated, &mut outputs);
+        self.engine.run(&plan, inputs, &updated, &mut outputs)?;
         Ok(outputs)
     }
 
@@ -251,8 +237,7 @@ impl Session {
         let plan = self.plan(inputs)?;
         guard::outputs(self.program(), &plan.outputs, outputs)?;
         let updated = self.updated(inputs);
-        self.execute(&plan, inputs, &updated, outputs);
-        Ok(())
+        self.engine.run(&plan, inputs, &updated, outputs)
     }
 
     /// The memory of the inputs that the program updates, in the order of its states.
@@ -264,10 +249,10 @@ impl Session {
 
     /// What the parameters hold that the program updates, by name.
     ///
-    /// The tensors share the session's memory until the next run, which copies what somebody still holds.
-    pub fn state(&self) -> BTreeMap<String, Tensor> {
-        let state = self.state.lock().expect("nothing panics while it holds this lock");
-        self.state_names().map(str::to_owned).zip(state.iter().cloned()).collect()
+    /// On the processor the tensors share the session's memory until the next run, which copies what somebody still
+    /// holds; from a GPU they are copied.
+    pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        Ok(self.state_names().map(str::to_owned).zip(self.engine.state()?).collect())
     }
 
     /// Gives all parameters that the program updates other contents, by name; further tensors are ignored.
@@ -282,8 +267,7 @@ impl Session {
             |state: &State| if let Root::Parameter(i) = state.root { parameters.get(i as usize) } else { None };
         let state = self.program().states.iter().filter_map(number);
         let state = state.map(|p| weights::fitting(p, &contents[&p.name])).collect::<Result<Vec<_>>>()?;
-        *self.state.lock().expect("nothing panics while it holds this lock") = state;
-        Ok(())
+        self.engine.set_state(state)
     }
 
     fn state_names(&self) -> impl Iterator<Item = &str> {
@@ -302,7 +286,7 @@ impl Session {
     }
 
     /// The plan for these inputs, which pass all guards.
-    fn plan(&self, inputs: &[Tensor]) -> Result<Arc<Plan>> {
+    fn plan<T: Typed>(&self, inputs: &[T]) -> Result<Arc<Plan>> {
         let program = self.program();
         let symbols = guard::symbols(program, inputs)?;
         let known = {
@@ -318,30 +302,13 @@ impl Session {
             guard::inputs(program, &plan, inputs)?;
             return Ok(plan);
         }
-        let plan = Arc::new(Plan::new(program, symbols, self.machine.cpu.pool().threads())?);
+        let plan = Arc::new(Plan::new(program, symbols, self.engine.cut())?);
         guard::inputs(program, &plan, inputs)?;
         guard::constraints(program, &plan.values)?;
         let mut plans = self.plans.lock().expect("nothing panics while it holds this lock");
         plans.truncate(PLANS - 1);
         plans.insert(0, Arc::clone(&plan));
         Ok(plan)
-    }
-
-    fn execute(&self, plan: &Plan, inputs: &[Tensor], updated: &[Operand], outputs: &mut [Tensor]) {
-        let fixed = (self.parameters.as_slice(), self.constants.bytes());
-        let states = &self.program().states;
-        if states.is_empty() {
-            return self.machine.run(plan, inputs, fixed, &[], outputs);
-        }
-        // A run that panics leaves numbers behind, which are as good as any.
-        let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut own, mut updated) = (own.iter_mut(), updated.iter());
-        let memory = states.iter().filter_map(|state| match state.root {
-            Root::Parameter(_) => own.next().map(|tensor| Operand::writable(tensor.bytes_mut())),
-            _ => updated.next().copied(),
-        });
-        let memory: Vec<Operand> = memory.collect();
-        self.machine.run(plan, inputs, fixed, &memory, outputs);
     }
 }
 
@@ -353,70 +320,4 @@ fn fresh(plan: &Plan) -> Vec<Tensor> {
 /// The parameter that `root` is.
 fn parameter(program: &Program, root: Root) -> Option<&Port> {
     if let Root::Parameter(i) = root { program.parameters.get(i as usize) } else { None }
-}
-
-impl Bytes {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Shared(bytes) => bytes,
-            Self::Copied(bytes) => bytes.as_bytes(),
-        }
-    }
-}
-
-/// What stays the same in every run.
-#[derive(Clone, Copy)]
-struct Fixed<'a> {
-    program: &'a Program,
-    parameters: &'a [Tensor],
-    constants: &'a Bytes,
-}
-
-impl Fixed<'_> {
-    /// The memory of an argument, if it is all or the end of a constant or of a parameter that is not updated.
-    fn operand(self, place: crate::program::Place) -> Option<Operand> {
-        let program = self.program;
-        if program.state(place.root).is_some() {
-            return None;
-        }
-        let bytes = match place.root {
-            Root::Parameter(i) => self.parameters[i as usize].bytes(),
-            Root::Constant(i) => {
-                let constant = &program.constants[i as usize];
-                let elements: u64 = constant.shape.iter().product();
-                let start = constant.offset as usize;
-                let length = elements as usize * constant.dtype.size();
-                self.constants.bytes().get(start..)?.get(..length)?
-            }
-            Root::Buffer(i) => {
-                let alias = program.buffers[i as usize].alias?;
-                let whole = self.operand(alias)?;
-                return offset(program, place.offset, whole);
-            }
-            Root::Input(_) | Root::Output(_) => return None,
-        };
-        offset(program, place.offset, Operand::fixed(bytes))
-    }
-}
-
-fn offset(program: &Program, dim: Option<crate::program::DimId>, whole: Operand) -> Option<Operand> {
-    let Some(dim) = dim else { return Some(whole) };
-    whole.skip(usize::try_from(program.dims.as_constant(dim)?).ok()?)
-}
-
-fn prepare_call(
-    step: usize,
-    call: &Call,
-    fixed: Fixed<'_>,
-    options: &Options,
-) -> Result<Box<dyn crate::executor::Prepared>> {
-    let dims = &fixed.program.dims;
-    let Some(executor) = options.executors.iter().find(|e| e.claims(&call.op, dims)) else {
-        let tried: Vec<_> = options.executors.iter().map(|executor| executor.name()).collect();
-        return Err(SessionError::Unclaimed { step, op: call.op.name(), tried: tried.join(", ") });
-    };
-    let operands: Vec<_> = call.args.iter().map(|arg| fixed.operand(arg.place)).collect();
-    let (op, args, cpu) = (&call.op, call.args.as_slice(), &*options.cpu);
-    let site = Site { op, dims, args, fixed: &operands, cpu };
-    executor.prepare(&site).map_err(|error| SessionError::Executor { step, error })
 }

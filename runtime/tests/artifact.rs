@@ -241,11 +241,10 @@ fn code_of_a_gpu_runs_on_grids_only() {
     assert_eq!(refused(epilogue, gpu()), "invalid program: step 0: 'matmul' has an epilogue on a GPU");
     let binary = Artifact::new(Program::default(), gpu(), Bytes::new([0xff]), none()).unwrap_err();
     assert_eq!(binary.problem.to_string(), "damaged: the PTX is no text");
-    let session = Session::prepare(&artifact, &BTreeMap::new()).unwrap_err();
-    assert_eq!(
-        session.to_string(),
-        "the code is for a GPU of architecture sm_90a, and the session runs on the processor"
-    );
+    // With a GPU, its driver refuses the PTX; without, there is nothing to run on.
+    let error = Session::prepare(&artifact, &BTreeMap::new()).unwrap_err().to_string();
+    let starts = ["no GPU to run on: ", "the GPU's driver", "compiled for sm_90a", "compiled for a GPU (sm_90a)"];
+    assert!(starts.iter().any(|start| error.starts_with(start)), "{error}");
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn training_goes_on_from_a_checkpoint() -> Result<()> {
         let (expected, actual) = (whole.step()?, resumed.step()?);
         ensure!(actual == expected, "{actual:?} instead of {expected:?}");
     }
-    let (expected, actual) = (whole.weights(), resumed.weights());
+    let (expected, actual) = (whole.weights()?, resumed.weights()?);
     ensure!(expected.len() == actual.len(), "{} weights instead of {}", actual.len(), expected.len());
     for (name, weight) in &expected {
         compare(&actual[name], weight, Tolerance::EXACT).with_context(|| name.clone())?;
@@ -85,7 +85,7 @@ fn weights(text: &Text) -> Result<BTreeMap<String, Tensor>> {
         let values = weight.to_vec::<f64>().into_iter().map(|x| factor * x).collect();
         Ok((name, Tensor::from_values(DType::F32, weight.shape(), values)?))
     };
-    trainer(text, RUN)?.weights().into_iter().map(scaled).collect()
+    trainer(text, RUN)?.weights()?.into_iter().map(scaled).collect()
 }
 
 /// Logits token by token are those of all tokens at once, wherever the prompt ends.

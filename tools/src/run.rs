@@ -128,7 +128,7 @@ fn save_state(path: &Path, session: &Session, inputs: &[Tensor]) -> Result<()> {
     if program.states.is_empty() {
         bail!("--save-state: the program updates nothing");
     }
-    let mut state = session.state();
+    let mut state = session.state()?;
     for updated in &program.states {
         if let Root::Input(i) = updated.root {
             state.insert(program.inputs[i as usize].name.clone(), inputs[i as usize].clone());

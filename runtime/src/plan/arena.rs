@@ -4,8 +4,11 @@
 //! for Deep Neural Net Inference", 2020), or those first that live longest, take most memory over time, or begin
 //! earliest, whichever takes least.
 
-/// Alignment of every buffer.
-const ALIGN: usize = 64;
+/// Alignment of buffers of a processor.
+pub(super) const CACHE_LINE: usize = 64;
+
+/// Alignment of buffers of a GPU: what its libraries ask for to use their fastest code.
+pub(super) const GPU_LINE: usize = 256;
 
 /// How much memory the intermediate values of a run take.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,9 +29,13 @@ pub(super) struct Interval {
     pub last: usize,
 }
 
-/// Offsets of the buffers, in order; `None` stays where nothing is to be placed.
-pub(super) fn place(buffers: &[Option<Interval>], steps: usize) -> Option<(Vec<usize>, MemoryStatistics)> {
-    let round = |bytes: usize| bytes.checked_next_multiple_of(ALIGN);
+/// Offsets of the buffers, in order, all multiples of `align`; `None` stays where nothing is to be placed.
+pub(super) fn place(
+    buffers: &[Option<Interval>],
+    steps: usize,
+    align: usize,
+) -> Option<(Vec<usize>, MemoryStatistics)> {
+    let round = |bytes: usize| bytes.checked_next_multiple_of(align);
     let mut sizes = vec![0_usize; buffers.len()];
     let mut memory = MemoryStatistics::default();
     let mut change = vec![0_isize; steps + 1];
@@ -115,10 +122,10 @@ mod tests {
                     (bytes % 7 != 3).then_some(Interval { bytes, first, last: first + length })
                 })
                 .collect();
-            let (offsets, memory) = place(&buffers, 60).unwrap();
+            let (offsets, memory) = place(&buffers, 60, CACHE_LINE).unwrap();
             for (i, a) in buffers.iter().enumerate() {
                 let Some(a) = a else { continue };
-                prop_assert_eq!(offsets[i] % ALIGN, 0);
+                prop_assert_eq!(offsets[i] % CACHE_LINE, 0);
                 prop_assert!(offsets[i] + a.bytes <= memory.arena_bytes);
                 for (j, b) in buffers.iter().enumerate().skip(i + 1) {
                     let Some(b) = b else { continue };
@@ -135,7 +142,7 @@ mod tests {
     #[test]
     fn a_chain_needs_two_buffers() {
         let chain: Vec<_> = (0..10).map(|i| Some(Interval { bytes: 1000, first: i, last: i + 1 })).collect();
-        let (_, memory) = place(&chain, 11).unwrap();
+        let (_, memory) = place(&chain, 11, CACHE_LINE).unwrap();
         assert_eq!(memory, MemoryStatistics { arena_bytes: 2048, live_bytes: 2048, total_bytes: 10240 });
     }
 }

@@ -5,11 +5,11 @@ use crate::program::{
     LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Spread, Step, UpdateSlice,
 };
 
-use super::arena::{Interval, place};
+use super::arena::{CACHE_LINE, GPU_LINE, Interval, place};
 use super::extents::Strided;
 use super::wave::{self, CHUNKS_PER_THREAD};
 use super::{
-    Base, Plan, PlanError, PlannedEpilogue, PlannedGrid, PlannedLaunch, PlannedStep, Result, Slot, Split, Values,
+    Base, Cut, Plan, PlanError, PlannedEpilogue, PlannedGrid, PlannedLaunch, PlannedStep, Result, Slot, Split, Values,
     fits_memory, root_name,
 };
 
@@ -19,7 +19,11 @@ const MOST_BLOCKS: [u32; 3] = [i32::MAX as u32, 65535, 65535];
 /// The most pointers of one step, which the executor keeps on its stack.
 pub(crate) const MAX_PTRS: usize = MAX_ARGS;
 
-pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threads: usize) -> Result<Plan> {
+pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, cut: Cut) -> Result<Plan> {
+    let (threads, align) = match cut {
+        Cut::Threads(threads) => (threads, CACHE_LINE),
+        Cut::Grids => (1, GPU_LINE),
+    };
     let v = Values(&values);
     let ports = |ports: &[crate::program::Port], kind: &str| {
         ports
@@ -37,10 +41,13 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threa
     for (i, buffer) in program.buffers.iter().enumerate() {
         buffers.push(v.tensor(buffer.dtype, &buffer.shape, &|| format!("buffer {i}"))?.1);
     }
-    let waves = wave::of_steps(program);
+    let waves = match cut {
+        Cut::Threads(_) => wave::of_steps(program),
+        Cut::Grids => (0..program.steps.len()).collect(),
+    };
     let lifetimes = lifetimes(program, &waves, &buffers);
-    let (offsets, memory) =
-        place(&lifetimes, program.steps.len()).ok_or_else(|| PlanError::TooLarge { what: "the arena".to_owned() })?;
+    let (offsets, memory) = place(&lifetimes, program.steps.len(), align)
+        .ok_or_else(|| PlanError::TooLarge { what: "the arena".to_owned() })?;
 
     let constants = program.constants.iter().map(|constant| {
         // `Program::validate` has multiplied the same numbers.
@@ -85,7 +92,20 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, threa
     let state_bytes = state_bytes.collect();
     let shapes = |ports: Vec<(super::Shape, usize)>| ports.into_iter().map(|(shape, _)| shape).collect();
     let (inputs, outputs) = (shapes(inputs), shapes(outputs));
-    Ok(Plan { symbols, inputs, outputs, state_bytes, slots, numbers, steps, parallel, memory, values })
+    Ok(Plan {
+        symbols,
+        values,
+        inputs,
+        outputs,
+        state_bytes,
+        slots,
+        numbers,
+        steps,
+        parallel,
+        memory,
+        #[cfg(feature = "cuda")]
+        gpu: Default::default(),
+    })
 }
 
 /// First and last wave that touches each buffer or a view of it.

@@ -78,6 +78,25 @@ pub enum GuardError {
     },
 }
 
+/// Something of a type and shape.
+pub trait Typed {
+    /// Type of an element.
+    fn dtype(&self) -> DType;
+
+    /// Extents, outermost first.
+    fn shape(&self) -> &[usize];
+}
+
+impl Typed for Tensor {
+    fn dtype(&self) -> DType {
+        self.dtype()
+    }
+
+    fn shape(&self) -> &[usize] {
+        self.shape()
+    }
+}
+
 type Result<T = (), E = GuardError> = std::result::Result<T, E>;
 
 /// "f32[2x3]".
@@ -87,7 +106,7 @@ pub(super) fn describe(dtype: DType, shape: &[usize]) -> String {
 }
 
 /// Checks types and ranks, and reads the symbols' values off the inputs.
-pub(super) fn symbols(program: &Program, inputs: &[Tensor]) -> Result<Vec<i64>> {
+pub(super) fn symbols<T: Typed>(program: &Program, inputs: &[T]) -> Result<Vec<i64>> {
     check_kinds(program, "input", &program.inputs, inputs)?;
     let extent = |symbol: &crate::program::Symbol| {
         let extent = inputs[symbol.input as usize].shape()[symbol.axis as usize];
@@ -107,12 +126,12 @@ pub(super) fn read_only(program: &Program) -> Result {
 }
 
 /// Checks every extent of inputs that [`symbols`] has passed.
-pub(super) fn inputs(program: &Program, plan: &Plan, inputs: &[Tensor]) -> Result {
+pub(super) fn inputs<T: Typed>(program: &Program, plan: &Plan, inputs: &[T]) -> Result {
     check_extents(program, "input", &program.inputs, &plan.inputs, inputs)
 }
 
 /// Checks outputs for [`super::Session::run_into`].
-pub(super) fn outputs(program: &Program, shapes: &[Shape], outputs: &[Tensor]) -> Result {
+pub(super) fn outputs<T: Typed>(program: &Program, shapes: &[Shape], outputs: &[T]) -> Result {
     check_kinds(program, "output", &program.outputs, outputs)?;
     check_extents(program, "output", &program.outputs, shapes, outputs)
 }
@@ -129,7 +148,7 @@ pub(super) fn constraints(program: &Program, values: &[i64]) -> Result {
     Ok(())
 }
 
-fn check_kinds(program: &Program, kind: &'static str, ports: &[Port], tensors: &[Tensor]) -> Result {
+fn check_kinds<T: Typed>(program: &Program, kind: &'static str, ports: &[Port], tensors: &[T]) -> Result {
     if ports.len() != tensors.len() {
         let (expected, found) = (ports.len(), tensors.len());
         return Err(GuardError::Count { program: program.name.clone(), kind, expected, found });
@@ -148,12 +167,12 @@ fn check_kinds(program: &Program, kind: &'static str, ports: &[Port], tensors: &
     Ok(())
 }
 
-fn check_extents(
+fn check_extents<T: Typed>(
     program: &Program,
     kind: &'static str,
     ports: &[Port],
     shapes: &[Shape],
-    tensors: &[Tensor],
+    tensors: &[T],
 ) -> Result {
     for ((port, (_, shape)), tensor) in ports.iter().zip(shapes).zip(tensors) {
         if tensor.shape() == shape.as_slice() {

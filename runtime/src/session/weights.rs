@@ -1,14 +1,23 @@
 //! Weights for the parameters of programs.
 
 use std::collections::BTreeMap;
+#[cfg(feature = "cuda")]
+use std::sync::Arc;
 
 use thunder_tensor::Tensor;
 
 use super::{Result, SessionError, guard};
-use crate::program::{Parameter, Program, Root};
+#[cfg(feature = "cuda")]
+use crate::cuda::DeviceTensor;
+use crate::program::Parameter;
 
-/// Who knows weights by name.
-pub type Weights<'a> = &'a dyn Fn(&str) -> Option<&'a Tensor>;
+/// A weight, where it is.
+#[derive(Clone)]
+pub(crate) enum Weight {
+    Host(Tensor),
+    #[cfg(feature = "cuda")]
+    Device(Arc<DeviceTensor>),
+}
 
 /// Whether all weights are there that must be, and all that are there fit.
 pub fn check(parameters: &[Parameter], weights: &BTreeMap<String, Tensor>) -> Result<()> {
@@ -33,21 +42,14 @@ pub fn fitting(parameter: &Parameter, tensor: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// The program's parameters, in order, and its states that are parameters.
-pub fn bind(program: &Program, weights: Weights<'_>) -> Result<(Vec<Tensor>, Vec<Tensor>)> {
-    let tensor = |parameter: &Parameter| match (weights(&parameter.name), parameter.initial) {
-        (Some(tensor), _) => fitting(parameter, tensor),
-        (None, Some(value)) => Ok(Tensor::full(parameter.dtype, parameter.shape.clone(), value)),
+/// What a parameter holds to begin with: the weight of its name, or the number that it begins with.
+pub fn bind(parameter: &Parameter, weight: Option<Weight>) -> Result<Weight> {
+    match (weight, parameter.initial) {
+        (Some(Weight::Host(tensor)), _) => fitting(parameter, &tensor).map(Weight::Host),
+        #[cfg(feature = "cuda")]
+        // Another program of the artifact has made it, which was checked to fit.
+        (Some(Weight::Device(tensor)), _) => Ok(Weight::Device(tensor)),
+        (None, Some(value)) => Ok(Weight::Host(Tensor::full(parameter.dtype, parameter.shape.clone(), value))),
         (None, None) => Err(SessionError::MissingParameters(vec![parameter.name.clone()])),
-    };
-    let mut parameters = program.weights()?.iter().map(tensor).collect::<Result<Vec<_>>>()?;
-    let mut state = Vec::new();
-    for known in &program.states {
-        if let Root::Parameter(i) = known.root {
-            let parameter = &mut parameters[i as usize];
-            let empty = Tensor::zeros(parameter.dtype(), [0]);
-            state.push(std::mem::replace(parameter, empty));
-        }
     }
-    Ok((parameters, state))
 }

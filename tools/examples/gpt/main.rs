@@ -114,7 +114,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     let sampling = Sampling { temperature: arguments.temperature, top_k: arguments.top_k, seed: arguments.seed };
-    let generator = Generator::new(&config, &trainer.weights(), &options)?;
+    let generator = Generator::new(&config, &trainer.weights()?, &options)?;
     write(arguments, &text, &generator, &prompt, sampling)
 }
 
@@ -131,7 +131,7 @@ fn trainer<'t>(
         true => Trainer::resume(config, text, &checkpoint(arguments), &Default::default(), options.clone())?,
         false => Trainer::new(config, text, run, &Default::default(), options.clone())?,
     };
-    let parameters: usize = trainer.weights().values().map(|weight| weight.len()).sum();
+    let parameters: usize = trainer.weights()?.values().map(|weight| weight.len()).sum();
     let time: Duration = trainer.times.iter().map(|(_, time)| *time).sum();
     println!(
         "{parameters} parameters, {} characters of text, training step compiled in {:.2} s",

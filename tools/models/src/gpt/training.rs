@@ -161,7 +161,7 @@ impl<'a> Trainer<'a> {
         let shapes = shapes.map(|p| (p.name.as_str(), p.shape.clone()));
         let initial = weights(config, run.seed, shapes);
         let session = compiled.session(checkpoint.unwrap_or(&initial), running)?;
-        let step = session.state().get(STEP).and_then(|step| step.item::<i64>().ok()).unwrap_or_default();
+        let step = session.state()?.get(STEP).and_then(|step| step.item::<i64>().ok()).unwrap_or_default();
         Ok(Self { text, run, session, step: step as u64, times: compiled.times })
     }
 
@@ -198,15 +198,15 @@ impl<'a> Trainer<'a> {
     }
 
     /// The weights, by name.
-    pub fn weights(&self) -> BTreeMap<String, HostTensor> {
-        let mut state = self.session.state();
+    pub fn weights(&self) -> Result<BTreeMap<String, HostTensor>, TrainingError> {
+        let mut state = self.session.state()?;
         state.retain(|name, _| !name.starts_with("optimizer."));
-        state
+        Ok(state)
     }
 
     /// Writes a checkpoint, which replaces an older one once it is complete.
     pub fn save(&self, path: &Path) -> Result<(), TrainingError> {
-        let (state, run) = (self.session.state(), self.run.to_tensor());
+        let (state, run) = (self.session.state()?, self.run.to_tensor());
         let tensors = state.iter().map(|(name, tensor)| (name.as_str(), tensor));
         Ok(write_safetensors(path, tensors.chain([(RUN, &run)]))?)
     }

@@ -1,0 +1,385 @@
+//! Library operations, in every dtype and layout, against the processor's executor in f64.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use thunder_runtime::artifact::{Artifact, Bytes, Target};
+use thunder_runtime::cuda::{DeviceTensor, Gpu};
+use thunder_runtime::program::{
+    Access, Arg, Attention, AttentionBackward, AttentionStrides, BatchDim, Call, Convolution, ConvolutionAxis, DimId,
+    LibraryOp, MaskStrides, Matmul, MatrixStrides, Place, Port, Program, Root, State, Step, UpdateSlice,
+};
+use thunder_runtime::session::{Options, Session};
+use thunder_tensor::{DType, Random, Tensor};
+
+use super::{Case, Outcome, distance};
+
+/// A program under construction.
+pub struct Builder(pub Program);
+
+impl Builder {
+    pub fn new() -> Self {
+        Self(Program { name: "case".into(), ..Program::default() })
+    }
+
+    pub fn dim(&mut self, value: usize) -> DimId {
+        self.0.dims.constant(value as i64)
+    }
+
+    fn port(&mut self, name: String, dtype: DType, elements: usize) -> Port {
+        Port { name, dtype, shape: vec![self.dim(elements)] }
+    }
+
+    pub fn input(&mut self, dtype: DType, elements: usize) -> Root {
+        let number = self.0.inputs.len() as u32;
+        let port = self.port(format!("x{number}"), dtype, elements);
+        self.0.inputs.push(port);
+        Root::Input(number)
+    }
+
+    pub fn output(&mut self, dtype: DType, elements: usize) -> Root {
+        let number = self.0.outputs.len() as u32;
+        let port = self.port(format!("y{number}"), dtype, elements);
+        self.0.outputs.push(port);
+        Root::Output(number)
+    }
+
+    pub fn call(mut self, op: LibraryOp, args: Vec<Arg>) -> Program {
+        self.0.steps.push(Step::Call(Call { op, args }));
+        self.0
+    }
+}
+
+/// A session of a program of library operations; on the processor without a GPU.
+pub fn session(program: Program, gpu: Option<&Arc<Gpu>>) -> Result<Session, String> {
+    let none = || Bytes::new(Vec::new());
+    let artifact = Artifact::new(program, Target::Any, none(), none()).map_err(|error| error.to_string())?;
+    let options = Options { gpu: gpu.cloned(), ..Options::new() };
+    Session::prepare_with(&artifact, &BTreeMap::new(), None, options).map_err(|error| error.to_string())
+}
+
+/// How far results in a dtype may be from those in f64.
+fn tolerance(dtype: DType) -> f64 {
+    match dtype {
+        DType::F64 => 1e-13,
+        DType::F32 => 2e-6,
+        DType::F16 => 1e-3,
+        _ => 8e-3,
+    }
+}
+
+/// Runs the program that `build` makes for `dtype` on the GPU, from the host and three times on tensors that are there, and
+/// the one that it makes for `reference` on the processor.
+fn agree(gpu: &Arc<Gpu>, dtype: DType, reference: DType, build: &dyn Fn(DType) -> Program) -> Outcome {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let program = build(dtype);
+    let mut random = Random::new(7);
+    let inputs: Vec<Tensor> = program
+        .inputs
+        .iter()
+        .map(|port| {
+            let shape = port.shape.iter().map(|&dim| program.dims.as_constant(dim).unwrap_or(0) as usize);
+            random.uniform(port.dtype, shape.collect::<Vec<_>>(), -1.0..1.0)
+        })
+        .collect();
+    let cast = |tensor: &Tensor| if tensor.dtype() == dtype { tensor.cast(reference) } else { tensor.clone() };
+    let widened: Vec<Tensor> = inputs.iter().map(cast).collect();
+    let expected = session(build(reference), None)?.run(&widened).map_err(|e| text(&e))?;
+    let session = session(program, Some(gpu))?;
+    let most = if reference == DType::F64 { tolerance(dtype) } else { tolerance(dtype).max(4e-6) };
+    let mut worst = 0.0_f64;
+    let mut compare = |actual: &[Tensor]| -> Result<(), String> {
+        for (actual, expected) in actual.iter().zip(&expected) {
+            worst = worst.max(distance(actual, expected, most)?);
+        }
+        Ok(())
+    };
+    compare(&session.run(&inputs).map_err(|e| text(&e))?)?;
+    let upload = |tensors: &[Tensor]| tensors.iter().map(|t| DeviceTensor::new(gpu, t)).collect::<Result<Vec<_>, _>>();
+    let mut inputs = upload(&inputs).map_err(|e| text(&e))?;
+    let poison = |t: &Tensor| Tensor::full(dtype, t.shape().to_vec(), f64::NAN);
+    let poison: Vec<Tensor> = expected.iter().map(poison).collect();
+    let mut outputs = upload(&poison).map_err(|e| text(&e))?;
+    for _ in 0..3 {
+        for (output, poison) in outputs.iter_mut().zip(&poison) {
+            output.write(poison).map_err(|e| text(&e))?;
+        }
+        session.run_on_gpu_into(&mut inputs, &mut outputs).map_err(|e| text(&e))?;
+        let actual: Result<Vec<Tensor>, _> = outputs.iter().map(DeviceTensor::download).collect();
+        compare(&actual.map_err(|e| text(&e))?)?;
+    }
+    Ok(Some(worst))
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
+        matmuls(dtype, &mut cases);
+    }
+    for dtype in [DType::F16, DType::BF16] {
+        attentions(dtype, &mut cases);
+    }
+    for dtype in [DType::F32, DType::F16, DType::BF16] {
+        convolutions(dtype, &mut cases);
+    }
+    for dtype in [DType::U8, DType::BF16, DType::F32, DType::I64] {
+        cases.push((format!("update_slice {dtype}"), Box::new(move |gpu| update_slice(gpu, dtype))));
+    }
+    cases
+}
+
+/// Batch, m, n, k; which of lhs and rhs are stored transposed; which are shared by the batch; a bias.
+#[derive(Clone, Copy)]
+struct Product {
+    size: [usize; 4],
+    transposed: [bool; 2],
+    shared: [bool; 2],
+    bias: bool,
+}
+
+fn matmuls(dtype: DType, cases: &mut Vec<Case>) {
+    let plain = Product { size: [1, 64, 48, 32], transposed: [false; 2], shared: [false; 2], bias: false };
+    let products = [
+        ("even", plain),
+        ("odd sizes", Product { size: [1, 33, 17, 65], ..plain }),
+        ("lhs transposed", Product { transposed: [true, false], ..plain }),
+        ("rhs transposed", Product { transposed: [false, true], ..plain }),
+        ("both transposed", Product { size: [1, 40, 24, 72], transposed: [true, true], ..plain }),
+        ("batched", Product { size: [6, 32, 16, 24], ..plain }),
+        ("rhs shared", Product { size: [5, 32, 16, 24], shared: [false, true], ..plain }),
+        (
+            "lhs shared, rhs transposed",
+            Product { size: [3, 8, 40, 16], transposed: [false, true], shared: [true, false], bias: false },
+        ),
+        ("bias", Product { size: [1, 128, 96, 64], bias: true, ..plain }),
+        ("batched with bias", Product { size: [4, 24, 32, 40], bias: true, ..plain }),
+        ("one row", Product { size: [1, 1, 256, 128], transposed: [false, true], ..plain }),
+        ("one column", Product { size: [1, 64, 1, 128], ..plain }),
+        ("nothing to sum", Product { size: [2, 8, 8, 0], ..plain }),
+        ("large", Product { size: [1, 512, 768, 1024], transposed: [false, true], ..plain }),
+    ];
+    for (name, product) in products {
+        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F64, &|dtype| matmul(dtype, product));
+        cases.push((format!("matmul {dtype}, {name}"), Box::new(case)));
+    }
+}
+
+fn matmul(dtype: DType, product: Product) -> Program {
+    let [batch, m, n, k] = product.size;
+    let mut b = Builder::new();
+    let mut strides = |rows: usize, columns: usize, transposed: bool| match transposed {
+        false => MatrixStrides { row: b.dim(columns.max(1)), column: b.dim(1) },
+        true => MatrixStrides { row: b.dim(1), column: b.dim(rows.max(1)) },
+    };
+    let lhs = strides(m, k, product.transposed[0]);
+    let rhs = strides(k, n, product.transposed[1]);
+    let out = strides(m, n, false);
+    let stride = |is_shared: bool, elements: usize| if is_shared { 0 } else { elements };
+    let (l, r) = (stride(product.shared[0], m * k), stride(product.shared[1], k * n));
+    // Two dimensions, which lie behind each other where nothing is shared.
+    let dims = if batch % 2 == 0 { vec![2, batch / 2] } else { vec![batch] };
+    let mut outer = 1;
+    let mut all = Vec::new();
+    for &extent in dims.iter().rev() {
+        all.push(BatchDim {
+            extent: b.dim(extent),
+            lhs: b.dim(l * outer),
+            rhs: b.dim(r * outer),
+            out: b.dim(m * n * outer),
+        });
+        outer *= extent;
+    }
+    all.reverse();
+    let op = Matmul {
+        dtype,
+        m: b.dim(m),
+        n: b.dim(n),
+        k: b.dim(k),
+        batch: if batch == 1 { Vec::new() } else { all },
+        lhs,
+        rhs,
+        out,
+        bias: product.bias,
+        epilogue: None,
+    };
+    let count = |is_shared: bool| if is_shared { 1 } else { batch };
+    let mut args = vec![
+        Arg::read(b.input(dtype, count(product.shared[0]) * m * k)),
+        Arg::read(b.input(dtype, count(product.shared[1]) * k * n)),
+    ];
+    if product.bias {
+        args.push(Arg::read(b.input(dtype, n)));
+    }
+    args.push(Arg::write(b.output(dtype, batch * m * n)));
+    b.call(LibraryOp::Matmul(op), args)
+}
+
+/// Batch, heads, key heads, queries, keys, width.
+#[derive(Clone, Copy)]
+struct Heads {
+    size: [usize; 6],
+    causal: Option<i64>,
+    mask: bool,
+    /// Whether positions are outside of heads, as projections leave them.
+    interleaved: bool,
+}
+
+fn attentions(dtype: DType, cases: &mut Vec<Case>) {
+    let plain = Heads { size: [2, 4, 4, 128, 128, 64], causal: None, mask: false, interleaved: false };
+    let all = [
+        ("plain", plain),
+        ("causal", Heads { causal: Some(0), ..plain }),
+        ("interleaved", Heads { interleaved: true, causal: Some(0), ..plain }),
+        ("grouped", Heads { size: [2, 8, 2, 128, 128, 64], causal: Some(0), ..plain }),
+        ("mask", Heads { mask: true, ..plain }),
+        ("wide", Heads { size: [1, 2, 2, 256, 256, 128], causal: Some(0), interleaved: true, ..plain }),
+        ("other keys", Heads { size: [1, 2, 2, 64, 192, 64], ..plain }),
+        ("odd lengths", Heads { size: [1, 3, 3, 77, 77, 64], causal: Some(0), ..plain }),
+    ];
+    for (name, heads) in all {
+        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F32, &|dtype| attention(dtype, heads));
+        cases.push((format!("attention {dtype}, {name}"), Box::new(case)));
+        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F32, &|dtype| attention_backward(dtype, heads));
+        cases.push((format!("attention_backward {dtype}, {name}"), Box::new(case)));
+    }
+}
+
+/// The operation, with arguments for q, k, v and the mask.
+fn heads(b: &mut Builder, dtype: DType, heads: Heads) -> (Attention, Vec<Arg>) {
+    let [batch, q_heads, kv_heads, queries, keys, width] = heads.size;
+    let mut strides = |count: usize, positions: usize| {
+        match heads.interleaved {
+            false => [count * positions * width, positions * width, width],
+            true => [positions * count * width, width, count * width],
+        }
+        .map(|stride| b.dim(stride))
+    };
+    let strides_of = |[batch, head, position]: [DimId; 3]| AttentionStrides { batch, head, position };
+    let (q, kv) = (strides_of(strides(q_heads, queries)), strides_of(strides(kv_heads, keys)));
+    let (one, zero) = (b.dim(1), b.dim(0));
+    let mask = heads.mask.then(|| MaskStrides { batch: zero, head: zero, query: b.dim(keys), key: one });
+    let op = Attention {
+        dtype,
+        batch: b.dim(batch),
+        heads: b.dim(q_heads),
+        kv_heads: b.dim(kv_heads),
+        queries: b.dim(queries),
+        keys: b.dim(keys),
+        width: b.dim(width),
+        value_width: b.dim(width),
+        q,
+        k: kv,
+        v: kv,
+        out: q,
+        scale: 0.125,
+        causal: heads.causal.map(|shift| b.0.dims.constant(shift)),
+        mask,
+    };
+    let (q, kv) = (batch * q_heads * queries * width, batch * kv_heads * keys * width);
+    let mut args: Vec<Arg> = [q, kv, kv].map(|elements| Arg::read(b.input(dtype, elements))).into();
+    if heads.mask {
+        args.push(Arg::read(b.input(dtype, queries * keys)));
+    }
+    (op, args)
+}
+
+fn attention(dtype: DType, case: Heads) -> Program {
+    let [batch, q_heads, _, queries, _, width] = case.size;
+    let mut b = Builder::new();
+    let (op, mut args) = heads(&mut b, dtype, case);
+    args.push(Arg::write(b.output(dtype, batch * q_heads * queries * width)));
+    b.call(LibraryOp::Attention(op), args)
+}
+
+fn attention_backward(dtype: DType, case: Heads) -> Program {
+    let [batch, q_heads, kv_heads, queries, keys, width] = case.size;
+    let mut b = Builder::new();
+    let (forward, mut args) = heads(&mut b, dtype, case);
+    let (q, kv) = (batch * q_heads * queries * width, batch * kv_heads * keys * width);
+    args.push(Arg::read(b.input(dtype, q)));
+    args.extend([q, kv, kv].map(|elements| Arg::write(b.output(dtype, elements))));
+    let (d_q, d_k, d_v) = (forward.q, forward.k, forward.v);
+    b.call(LibraryOp::AttentionBackward(AttentionBackward { forward, d_q, d_k, d_v }), args)
+}
+
+fn convolutions(dtype: DType, cases: &mut Vec<Case>) {
+    // Batch, groups, channels and features of a group, extent, window, stride, low, dilation; a bias.
+    let all: [(&str, [usize; 9], bool); 6] = [
+        ("plain", [2, 1, 16, 32, 20, 3, 1, 1, 1], false),
+        ("strided", [2, 1, 8, 16, 21, 3, 2, 1, 1], true),
+        ("grouped", [1, 4, 8, 8, 16, 3, 1, 1, 1], false),
+        ("dilated", [1, 1, 8, 8, 24, 3, 1, 2, 2], true),
+        ("pointwise", [2, 1, 64, 32, 14, 1, 1, 0, 1], false),
+        ("odd channels", [1, 1, 3, 5, 19, 7, 2, 3, 1], false),
+    ];
+    for (name, size, bias) in all {
+        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F64, &|dtype| convolution(dtype, size, bias));
+        cases.push((format!("convolution {dtype}, {name}"), Box::new(case)));
+    }
+}
+
+fn convolution(dtype: DType, size: [usize; 9], bias: bool) -> Program {
+    let [batch, groups, channels, features, extent, window, stride, low, dilation] = size;
+    let positions = (extent + 2 * low - dilation * (window - 1) - 1) / stride + 1;
+    let mut b = Builder::new();
+    let axis = ConvolutionAxis {
+        extent: b.dim(extent),
+        positions: b.dim(positions),
+        window: b.dim(window),
+        stride: b.dim(stride),
+        low: b.dim(low),
+        dilation: b.dim(dilation),
+    };
+    let op = Convolution {
+        dtype,
+        batch: b.dim(batch),
+        groups: b.dim(groups),
+        channels: b.dim(channels),
+        features: b.dim(features),
+        axes: vec![axis; 2],
+        bias,
+    };
+    let mut args = vec![
+        Arg::read(b.input(dtype, batch * groups * channels * extent * extent)),
+        Arg::read(b.input(dtype, groups * features * channels * window * window)),
+    ];
+    if bias {
+        args.push(Arg::read(b.input(dtype, groups * features)));
+    }
+    args.push(Arg::write(b.output(dtype, batch * groups * features * positions * positions)));
+    b.call(LibraryOp::Convolution(op), args)
+}
+
+/// A part of a cache is replaced, at starts within and out of range.
+fn update_slice(gpu: &Arc<Gpu>, dtype: DType) -> Outcome {
+    let (outer, extent, length, inner) = (3, 10, 4, 7);
+    let mut b = Builder::new();
+    let op = UpdateSlice {
+        dtype,
+        start: DType::I64,
+        outer: b.dim(outer),
+        extent: b.dim(extent),
+        length: b.dim(length),
+        inner: b.dim(inner),
+    };
+    let part = b.input(dtype, outer * length * inner);
+    let start = b.input(DType::I64, 1);
+    let cache = b.input(dtype, outer * extent * inner);
+    b.0.states.push(State { root: cache, initial: None });
+    let args = vec![Arg::read(part), Arg::read(start), Arg { place: Place::new(cache), access: Access::Update }];
+    let program = b.call(LibraryOp::UpdateSlice(op), args);
+    let (on_gpu, on_cpu) = (session(program.clone(), Some(gpu))?, session(program, None)?);
+    let mut random = Random::new(3);
+    for start in [0_i64, 3, 6, 9, -2, i64::MAX] {
+        let part = random.integers(dtype, vec![outer * length * inner], 0..100);
+        let cache = random.integers(dtype, vec![outer * extent * inner], 0..100);
+        let inputs = vec![part, Tensor::from_vec(vec![1], vec![start]).map_err(|e| e.to_string())?, cache];
+        let (mut actual, mut expected) = (inputs.clone(), inputs);
+        on_gpu.run_in_place(&mut actual).map_err(|e| e.to_string())?;
+        on_cpu.run_in_place(&mut expected).map_err(|e| e.to_string())?;
+        if actual[2].bytes() != expected[2].bytes() {
+            return Err(format!("start {start}: another part was replaced"));
+        }
+    }
+    Ok(None)
+}

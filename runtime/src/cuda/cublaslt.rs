@@ -1,0 +1,454 @@
+//! Matrix products by cuBLASLt.
+//!
+//! A product of the program is row-major; cuBLASLt's are column-major, so it is given `out^T = rhs^T lhs^T`. An operand
+//! either way round is told by its strides; one whose elements are adjacent in neither dimension, as one where both
+//! repeat, cannot be told, and the executor says so when the sizes are known. Batch dimensions that lie behind each other
+//! alike in all operands are one batch; the others are looped over.
+
+use std::ffi::c_void;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use cudarc::cublaslt::result::{self, CublasError};
+use cudarc::cublaslt::sys::{
+    self, cublasComputeType_t, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulAlgo_t, cublasLtMatmulDesc_t,
+    cublasLtMatmulDescAttributes_t, cublasLtMatmulPreferenceAttributes_t, cublasLtMatrixLayout_t,
+    cublasLtMatrixLayoutAttribute_t, cudaDataType_t,
+};
+use cudarc::driver::sys::{CUdeviceptr, cuMemsetD2D8Async};
+use thunder_tensor::DType;
+
+use super::error::{CudaError, Result};
+use super::executor::{Executor, Invocation, PerGpu, Prepared, Site};
+use crate::program::{Dims, LibraryOp, Matmul, MatrixStrides};
+
+/// Scratch memory that an algorithm may ask for: what NVIDIA recommends for its newest architectures.
+const WORKSPACE: usize = 32 << 20;
+
+/// `CUBLAS_OP_N` and `CUBLAS_OP_T`, which the bindings lack.
+const AS_IT_IS: i32 = 0;
+const TRANSPOSED: i32 = 1;
+
+/// Claims matrix products, where the library is installed.
+#[derive(Debug, Default)]
+pub struct CublasLt {
+    /// Whether f32 may be rounded to 10 bits of mantissa for the tensor cores.
+    pub tf32: bool,
+    library: PerGpu<Library>,
+}
+
+/// The library on one GPU.
+#[derive(Debug)]
+struct Library {
+    handle: Handle,
+    /// Products that were prepared before, and what was found for them.
+    algorithms: Mutex<Vec<(Shape, Algorithm)>>,
+}
+
+impl Executor for CublasLt {
+    fn name(&self) -> &'static str {
+        "cublaslt"
+    }
+
+    fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
+        let LibraryOp::Matmul(op) = op else { return false };
+        // SAFETY: looks for the library, and runs nothing but its initializers.
+        op.epilogue.is_none() && unsafe { sys::is_culib_present() }
+    }
+
+    fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
+        let LibraryOp::Matmul(op) = site.op else { unreachable!("an executor prepares what it claims") };
+        let library = self.library.of(site.gpu, Library::new)?;
+        let size = |dim| site.size(dim);
+        let (m, n) = (size(op.m), size(op.n));
+        let mut batch: Vec<[usize; 4]> =
+            op.batch.iter().map(|b| [size(b.extent), size(b.lhs), size(b.rhs), size(b.out)]).collect();
+        batch.retain(|[extent, ..]| *extent != 1);
+        if m == 0 || n == 0 || batch.iter().any(|[extent, ..]| *extent == 0) {
+            return Ok(Box::new(Nothing));
+        }
+        let (inner, outer) = split(batch);
+        if size(op.k) == 0 {
+            return Ok(Box::new(Zeros::new(op, site, inner, &outer)?));
+        }
+        let shape = Shape::of(op, site, inner, self.tf32)?;
+        let product = Product::new(&shape)?;
+        let algorithm = library.algorithm(&shape, &product)?;
+        let offsets = offsets(&outer, op.dtype.size());
+        Ok(Box::new(PreparedMatmul { library, product, algorithm, offsets, bias: op.bias, dtype: op.dtype }))
+    }
+}
+
+impl Library {
+    fn new() -> Result<Self> {
+        let handle = Handle(result::create_handle().map_err(status)?);
+        Ok(Self { handle, algorithms: Mutex::default() })
+    }
+
+    /// The algorithm that the library expects to be fastest, asked for once.
+    fn algorithm(&self, shape: &Shape, product: &Product) -> Result<Algorithm> {
+        let mut known = self.algorithms.lock().expect("nothing panics while it holds this lock");
+        if let Some((_, algorithm)) = known.iter().find(|(other, _)| other == shape) {
+            return Ok(*algorithm);
+        }
+        let algorithm = product.algorithm(&self.handle, shape)?;
+        known.push((shape.clone(), algorithm));
+        Ok(algorithm)
+    }
+}
+
+/// Nothing to compute.
+struct Nothing;
+
+impl Prepared for Nothing {
+    fn run(&self, _invocation: &Invocation<'_>) -> Result {
+        Ok(())
+    }
+}
+
+/// Products over nothing.
+struct Zeros {
+    /// Bytes from one row to the next, and of a row.
+    line: usize,
+    width: usize,
+    rows: usize,
+    /// Of each matrix, in bytes.
+    offsets: Vec<CUdeviceptr>,
+}
+
+impl Zeros {
+    fn new(op: &Matmul, site: &Site<'_>, inner: [usize; 4], outer: &[[usize; 4]]) -> Result<Self> {
+        if op.bias || site.size(op.out.column) != 1 {
+            return Err(failed("a product over nothing with a bias, or into rows that are not adjacent"));
+        }
+        let element = op.dtype.size();
+        let all = [outer, &[inner]].concat();
+        let offsets = offsets(&all, element).into_iter().map(|[_, _, out]| out).collect();
+        let (line, width) = (site.size(op.out.row) * element, site.size(op.n) * element);
+        Ok(Self { line: line.max(width), width, rows: site.size(op.m), offsets })
+    }
+}
+
+impl Prepared for Zeros {
+    fn run(&self, invocation: &Invocation<'_>) -> Result {
+        for offset in &self.offsets {
+            let (start, stream) = (invocation.operands[2] + offset, invocation.gpu.stream());
+            // SAFETY: the plan has checked that every element lies within the result.
+            unsafe { cuMemsetD2D8Async(start, self.line, 0, self.width, self.rows, stream).result()? };
+        }
+        Ok(())
+    }
+}
+
+struct Handle(cublasLtHandle_t);
+
+// SAFETY: the library's handles may be used from any thread.
+unsafe impl Send for Handle {}
+// SAFETY: as above.
+unsafe impl Sync for Handle {}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: nobody has it any more.
+        let _ = unsafe { result::destroy_handle(self.0) };
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handle")
+    }
+}
+
+/// What an algorithm was found for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shape {
+    dtype: DType,
+    tf32: bool,
+    /// m, n and k of the program's product.
+    size: [usize; 3],
+    /// lhs, rhs and out.
+    operands: [Operand; 3],
+    batch: usize,
+    bias: bool,
+    /// Of lhs, rhs and out.
+    alignments: [usize; 3],
+}
+
+/// How a matrix lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Operand {
+    /// Whether its columns are adjacent, not its rows.
+    column_major: bool,
+    /// Elements from one row, or column, to the next.
+    line: usize,
+    /// Elements from one matrix of the batch to the next.
+    stride: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Algorithm {
+    algorithm: cublasLtMatmulAlgo_t,
+    workspace: usize,
+}
+
+impl Shape {
+    fn of(op: &Matmul, site: &Site<'_>, batch: [usize; 4], tf32: bool) -> Result<Self> {
+        let size = |dim| site.size(dim);
+        let (m, n, k) = (size(op.m), size(op.n), size(op.k));
+        let [count, lhs_stride, rhs_stride, out_stride] = batch;
+        let operand = |s: MatrixStrides, (rows, columns), stride| {
+            operand(size(s.row), size(s.column), rows, columns, stride)
+                .ok_or_else(|| failed("an operand's elements are adjacent neither in rows nor in columns"))
+        };
+        let operands = [
+            operand(op.lhs, (m, k), lhs_stride)?,
+            operand(op.rhs, (k, n), rhs_stride)?,
+            operand(op.out, (m, n), out_stride)?,
+        ];
+        if operands[2].column_major {
+            return Err(failed("the result's rows are not adjacent"));
+        }
+        let out = 2 + usize::from(op.bias);
+        let alignments = [site.alignments[0], site.alignments[1], site.alignments[out]];
+        Ok(Self { dtype: op.dtype, tf32, size: [m, n, k], operands, batch: count, bias: op.bias, alignments })
+    }
+
+    /// The type of elements, and that of the sums.
+    fn types(&self) -> Result<(cudaDataType_t, cublasComputeType_t, cudaDataType_t)> {
+        use cublasComputeType_t::*;
+        use cudaDataType_t::*;
+        Ok(match self.dtype {
+            DType::F32 if self.tf32 => (CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F),
+            DType::F32 => (CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+            DType::F16 => (CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+            DType::BF16 => (CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+            DType::F64 => (CUDA_R_64F, CUBLAS_COMPUTE_64F, CUDA_R_64F),
+            other => return Err(failed(format!("it has no {other} form"))),
+        })
+    }
+}
+
+/// How a matrix with these strides lies, if the library can be told.
+fn operand(row: usize, column: usize, rows: usize, columns: usize, stride: usize) -> Option<Operand> {
+    // The stride of a dimension of one element does not matter.
+    let row_major = (column == 1 || columns <= 1) && (row >= columns || rows <= 1);
+    let column_major = (row == 1 || rows <= 1) && (column >= rows || columns <= 1);
+    if row_major {
+        let line = if rows <= 1 { row.max(columns) } else { row };
+        return Some(Operand { column_major: false, line: line.max(1), stride });
+    }
+    let line = if columns <= 1 { column.max(rows) } else { column };
+    column_major.then_some(Operand { column_major: true, line: line.max(1), stride })
+}
+
+/// The batch that the library loops over, as count and strides, and the dimensions around it.
+fn split(mut batch: Vec<[usize; 4]>) -> ([usize; 4], Vec<[usize; 4]>) {
+    let Some(mut inner) = batch.pop() else { return ([1, 0, 0, 0], batch) };
+    while let Some(next) = batch.last() {
+        let follows = (1..4).all(|i| next[i] == inner[0] * inner[i]);
+        if !follows {
+            break;
+        }
+        inner[0] *= next[0];
+        batch.pop();
+    }
+    (inner, batch)
+}
+
+/// Bytes from the first product's lhs, rhs and out to each one's that is started by itself.
+fn offsets(outer: &[[usize; 4]], element: usize) -> Vec<[CUdeviceptr; 3]> {
+    let mut offsets = vec![[0; 3]];
+    for [extent, lhs, rhs, out] in outer {
+        let steps = [lhs, rhs, out].map(|stride| (stride * element) as CUdeviceptr);
+        let moved =
+            |offset: &[CUdeviceptr; 3], i: usize| std::array::from_fn(|o| offset[o] + i as CUdeviceptr * steps[o]);
+        offsets = offsets.iter().flat_map(|offset| (0..*extent).map(move |i| moved(offset, i))).collect();
+    }
+    offsets
+}
+
+/// The library's descriptions of a product: its A is our rhs, its B our lhs.
+struct Product {
+    desc: Description,
+    a: Layout,
+    b: Layout,
+    d: Layout,
+}
+
+struct Description(cublasLtMatmulDesc_t);
+
+struct Layout(cublasLtMatrixLayout_t);
+
+// SAFETY: the descriptions are read only once they are made, but for the bias's address, which is set under the GPU's turn.
+unsafe impl Send for Product {}
+// SAFETY: as above.
+unsafe impl Sync for Product {}
+
+impl Drop for Description {
+    fn drop(&mut self) {
+        // SAFETY: nobody has it any more.
+        let _ = unsafe { result::destroy_matmul_desc(self.0) };
+    }
+}
+
+impl Drop for Layout {
+    fn drop(&mut self) {
+        // SAFETY: nobody has it any more.
+        let _ = unsafe { result::destroy_matrix_layout(self.0) };
+    }
+}
+
+impl Product {
+    fn new(shape: &Shape) -> Result<Self> {
+        use cublasLtMatmulDescAttributes_t::*;
+        let (element, compute, scale) = shape.types()?;
+        let desc = Description(result::create_matmul_desc(compute, scale).map_err(status)?);
+        // A row-major matrix is a column-major one transposed.
+        let [lhs, rhs, _] = shape.operands;
+        let transposed = |operand: Operand| match operand.column_major {
+            true => TRANSPOSED,
+            false => AS_IT_IS,
+        };
+        desc.set(CUBLASLT_MATMUL_DESC_TRANSA, &transposed(rhs))?;
+        desc.set(CUBLASLT_MATMUL_DESC_TRANSB, &transposed(lhs))?;
+        if shape.bias {
+            desc.set(CUBLASLT_MATMUL_DESC_EPILOGUE, &cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS)?;
+        }
+        let [m, n, k] = shape.size;
+        let layout = |operand: Operand, (rows, columns): (usize, usize)| {
+            let (rows, columns) = if operand.column_major { (rows, columns) } else { (columns, rows) };
+            Layout::new(element, rows, columns, operand, shape.batch)
+        };
+        let [lhs, rhs, out] = shape.operands;
+        Ok(Self { desc, a: layout(rhs, (k, n))?, b: layout(lhs, (m, k))?, d: layout(out, (m, n))? })
+    }
+
+    /// What the library expects to be fastest.
+    fn algorithm(&self, handle: &Handle, shape: &Shape) -> Result<Algorithm> {
+        use cublasLtMatmulPreferenceAttributes_t::*;
+        let preference = result::create_matmul_pref().map_err(status)?;
+        let [lhs, rhs, out] = shape.alignments.map(|alignment| alignment as u32);
+        let set = |attribute, bytes: &u32| {
+            // SAFETY: the attribute is a number of 32 bits.
+            unsafe { result::set_matmul_pref_attribute(preference, attribute, (&raw const *bytes).cast(), 4) }
+        };
+        let workspace = WORKSPACE as u64;
+        // SAFETY: the attribute is a number of 64 bits; the descriptions live, and the preference is destroyed once.
+        let found = unsafe {
+            let attribute = CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
+            result::set_matmul_pref_attribute(preference, attribute, (&raw const workspace).cast(), 8)
+                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &rhs))
+                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &lhs))
+                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &out))
+                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &out))
+                .and_then(|()| {
+                    let Self { desc, a, b, d } = self;
+                    result::get_matmul_algo_heuristic(handle.0, desc.0, a.0, b.0, d.0, d.0, preference)
+                })
+        };
+        // SAFETY: as above.
+        let _ = unsafe { result::destroy_matmul_pref(preference) };
+        let found = found.map_err(status)?;
+        Ok(Algorithm { algorithm: found.algo, workspace: found.workspaceSize })
+    }
+}
+
+impl Description {
+    fn set<T>(&self, attribute: cublasLtMatmulDescAttributes_t, value: &T) -> Result {
+        // SAFETY: the value has the type of the attribute.
+        unsafe { result::set_matmul_desc_attribute(self.0, attribute, (&raw const *value).cast(), size_of::<T>()) }
+            .map_err(status)
+    }
+}
+
+impl Layout {
+    fn new(element: cudaDataType_t, rows: usize, columns: usize, operand: Operand, batch: usize) -> Result<Self> {
+        use cublasLtMatrixLayoutAttribute_t::*;
+        let (rows, columns) = (rows as u64, columns as u64);
+        let line = operand.line as i64;
+        let layout = Self(result::create_matrix_layout(element, rows, columns, line).map_err(status)?);
+        let set = |attribute, value: *const c_void, bytes| {
+            // SAFETY: the value has as many bytes as the attribute.
+            unsafe { result::set_matrix_layout_attribute(layout.0, attribute, value, bytes) }.map_err(status)
+        };
+        if batch > 1 {
+            let (count, stride) = (batch as i32, operand.stride as i64);
+            set(CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, (&raw const count).cast(), 4)?;
+            set(CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, (&raw const stride).cast(), 8)?;
+        }
+        Ok(layout)
+    }
+}
+
+struct PreparedMatmul {
+    library: Arc<Library>,
+    product: Product,
+    algorithm: Algorithm,
+    /// Of each product that is started by itself.
+    offsets: Vec<[CUdeviceptr; 3]>,
+    bias: bool,
+    dtype: DType,
+}
+
+// SAFETY: the algorithm is plain data; for the rest see `Product` and `Handle`.
+unsafe impl Send for PreparedMatmul {}
+// SAFETY: as above.
+unsafe impl Sync for PreparedMatmul {}
+
+impl Prepared for PreparedMatmul {
+    fn workspace(&self) -> usize {
+        self.algorithm.workspace
+    }
+
+    fn run(&self, invocation: &Invocation<'_>) -> Result {
+        let Self { product: Product { desc, a, b, d }, algorithm, .. } = self;
+        let operands = invocation.operands;
+        if self.bias {
+            desc.set(cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &operands[2])?;
+        }
+        let out = 2 + usize::from(self.bias);
+        // One and zero, as numbers of the type of the sums.
+        let (single, double) = ([1.0_f32, 0.0], [1.0_f64, 0.0]);
+        let [one, zero]: [*const c_void; 2] = match self.dtype {
+            DType::F64 => [(&raw const double[0]).cast(), (&raw const double[1]).cast()],
+            _ => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
+        };
+        let at = |address: CUdeviceptr| std::ptr::without_provenance_mut::<c_void>(address as usize);
+        for [lhs, rhs, result_offset] in &self.offsets {
+            let (lhs, rhs, out) = (operands[0] + lhs, operands[1] + rhs, operands[out] + result_offset);
+            // SAFETY: the plan has checked that every element lies within its operand, and that out overlaps none; the
+            // algorithm was found for these descriptions, and gets the scratch memory that it asks for.
+            unsafe {
+                result::matmul(
+                    self.library.handle.0,
+                    desc.0,
+                    one,
+                    zero,
+                    at(rhs),
+                    a.0,
+                    at(lhs),
+                    b.0,
+                    at(out),
+                    d.0,
+                    at(out),
+                    d.0,
+                    &algorithm.algorithm,
+                    at(invocation.workspace),
+                    algorithm.workspace,
+                    invocation.gpu.stream().cast(),
+                )
+            }
+            .map_err(status)?;
+        }
+        Ok(())
+    }
+}
+
+fn status(error: CublasError) -> CudaError {
+    failed(format!("{:?}", error.0))
+}
+
+fn failed(error: impl Into<String>) -> CudaError {
+    CudaError::Library { library: "cublaslt", op: "matmul", error: error.into() }
+}

@@ -1,0 +1,409 @@
+//! Programs on a GPU: their weights and states in its memory, their steps on its stream.
+
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::driver::result;
+use cudarc::driver::sys::CUdeviceptr;
+use thunder_tensor::Tensor;
+
+use super::error::{CudaError, Result, said};
+use super::executor::{Executor, Invocation, Prepared, Site};
+use super::graph::{Counts, Replay};
+use super::memory::Memory;
+use super::module::{Function, Module};
+use super::tensor::DeviceTensor;
+use super::{Gpu, Turn};
+use crate::artifact::{Artifact, Target};
+use crate::cpu::operand::Operand;
+use crate::plan::{Base, Plan, PlannedLaunch, PlannedStep};
+use crate::program::{LibraryOp, Parameter, Program, Root, Spread, Step};
+use crate::session::{SessionError, Weight};
+
+/// The most that an address's alignment is counted to.
+const ALIGN: usize = 256;
+
+/// What the programs of an artifact share.
+pub(crate) struct Shared {
+    gpu: Arc<Gpu>,
+    module: Option<Arc<Module>>,
+    constants: Arc<Memory>,
+}
+
+/// A program on a GPU.
+pub(crate) struct Engine {
+    gpu: Arc<Gpu>,
+    program: Arc<Program>,
+    /// By `KernelId`; they are there as long as the module.
+    kernels: Vec<Function>,
+    _module: Option<Arc<Module>>,
+    constants: Arc<Memory>,
+    /// Those that are states are written in place.
+    parameters: Vec<Arc<DeviceTensor>>,
+    /// By step, who carries it out; `None` for steps that are no calls.
+    executors: Vec<Option<Arc<dyn Executor>>>,
+}
+
+/// What a plan has on a GPU, from its first run on.
+#[derive(Default)]
+pub(crate) struct Ready(Mutex<Option<Inner>>);
+
+struct Inner {
+    /// By step of the program; `None` for steps that are no calls.
+    calls: Vec<Option<Box<dyn Prepared>>>,
+    /// Bytes after the arena's own that a call may use.
+    workspace: usize,
+    /// Memory for inputs and outputs of the host.
+    host: Option<Host>,
+    replay: Replay,
+}
+
+struct Host {
+    inputs: Vec<Memory>,
+    outputs: Vec<Memory>,
+}
+
+/// Addresses of what differs from run to run.
+#[derive(Clone, Copy)]
+struct Addresses<'a> {
+    arena: CUdeviceptr,
+    inputs: &'a [CUdeviceptr],
+    outputs: &'a [CUdeviceptr],
+}
+
+impl Shared {
+    /// Loads the code of an artifact, and its constants.
+    pub(crate) fn new(artifact: &Artifact, gpu: Arc<Gpu>) -> Result<Self> {
+        let module = match artifact.target() {
+            Target::Cuda { arch } => {
+                gpu.architecture.check(arch, gpu.name())?;
+                let (code, cubin) = (artifact.code(), artifact.cubin());
+                (!code.is_empty()).then(|| gpu.modules.load(&gpu.queue, code, cubin)).transpose()?
+            }
+            Target::Any | Target::Cpu { .. } => None,
+        };
+        let constants = gpu.allocate(artifact.constants().len(), &|| "the constants".to_owned())?;
+        gpu.upload(artifact.constants(), &constants)?;
+        Ok(Self { gpu, module, constants: Arc::new(constants) })
+    }
+}
+
+impl Engine {
+    /// Puts a program's weights onto the GPU, and finds its kernels and executors.
+    pub(crate) fn new(
+        program: &Arc<Program>,
+        weights: &dyn Fn(&Parameter) -> Result<Weight, SessionError>,
+        shared: &Shared,
+    ) -> Result<Self, SessionError> {
+        let gpu = &shared.gpu;
+        let kernels = match &shared.module {
+            None if program.kernels.is_empty() => Vec::new(),
+            None => return Err(SessionError::NoCode(program.kernels.len())),
+            Some(module) => functions(program, module)?,
+        };
+        let executors = executors(program, gpu)?;
+        let parameter = |(number, parameter): (u32, &Parameter)| -> Result<Arc<DeviceTensor>, SessionError> {
+            let is_state = program.state(Root::Parameter(number)).is_some();
+            Ok(match weights(parameter)? {
+                Weight::Host(tensor) => Arc::new(DeviceTensor::new(gpu, &tensor)?),
+                Weight::Device(tensor) if is_state => Arc::new(tensor.duplicate()?),
+                Weight::Device(tensor) => tensor,
+            })
+        };
+        let parameters = (0..).zip(&program.weights()?).map(parameter).collect::<Result<_, _>>()?;
+        let (module, constants) = (shared.module.clone(), Arc::clone(&shared.constants));
+        let (gpu, program) = (Arc::clone(gpu), Arc::clone(program));
+        Ok(Self { gpu, program, kernels, _module: module, constants, parameters, executors })
+    }
+
+    pub(crate) fn gpu(&self) -> &Arc<Gpu> {
+        &self.gpu
+    }
+
+    /// Runs all steps on tensors of the host, and waits. `updated` is the memory of the inputs that the program updates.
+    pub(crate) fn run(&self, plan: &Plan, inputs: &[Tensor], updated: &[Operand], outputs: &mut [Tensor]) -> Result {
+        let gpu = &*self.gpu;
+        let mut turn = gpu.turn();
+        let mut ready = self.ready(plan)?;
+        let host = match ready.as_mut().and_then(|ready| ready.host.take()) {
+            Some(host) => host,
+            None => self.host(plan)?,
+        };
+        for (tensor, memory) in inputs.iter().zip(&host.inputs) {
+            turn.upload(&gpu.queue, tensor.bytes(), memory)?;
+        }
+        let addresses = |memory: &[Memory]| memory.iter().map(Memory::start).collect::<Vec<_>>();
+        self.start(plan, &mut turn, &mut ready, &addresses(&host.inputs), &addresses(&host.outputs))?;
+        gpu.queue.wait(&|| format!("program '{}'", self.program.name))?;
+        let staging = turn.staging(&gpu.queue)?;
+        for (memory, tensor) in host.outputs.iter().zip(outputs) {
+            let bytes = tensor.bytes_mut();
+            assert_eq!(bytes.len(), memory.bytes(), "guards have compared every tensor with the plan");
+            // SAFETY: the bytes are borrowed mutably, and both have as many.
+            unsafe { staging.download(memory.start(), bytes.as_mut_ptr(), bytes.len())? };
+        }
+        let states = self.program.states.iter().filter_map(|state| match state.root {
+            Root::Input(input) => Some(input as usize),
+            _ => None,
+        });
+        for (input, operand) in states.zip(updated) {
+            let memory = &host.inputs[input];
+            assert_eq!(operand.bytes(), memory.bytes(), "guards have compared every tensor with the plan");
+            // SAFETY: the operand is memory that its owner has lent to be written, and both have as many bytes.
+            unsafe { staging.download(memory.start(), operand.start(), operand.bytes())? };
+        }
+        if let Some(ready) = &mut *ready {
+            ready.host = Some(host);
+        }
+        Ok(())
+    }
+
+    /// Starts all steps on tensors of the GPU, whose types and shapes are the plan's.
+    pub(crate) fn start_on(&self, plan: &Plan, inputs: &[DeviceTensor], outputs: &[DeviceTensor]) -> Result {
+        let addresses = |kind: &'static str, tensors: &[DeviceTensor]| {
+            let address = |(number, tensor): (usize, &DeviceTensor)| match Arc::ptr_eq(tensor.gpu(), &self.gpu) {
+                true => Ok(tensor.memory().start()),
+                false => Err(CudaError::Elsewhere { kind, number }),
+            };
+            tensors.iter().enumerate().map(address).collect::<Result<Vec<_>>>()
+        };
+        let (inputs, outputs) = (addresses("input", inputs)?, addresses("output", outputs)?);
+        let mut turn = self.gpu.turn();
+        let mut ready = self.ready(plan)?;
+        self.start(plan, &mut turn, &mut ready, &inputs, &outputs)
+    }
+
+    /// Outputs of the shapes of a plan, to be written.
+    pub(crate) fn outputs(&self, plan: &Plan) -> Result<Vec<DeviceTensor>> {
+        plan.outputs.iter().map(|shape| DeviceTensor::unwritten(&self.gpu, shape)).collect()
+    }
+
+    /// What the parameters hold that the program updates, in the order of its states.
+    pub(crate) fn state(&self) -> Result<Vec<Tensor>> {
+        self.state_parameters().map(|parameter| parameter.download()).collect()
+    }
+
+    /// Gives these parameters other contents, of their types and shapes.
+    pub(crate) fn set_state(&self, state: &[Tensor]) -> Result {
+        let mut parameters = self.state_parameters().zip(state);
+        parameters.try_for_each(|(parameter, tensor)| self.gpu.upload(tensor.bytes(), parameter.memory()))
+    }
+
+    /// How a plan's runs were done.
+    pub(crate) fn counts(&self, plan: &Plan) -> Counts {
+        let ready = plan.gpu.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.as_ref().map_or_else(Counts::default, |ready| ready.replay.counts)
+    }
+
+    fn state_parameters(&self) -> impl Iterator<Item = &DeviceTensor> {
+        self.program.states.iter().filter_map(|state| match state.root {
+            Root::Parameter(i) => Some(&*self.parameters[i as usize]),
+            _ => None,
+        })
+    }
+
+    /// What the plan has on the GPU, made at its first run.
+    fn ready<'a>(&self, plan: &'a Plan) -> Result<std::sync::MutexGuard<'a, Option<Inner>>> {
+        let mut ready = plan.gpu.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready.is_none() {
+            let mut calls: Vec<Option<Box<dyn Prepared>>> = Vec::new();
+            calls.resize_with(self.program.steps.len(), || None);
+            for step in &plan.steps {
+                let PlannedStep::Call { call, slots, .. } = step else { continue };
+                let (Step::Call(own), Some(executor)) = (&self.program.steps[*call], &self.executors[*call]) else {
+                    unreachable!("every call of a program has an executor")
+                };
+                let alignments: Vec<usize> = plan.slots[slots.clone()]
+                    .iter()
+                    .map(|slot| alignment(self.fixed(slot.base) + slot.offset))
+                    .collect();
+                let site = Site { op: &own.op, values: &plan.values, alignments: &alignments, gpu: &self.gpu };
+                calls[*call] = Some(executor.prepare(&site)?);
+            }
+            let workspace = calls.iter().flatten().map(|call| call.workspace()).max().unwrap_or(0);
+            *ready = Some(Inner { calls, workspace, host: None, replay: Replay::default() });
+        }
+        Ok(ready)
+    }
+
+    /// Memory for tensors that come from the host.
+    fn host(&self, plan: &Plan) -> Result<Host> {
+        let memory = |kind: &'static str, shapes: &[crate::plan::Shape]| {
+            let bytes = shapes.iter().map(|(dtype, shape)| shape.iter().product::<usize>() * dtype.size());
+            bytes.map(|bytes| self.gpu.allocate(bytes, &|| format!("an {kind}"))).collect::<Result<Vec<_>>>()
+        };
+        Ok(Host { inputs: memory("input", &plan.inputs)?, outputs: memory("output", &plan.outputs)? })
+    }
+
+    /// Starts all steps, or replays them.
+    fn start(
+        &self,
+        plan: &Plan,
+        turn: &mut Turn,
+        ready: &mut Option<Inner>,
+        inputs: &[CUdeviceptr],
+        outputs: &[CUdeviceptr],
+    ) -> Result {
+        let Some(Inner { calls, workspace, replay, .. }) = ready else {
+            unreachable!("a plan is made ready before it runs")
+        };
+        let queue = &self.gpu.queue;
+        queue.enter()?;
+        let own = plan.memory.arena_bytes.next_multiple_of(ALIGN);
+        let what = || {
+            let live = plan.memory.live_bytes;
+            format!(
+                "the intermediate values of program '{}', of which {live} bytes are needed at once,",
+                self.program.name
+            )
+        };
+        let arena = turn.arena(queue, own + *workspace, &what)?;
+        let addresses = Addresses { arena, inputs, outputs };
+        let table = self.table(plan, addresses);
+        let settings = &self.gpu.settings;
+        if settings.step_by_step || !settings.graphs {
+            let wait = |step: &PlannedStep| match settings.step_by_step {
+                true => queue.wait(&|| format!("{} of program '{}'", self.name(step), self.program.name)),
+                false => Ok(()),
+            };
+            return self.enqueue(plan, &table, calls, arena + own as CUdeviceptr, &wait);
+        }
+        let all = [&[arena], inputs, outputs].concat();
+        let start = || self.enqueue(plan, &table, calls, arena + own as CUdeviceptr, &|_| Ok(()));
+        replay.run(queue, all, &start)
+    }
+
+    /// The address of every slot.
+    fn table(&self, plan: &Plan, addresses: Addresses<'_>) -> Vec<CUdeviceptr> {
+        let state = |i: u32| match self.program.states[i as usize].root {
+            Root::Parameter(i) => self.parameters[i as usize].memory().start(),
+            Root::Input(i) => addresses.inputs[i as usize],
+            Root::Constant(_) | Root::Buffer(_) | Root::Output(_) => unreachable!("`Program::validate` has refused it"),
+        };
+        let address = |slot: &crate::plan::Slot| {
+            let base = match slot.base {
+                Base::Arena => addresses.arena,
+                Base::Input(i) => addresses.inputs[i as usize],
+                Base::Output(i) => addresses.outputs[i as usize],
+                Base::Parameter(i) => self.parameters[i as usize].memory().start(),
+                Base::Constant(_) => self.constants.start() + self.fixed(slot.base) as CUdeviceptr,
+                Base::State(i) => state(i),
+            };
+            base + slot.offset as CUdeviceptr
+        };
+        plan.slots.iter().map(address).collect()
+    }
+
+    /// Where a base starts in memory that is aligned.
+    fn fixed(&self, base: Base) -> usize {
+        match base {
+            Base::Constant(i) => self.program.constants[i as usize].offset as usize,
+            _ => 0,
+        }
+    }
+
+    /// Starts all steps one after the other, and calls `after` behind each.
+    fn enqueue(
+        &self,
+        plan: &Plan,
+        table: &[CUdeviceptr],
+        calls: &[Option<Box<dyn Prepared>>],
+        workspace: CUdeviceptr,
+        after: &dyn Fn(&PlannedStep) -> Result,
+    ) -> Result {
+        let stream = self.gpu.queue.stream();
+        for step in &plan.steps {
+            match step {
+                PlannedStep::Launch(launch) => self.launch(plan, table, launch)?,
+                PlannedStep::Wave(wave) => {
+                    wave.launches.iter().try_for_each(|launch| self.launch(plan, table, launch))?;
+                }
+                PlannedStep::Call { call, slots, .. } => {
+                    let Some(prepared) = &calls[*call] else { unreachable!("every call of a plan is prepared") };
+                    let operands = &table[slots.clone()];
+                    prepared.run(&Invocation { operands, workspace, gpu: &self.gpu })?;
+                }
+                PlannedStep::Copy { bytes: 0, .. } => {}
+                PlannedStep::Copy { slots, bytes } => {
+                    let (from, to) = (table[slots.start], table[slots.start + 1]);
+                    // SAFETY: the plan has checked both ranges and that they are apart; the memory lives until it is given
+                    // back on the same stream.
+                    unsafe { result::memcpy_dtod_async(to, from, *bytes, stream)? };
+                }
+            }
+            after(step)?;
+        }
+        Ok(())
+    }
+
+    fn launch(&self, plan: &Plan, table: &[CUdeviceptr], launch: &PlannedLaunch) -> Result {
+        let Some(grid) = launch.grid.as_ref().filter(|grid| !grid.blocks.contains(&0)) else { return Ok(()) };
+        let pointers = table[launch.slots.clone()].iter().map(std::ptr::from_ref).map(|p| p.cast::<c_void>());
+        let numbers = plan.numbers[launch.numbers.clone()].iter().map(std::ptr::from_ref).map(|n| n.cast());
+        let mut arguments: Vec<*mut c_void> = pointers.chain(numbers).map(<*const c_void>::cast_mut).collect();
+        let [x, y, z] = grid.blocks;
+        let kernel = self.kernels[launch.kernel].0;
+        // SAFETY: the launch's contract; the plan has checked offsets and sizes. The driver copies the arguments, 8 bytes each.
+        let started = unsafe {
+            let stream = self.gpu.queue.stream();
+            result::launch_kernel(kernel, (x, y, z), (grid.threads, 1, 1), grid.shared, stream, &mut arguments)
+        };
+        started.map_err(|error| CudaError::Launch {
+            kernel: self.program.kernels[launch.kernel].clone(),
+            blocks: grid.blocks,
+            threads: grid.threads,
+            error: said(error),
+        })
+    }
+
+    /// What a step is called.
+    fn name(&self, step: &PlannedStep) -> String {
+        match step {
+            PlannedStep::Launch(launch) => self.program.kernels[launch.kernel].clone(),
+            PlannedStep::Wave(wave) => format!("{} launches", wave.launches.len()),
+            PlannedStep::Call { call, .. } => match &self.program.steps[*call] {
+                Step::Call(call) => call.op.name().to_owned(),
+                Step::Launch(_) | Step::Copy { .. } => unreachable!("a planned call is a call of the program"),
+            },
+            PlannedStep::Copy { .. } => "copy".to_owned(),
+        }
+    }
+}
+
+/// The kernels of a program, each with room for the most shared memory that a launch gives it.
+fn functions(program: &Program, module: &Module) -> Result<Vec<Function>, SessionError> {
+    let mut shared = vec![0; program.kernels.len()];
+    for step in &program.steps {
+        if let Step::Launch(launch) = step
+            && let Spread::Grid(grid) = &launch.spread
+        {
+            let most = &mut shared[launch.kernel.0 as usize];
+            *most = grid.shared.max(*most);
+        }
+    }
+    let function = |(name, shared): (&String, &u32)| {
+        module.function(name, *shared)?.ok_or_else(|| SessionError::MissingKernel(name.clone()))
+    };
+    program.kernels.iter().zip(&shared).map(function).collect()
+}
+
+/// For each step the first executor that claims it.
+fn executors(program: &Program, gpu: &Gpu) -> Result<Vec<Option<Arc<dyn Executor>>>, SessionError> {
+    let all = &gpu.settings.executors;
+    let claiming = |(step, op): (usize, &LibraryOp)| {
+        all.iter().find(|executor| executor.claims(op, &program.dims)).map(Arc::clone).ok_or_else(|| {
+            let tried: Vec<_> = all.iter().map(|executor| executor.name()).collect();
+            SessionError::Unclaimed { step, op: op.name(), tried: tried.join(", ") }
+        })
+    };
+    let executor = |(number, step): (usize, &Step)| match step {
+        Step::Call(call) => claiming((number, &call.op)).map(Some),
+        Step::Launch(_) | Step::Copy { .. } => Ok(None),
+    };
+    program.steps.iter().enumerate().map(executor).collect()
+}
+
+/// The largest power of two up to 256 that divides an offset in memory that is so aligned.
+fn alignment(offset: usize) -> usize {
+    1 << offset.trailing_zeros().min(ALIGN.trailing_zeros())
+}

@@ -1,0 +1,100 @@
+//! Executors of a GPU: libraries that carry out the operations they claim.
+//!
+//! A call is prepared once for each tuple of sizes: descriptors are made and an algorithm is chosen. Each run then starts
+//! it on the stream. Operands are addresses of the device, whose bounds have been checked.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use cudarc::driver::sys::CUdeviceptr;
+
+use super::Gpu;
+use super::builtin::Builtin;
+use super::cublaslt::CublasLt;
+use super::cudnn::Cudnn;
+use super::error::Result;
+use super::queue::Queue;
+use crate::program::{DimId, Dims, LibraryOp};
+
+/// Something that can carry out library operations on a GPU.
+pub trait Executor: fmt::Debug + Send + Sync {
+    /// Name in plans and messages.
+    fn name(&self) -> &'static str;
+
+    /// Whether it can carry out `op`, whatever the sizes that are not constants in `dims`.
+    fn claims(&self, op: &LibraryOp, dims: &Dims) -> bool;
+
+    /// Does once what need not be done in every run with these sizes.
+    fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>>;
+}
+
+/// A call with its sizes.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The operation.
+    pub op: &'a LibraryOp,
+    /// Values of the program's dims, by `DimId`.
+    pub values: &'a [i64],
+    /// For each argument how its address is aligned: the largest power of two up to 256 that divides it in every run.
+    pub alignments: &'a [usize],
+    /// Where it runs.
+    pub gpu: &'a Gpu,
+}
+
+impl Site<'_> {
+    /// A size or stride, which planning has found not to be negative.
+    pub fn size(&self, dim: DimId) -> usize {
+        self.values[dim.0 as usize] as usize
+    }
+}
+
+/// A call that is ready to run.
+pub trait Prepared: Send + Sync {
+    /// Bytes of scratch memory that a run needs.
+    fn workspace(&self) -> usize {
+        0
+    }
+
+    /// Starts the call.
+    fn run(&self, invocation: &Invocation<'_>) -> Result;
+}
+
+/// One execution of a call.
+#[derive(Clone, Copy)]
+pub struct Invocation<'a> {
+    /// Addresses of the arguments, checked against the operation's sizes and strides.
+    pub operands: &'a [CUdeviceptr],
+    /// Address of the scratch memory, a multiple of 256.
+    pub workspace: CUdeviceptr,
+    /// Where it runs; the work goes to its stream.
+    pub gpu: &'a Gpu,
+}
+
+/// What an executor has for each GPU that it works on.
+#[derive(Debug)]
+pub(super) struct PerGpu<T>(Mutex<Vec<(Weak<Queue>, Arc<T>)>>);
+
+impl<T> Default for PerGpu<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> PerGpu<T> {
+    /// What there is for `gpu`, made at the first call.
+    pub(super) fn of<E>(&self, gpu: &Gpu, make: impl FnOnce() -> Result<T, E>) -> Result<Arc<T>, E> {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(queue, _)| queue.strong_count() > 0);
+        if let Some((_, known)) = all.iter().find(|(queue, _)| queue.as_ptr() == Arc::as_ptr(&gpu.queue)) {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(make()?);
+        all.push((Arc::downgrade(&gpu.queue), Arc::clone(&made)));
+        Ok(made)
+    }
+}
+
+/// The executors of this crate.
+pub(super) fn all() -> Vec<Arc<dyn Executor>> {
+    vec![Arc::new(CublasLt::default()), Arc::new(Cudnn::default()), Arc::new(Builtin)]
+}
