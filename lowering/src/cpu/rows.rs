@@ -185,7 +185,7 @@ impl<'c> Copies<'_, 'c> {
     /// The part of what `op` makes, if that is aligned.
     fn repeat(&mut self, op: Operation<'c>) -> Result {
         let is_done = |v: Value<'c>| !self.plan.aligned.contains(&v) || self.made.contains_key(&v);
-        if op.result_count() == 0 || is_done(op.result(0)) {
+        if op.results().all(is_done) {
             return Ok(());
         }
         if op.name() == "linalg.fill" {

@@ -1,5 +1,7 @@
 //! Decides which ops share a kernel.
 
+mod siblings;
+
 use std::collections::{HashMap, HashSet};
 
 use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView};
@@ -113,6 +115,9 @@ pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: boo
         if p.roles[index] == Role::Computed {
             p.place(p.ops[index]);
         }
+    }
+    if !separate {
+        p.merge_siblings();
     }
     let others = p
         .ops
@@ -266,21 +271,14 @@ impl<'c> Partitioner<'_, 'c> {
             if !self.is_only_for(other, group, dims) {
                 continue;
             }
-            let mut ops = self.groups[group].ops.clone();
-            ops.extend(self.groups[other].ops.iter().filter(|op| !self.groups[group].ops.contains(op)));
-            ops.sort_by_key(|op| self.position[op]);
+            let ops = self.union(other, group);
             let most = self.groups[group].rows.min(self.groups[other].rows);
             let Some(rows) = (1..=most).rev().find(|rows| self.fits(&ops, &[], *rows, dims)) else { continue };
             if self.would_cycle(group, &self.groups[other].ops) {
                 continue;
             }
-            let own = std::mem::take(&mut self.groups[other].own);
-            self.groups[other].ops.clear();
-            self.group_of.extend(own.iter().map(|op| (*op, group)));
-            let joint = &mut self.groups[group];
-            (joint.ops, joint.rows) = (ops, rows);
-            joint.own.extend(own);
-            joint.missed.retain(|missed| missed.group != other);
+            self.merge(other, group);
+            self.groups[group].rows = rows;
         }
     }
 
