@@ -1,13 +1,14 @@
-//! Makes one loop nest of elementwise ones over the same elements, so that each tensor is read once.
+//! Makes one loop nest of several over the same elements, so that each tensor is read once.
 //!
 //! Needs: `linalg` on tensors. Guarantees: the same values. MLIR's `linalg-fuse-elementwise-ops` moves a loop nest into the
-//! only one that reads its result; here are those whose results several read, or that read the same. What one makes for
-//! another is then a scalar, and is in memory only if somebody else reads it.
+//! only one that reads its result; here are those whose results several read, or that read the same. What an elementwise
+//! one makes for another is then a scalar, and is in memory only if somebody else reads it; what a reduction makes is
+//! there when it ends, so that none that reads it can join.
 
 use thunder_ir::prelude::*;
 use thunder_ir::{Attribute, Blueprint, Value};
 
-/// Merges elementwise loops over the same elements.
+/// Merges loops over the same elements.
 #[pass("thunder-merge-loops", on = "builtin.module", dialects("linalg"))]
 pub struct MergeLoops {}
 
@@ -29,7 +30,7 @@ impl Pass for MergeLoops {
 fn merge(block: Block<'_>) -> Result<u64> {
     let mut loops: Vec<Operation<'_>> = Vec::new();
     let mut merged = 0;
-    for op in block.operations().into_iter().filter(|op| is_elementwise(*op)) {
+    for op in block.operations().into_iter().filter(|op| is_loop_nest(*op)) {
         let mut joint = op;
         // The nearest first. What results may merge with those before it in turn.
         for earlier in (0..loops.len()).rev() {
@@ -43,20 +44,21 @@ fn merge(block: Block<'_>) -> Result<u64> {
     Ok(merged)
 }
 
-/// Whether an op is a loop nest that computes each element of its results by itself, from scalars alone.
-fn is_elementwise(op: Operation<'_>) -> bool {
+/// Whether an op is a loop nest that computes results from scalars alone: of each element, where nothing is reduced.
+fn is_loop_nest(op: Operation<'_>) -> bool {
     if op.name() != "linalg.generic" {
         return false;
     }
-    let iterators = list(op, "iterator_types");
     let outputs = &list(op, "indexing_maps")[inputs(op)..];
     let is_simple = op.region(0).entry().is_some_and(|body| {
         let scalar = |value: Value<'_>| value.ty().as_tensor().is_none();
         body.operations().into_iter().all(|inner| inner.region_count() == 0 && inner.operands().all(scalar))
     });
-    is_simple
-        && iterators.iter().all(|kind| kind.to_string().contains("parallel"))
-        && outputs.iter().all(|map| is_identity(*map, iterators.len()))
+    is_simple && (!is_elementwise(op) || outputs.iter().all(|map| is_identity(*map, list(op, "iterator_types").len())))
+}
+
+fn is_elementwise(op: Operation<'_>) -> bool {
+    list(op, "iterator_types").iter().all(|kind| kind.to_string().contains("parallel"))
 }
 
 fn list<'c>(op: Operation<'c>, name: &str) -> Vec<Attribute<'c>> {
@@ -79,31 +81,30 @@ fn place<'c>(first: Operation<'c>, second: Operation<'c>) -> Option<Operation<'c
     if !is_same_domain(first, second) {
         return None;
     }
-    let is_of_first = |value: &Value<'c>| value.defining_op() == Some(first);
     let is_ready = |value: Value<'c>| value.defining_op().is_none_or(|op| op == first || op.is_before(first));
     if second.operands().all(is_ready) {
         return Some(first);
     }
     let waits = |value: Value<'c>| value.uses().iter().all(|(user, _)| *user == second || second.is_before(*user));
-    let mut read = second.operands().filter(is_of_first).peekable();
-    (read.peek().is_some() && first.results().all(waits)).then_some(second)
+    first.results().all(waits).then_some(second)
 }
 
 /// Whether two loop nests are over the same elements, and what one reads of the other is the element that it makes.
 fn is_same_domain<'c>(first: Operation<'c>, second: Operation<'c>) -> bool {
     let (own, other) = (list(first, "indexing_maps"), list(second, "indexing_maps"));
-    let loops = list(second, "iterator_types").len();
-    if list(first, "iterator_types").len() != loops {
+    let iterators = list(second, "iterator_types");
+    let loops = iterators.len();
+    if list(first, "iterator_types") != iterators {
         return false;
     }
-    let mut is_linked = first.result(0).ty().as_tensor().is_some_and(|ty| {
+    let mut is_linked = is_elementwise(first) && first.result(0).ty().as_tensor().is_some_and(|ty| {
         let known = second.result(0).ty().as_tensor().map(|ty| ty.dims());
         ty.dims().iter().all(Option::is_some) && Some(ty.dims()) == known
     });
     for (number, value) in second.operands().enumerate() {
         let is_element = is_identity(other[number], loops);
         if value.defining_op() == Some(first) {
-            if !is_element {
+            if !is_element || !is_elementwise(first) {
                 return false;
             }
             is_linked = true;

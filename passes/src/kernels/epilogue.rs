@@ -52,10 +52,11 @@ pub fn epilogue_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Option<Epilo
         let value = call.operand(number);
         let product = sole_product(value, shapes, &|user| user == call)?;
         let sizes = shapes.dims(value);
-        let row = sizes.get(rows[number] as usize..)?.iter().fold(Dim::Known(1), |p, d| p.mul(d));
+        let leading = usize::try_from(rows[number]).ok()?;
+        let row = sizes.get(leading..)?.iter().fold(Dim::Known(1), |p, d| p.mul(d));
         let columns = shapes.dims(product.result(0)).last()?.clone();
         let (elements, whole) = (row == Dim::Known(1), row == columns);
-        let fits = rows[number] > 0 && (elements || whole) && is_elementwise(kernel, number);
+        let fits = leading > 0 && (elements || whole) && is_elementwise(kernel, number);
         (fits && !is_written_between(product, call)).then_some(Epilogue { product, elements })
     })
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, HashSet};
 use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView};
 use thunder_ir::{Operation, Result, Value};
 
-use super::rows::{Access, accesses, max_rows, rule_of};
+use super::rows::{Access, accesses, columns, max_rows, rule_of};
 use crate::shapes::Shapes;
 
 /// Constants of at most this many elements are repeated in the kernels that use them.
@@ -249,7 +249,11 @@ impl<'c> Partitioner<'_, 'c> {
         }
         let rows = (0..=dims.len()).rev().find(|rows| self.fits(&ops, &[], *rows, &dims)).unwrap_or(0);
         self.group_of.insert(op, self.groups.len());
-        self.groups.push(Group { ops, own: vec![op], rows, missed, dims, last });
+        let group = self.groups.len();
+        self.groups.push(Group { ops, own: vec![op], rows, missed, dims: dims.clone(), last });
+        if !self.separate {
+            self.absorb(group, op, &dims);
+        }
     }
 
     /// The rows that a group has when `ops` join it, or why they cannot.
@@ -268,7 +272,7 @@ impl<'c> Partitioner<'_, 'c> {
         others.sort_unstable();
         others.dedup();
         for other in others.into_iter().filter(|other| *other != group) {
-            if !self.is_only_for(other, group, dims) {
+            if !self.is_only_for(other, group, dims) && !self.feeds_columns(other, group) {
                 continue;
             }
             let ops = self.union(other, group);
@@ -299,13 +303,39 @@ impl<'c> Partitioner<'_, 'c> {
             && inputs.len() <= made.len()
     }
 
+    /// Whether `other` makes one tensor, whose columns nothing but `group` reads, and is better not a part of a product.
+    fn feeds_columns(&self, other: usize, group: usize) -> bool {
+        let [made] = self.groups[other].own.last().map(|op| op.results().collect::<Vec<_>>()).unwrap_or_default()[..]
+        else {
+            return false;
+        };
+        let reads_columns = |(user, number): (Operation<'c>, usize)| {
+            let accesses = rule_of(user).and_then(|rule| accesses(&rule, self.groups[group].rows));
+            self.group_of.get(&user) == Some(&group)
+                && accesses.is_some_and(|accesses| accesses.get(number) == Some(&Access::Column))
+        };
+        self.groups[group].rows > 0 && made.uses().into_iter().all(reads_columns) && !self.may_be_epilogue(other)
+    }
+
     /// Whether each of `ops` works row by row, and reads what the same kernel makes row by row.
     fn fits(&self, ops: &[Operation<'c>], members: &[Operation<'c>], rows: usize, dims: &[Dim]) -> bool {
         let inside =
             |value: Value<'c>| value.defining_op().is_some_and(|op| members.contains(&op) || ops.contains(&op));
+        let columns = columns(ops, rows);
         // An op that repeats what rows share is not itself made of rows.
         let mut shared: Vec<Operation<'c>> = Vec::new();
         for op in ops.iter().rev() {
+            if columns.contains(op) {
+                // It becomes a part of the loops that read it: nobody else may.
+                let is_part = op.has_trait("elementwise") && op.results().all(|value| value.uses().len() == 1);
+                if is_part {
+                    continue;
+                }
+                if !self.is_repeated(*op) {
+                    return false;
+                }
+                shared.push(*op);
+            }
             let is_shared = shared.contains(op);
             let rule = rule_of(*op);
             if is_shared {
@@ -324,7 +354,10 @@ impl<'c> Partitioner<'_, 'c> {
                 if access == Access::Aligned || rows == 0 || !inside(operand) {
                     continue;
                 }
-                if access == Access::Moved {
+                if access == Access::Column && operand.defining_op().is_some_and(|op| columns.contains(&op)) {
+                    continue;
+                }
+                if [Access::Moved, Access::Column].contains(&access) {
                     return false;
                 }
                 let producer = operand.defining_op().filter(|p| self.is_repeated(*p));

@@ -2,6 +2,8 @@
 
 #id = affine_map<(d0, d1) -> (d0, d1)>
 #row = affine_map<(d0, d1) -> (d0)>
+#column = affine_map<(d0, d1) -> (d1)>
+#one = affine_map<(d0) -> (d0)>
 #swap = affine_map<(d0, d1) -> (d1, d0)>
 
 // What is made for another loop nest and for others is a scalar to the first.
@@ -101,4 +103,34 @@ func.func @apart(%x: tensor<8x8xf32>, %y: tensor<?x8xf32>, %z: tensor<?x8xf32>) 
     linalg.yield %s : f32
   } -> tensor<?x8xf32>
   return %a, %b, %c, %d : tensor<8x8xf32>, tensor<8x8xf32>, tensor<?x8xf32>, tensor<?x8xf32>
+}
+
+// Sums of the same; what reads a sum comes after it.
+// CHECK-LABEL: func.func @sums
+// CHECK: %[[SUMS:.*]]:2 = linalg.generic
+// CHECK-SAME: iterator_types = ["reduction", "parallel"]
+// CHECK: %[[SCALED:.*]] = linalg.generic
+// CHECK-NOT: linalg.generic
+// CHECK: return %[[SCALED]], %[[SUMS]]#1
+func.func @sums(%x: tensor<?x8xf32>, %y: tensor<?x8xf32>, %to: tensor<8xf32>) -> (tensor<8xf32>, tensor<8xf32>) {
+  %a = linalg.generic {indexing_maps = [#id, #column], iterator_types = ["reduction", "parallel"]}
+      ins(%x : tensor<?x8xf32>) outs(%to : tensor<8xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %e = arith.addf %in, %out : f32
+    linalg.yield %e : f32
+  } -> tensor<8xf32>
+  %b = linalg.generic {indexing_maps = [#one, #one], iterator_types = ["parallel"]}
+      ins(%a : tensor<8xf32>) outs(%to : tensor<8xf32>) {
+  ^bb0(%in: f32, %out: f32):
+    %e = arith.mulf %in, %in : f32
+    linalg.yield %e : f32
+  } -> tensor<8xf32>
+  %c = linalg.generic {indexing_maps = [#id, #id, #column], iterator_types = ["reduction", "parallel"]}
+      ins(%x, %y : tensor<?x8xf32>, tensor<?x8xf32>) outs(%to : tensor<8xf32>) {
+  ^bb0(%in: f32, %other: f32, %out: f32):
+    %p = arith.mulf %in, %other : f32
+    %e = arith.addf %p, %out : f32
+    linalg.yield %e : f32
+  } -> tensor<8xf32>
+  return %b, %c : tensor<8xf32>, tensor<8xf32>
 }

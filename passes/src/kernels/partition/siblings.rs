@@ -35,14 +35,18 @@ impl<'c> Partitioner<'_, 'c> {
         }
     }
 
-    /// The tensors as large as a group's results that it reads or makes.
+    /// The tensors at least as large as a group's results, by rows or by columns, that it reads or makes.
     fn large(&self, group: usize) -> Vec<Value<'c>> {
         let group = &self.groups[group];
         let inner = |value: &Value<'c>| value.defining_op().is_some_and(|op| group.ops.contains(&op));
         let read = group.ops.iter().flat_map(|op| op.operands()).filter(|value| !inner(value));
         let mut values: Vec<Value<'c>> = Vec::new();
         for value in read.chain(group.own.iter().flat_map(|op| op.results())) {
-            if !values.contains(&value) && value.ty().as_tensor().is_some() && self.shapes.dims(value) == group.dims {
+            if values.contains(&value) || value.ty().as_tensor().is_none() {
+                continue;
+            }
+            let dims = self.shapes.dims(value);
+            if dims.starts_with(&group.dims) || dims.ends_with(&group.dims) {
                 values.push(value);
             }
         }
@@ -78,7 +82,7 @@ impl<'c> Partitioner<'_, 'c> {
     }
 
     /// Whether a group alone reads what a product makes.
-    fn may_be_epilogue(&self, group: usize) -> bool {
+    pub(super) fn may_be_epilogue(&self, group: usize) -> bool {
         let ops = &self.groups[group].ops;
         let read = ops.iter().flat_map(|op| op.operands()).filter(|value| value.ty().as_tensor().is_some());
         read.into_iter().any(|value| sole_product(value, self.shapes, &|user| ops.contains(&user)).is_some())
