@@ -67,9 +67,10 @@ fn canonicalize_and_cse_keep_meaning() {
 }
 
 /// Passes that have something to do after others only, which run before them here too.
-const AFTER: [(&str, &[&str]); 2] = [
+const AFTER: [(&str, &[&str]); 3] = [
     ("thunder-donate", &["thunder-decompose", "thunder-kernels"]),
     ("thunder-to-linalg", &["thunder-decompose", "thunder-kernels"]),
+    ("thunder-merge-loops", &["thunder-decompose", "thunder-kernels", "thunder-to-linalg"]),
 ];
 
 /// Passes whose result the reference does not run, and why.
