@@ -97,10 +97,11 @@ fn is_same_domain<'c>(first: Operation<'c>, second: Operation<'c>) -> bool {
     if list(first, "iterator_types") != iterators {
         return false;
     }
-    let mut is_linked = is_elementwise(first) && first.result(0).ty().as_tensor().is_some_and(|ty| {
-        let known = second.result(0).ty().as_tensor().map(|ty| ty.dims());
-        ty.dims().iter().all(Option::is_some) && Some(ty.dims()) == known
-    });
+    let mut is_linked = is_elementwise(first)
+        && first.result(0).ty().as_tensor().is_some_and(|ty| {
+            let known = second.result(0).ty().as_tensor().map(|ty| ty.dims());
+            ty.dims().iter().all(Option::is_some) && Some(ty.dims()) == known
+        });
     for (number, value) in second.operands().enumerate() {
         let is_element = is_identity(other[number], loops);
         if value.defining_op() == Some(first) {

@@ -70,7 +70,8 @@ impl Access {
         let Some(first) = self.indices.len().checked_sub(loops.len()) else { return false };
         let is_loop = |(index, number): (&String, &usize)| number_of(index) == Some(*number);
         let before = self.indices[..first].iter().flat_map(|index| names(index)).flatten();
-        self.indices[first..].iter().zip(loops).all(is_loop) && before.into_iter().all(|number| !loops.contains(&number))
+        self.indices[first..].iter().zip(loops).all(is_loop)
+            && before.into_iter().all(|number| !loops.contains(&number))
     }
 
     /// Of all `loops` in order.

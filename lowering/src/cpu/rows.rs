@@ -47,7 +47,8 @@ struct Plan<'c> {
 impl<'c> Plan<'c> {
     /// What must be aligned for the results to be; `None` where that cannot be.
     fn of(body: Block<'c>, outputs: &[(Value<'c>, Buffer<'c>)], rows: usize) -> Result<Option<Self>> {
-        let mut plan = Self { rows, aligned: HashSet::new(), loops: HashMap::new(), moves: false, columns: HashSet::new() };
+        let mut plan =
+            Self { rows, aligned: HashSet::new(), loops: HashMap::new(), moves: false, columns: HashSet::new() };
         let mut open: Vec<Value<'c>> = outputs.iter().map(|(value, _)| *value).collect();
         let mut whole: HashSet<Value<'c>> = HashSet::new();
         while let Some(value) = open.pop() {
@@ -131,7 +132,10 @@ impl<'c> Plan<'c> {
         // The ops with loops make all values, or take them as they are.
         let is_slice = |op: Operation<'c>| ["tensor.extract_slice", "tensor.insert_slice"].contains(&op.name());
         let whole = |value: &Value<'c>| !value.defining_op().is_some_and(is_slice);
-        !self.moves && alike && self.columns.iter().all(is_input) && self.aligned.iter().all(|value| single(value) && whole(value))
+        !self.moves
+            && alike
+            && self.columns.iter().all(is_input)
+            && self.aligned.iter().all(|value| single(value) && whole(value))
     }
 
     fn emit(
