@@ -384,7 +384,7 @@ impl<'c> Partitioner<'_, 'c> {
     /// Whether something that `ops` need from outside the group needs the group itself, or may: far from the group the
     /// search ends.
     fn would_cycle(&self, group: usize, ops: &[Operation<'c>]) -> bool {
-        let first = self.groups[group].ops.iter().filter_map(|o| self.position.get(o)).min().copied().unwrap_or(0);
+        let first = self.groups[group].own.iter().filter_map(|o| self.position.get(o)).min().copied().unwrap_or(0);
         let mut stack: Vec<Operation<'c>> = ops
             .iter()
             .flat_map(|op| op.operands().filter_map(Value::defining_op))

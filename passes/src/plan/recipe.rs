@@ -94,15 +94,21 @@ pub enum Aim {
 }
 
 impl<'c> Saturation<'_, '_, 'c> {
-    /// Chooses code for the outputs of `chunk` that may cost less than it: what is cheapest op by op, and what is cheapest
-    /// where kernels are fused.
-    pub fn candidates(&self, chunk: &Chunk<'c>, effort: Effort, aim: Aim) -> Vec<Candidate> {
+    /// Chooses code for the outputs of `chunk` that may cost less than it, of nothing that the rules `without` make: what is
+    /// cheapest op by op, and what is cheapest where kernels are fused.
+    pub fn candidates(
+        &self,
+        chunk: &Chunk<'c>,
+        effort: Effort,
+        aim: Aim,
+        without: &BTreeSet<usize>,
+    ) -> Vec<Candidate> {
         let (classes, index) = self.class_numbers();
         let number = |id: Id| index[&self.graph.find(id)];
         let mut graph = extract::Graph { classes: vec![Vec::new(); classes.len()], ..extract::Graph::default() };
         let (mut nodes, mut options): (Vec<&Node>, Vec<fused::Node>) = (Vec::new(), Vec::new());
         for (class, id) in classes.iter().enumerate() {
-            for node in &self.graph[*id].nodes {
+            for node in self.graph[*id].nodes.iter().filter(|node| !self.is_by(node, without)) {
                 let option = self.option(node, class, node.children().iter().map(|child| number(*child)).collect());
                 let is_leaf = self.graph.analysis.0.symbol(node.symbol).leaf().is_some();
                 let cost = match aim {
@@ -169,6 +175,11 @@ impl<'c> Saturation<'_, '_, 'c> {
         classes.sort_unstable();
         let index = classes.iter().enumerate().map(|(number, id)| (*id, number)).collect();
         (classes, index)
+    }
+
+    /// Whether one of these rules made a node.
+    fn is_by(&self, node: &Node, rules: &BTreeSet<usize>) -> bool {
+        self.origins.get(node).and_then(|origin| origin.rule).is_some_and(|rule| rules.contains(&rule))
     }
 
     fn is_new(&self, node: &Node) -> bool {
