@@ -85,8 +85,19 @@ fn place<'c>(first: Operation<'c>, second: Operation<'c>) -> Option<Operation<'c
     if second.operands().all(is_ready) {
         return Some(first);
     }
-    let waits = |value: Value<'c>| value.uses().iter().all(|(user, _)| *user == second || second.is_before(*user));
+    let waits = |value: Value<'c>| {
+        value
+            .uses()
+            .into_iter()
+            .all(|(user, _)| outermost(user, second).is_some_and(|op| op == second || second.is_before(op)))
+    };
     first.results().all(waits).then_some(second)
+}
+
+/// The op beside `other` that `op` is or is within.
+fn outermost<'c>(op: Operation<'c>, other: Operation<'c>) -> Option<Operation<'c>> {
+    let mut ops = std::iter::successors(Some(op), |op| op.block().and_then(Block::parent));
+    ops.find(|op| op.block() == other.block())
 }
 
 /// Whether two loop nests are over the same elements, and what one reads of the other is the element that it makes.

@@ -303,18 +303,19 @@ impl<'c> Partitioner<'_, 'c> {
             && inputs.len() <= made.len()
     }
 
-    /// Whether `other` makes one tensor, whose columns nothing but `group` reads, and is better not a part of a product.
+    /// Whether nothing but `group` reads what `other` makes, and only by columns, and that is better not a part of a product.
     fn feeds_columns(&self, other: usize, group: usize) -> bool {
-        let [made] = self.groups[other].own.last().map(|op| op.results().collect::<Vec<_>>()).unwrap_or_default()[..]
-        else {
-            return false;
+        let (made, rows) = (&self.groups[other].own, self.groups[group].rows);
+        let stays = |(user, number): &(Operation<'c>, usize)| match self.group_of.get(user) {
+            Some(of) if *of == other => true,
+            Some(of) if *of == group => {
+                let accesses = rule_of(*user).and_then(|rule| accesses(&rule, rows));
+                accesses.is_some_and(|accesses| accesses.get(*number) == Some(&Access::Column))
+            }
+            _ => false,
         };
-        let reads_columns = |(user, number): (Operation<'c>, usize)| {
-            let accesses = rule_of(user).and_then(|rule| accesses(&rule, self.groups[group].rows));
-            self.group_of.get(&user) == Some(&group)
-                && accesses.is_some_and(|accesses| accesses.get(number) == Some(&Access::Column))
-        };
-        self.groups[group].rows > 0 && made.uses().into_iter().all(reads_columns) && !self.may_be_epilogue(other)
+        let mut uses = made.iter().flat_map(|op| op.results()).flat_map(Value::uses);
+        rows > 0 && uses.all(|place| stays(&place)) && !self.may_be_epilogue(other)
     }
 
     /// Whether each of `ops` works row by row, and reads what the same kernel makes row by row.

@@ -96,13 +96,7 @@ pub enum Aim {
 impl<'c> Saturation<'_, '_, 'c> {
     /// Chooses code for the outputs of `chunk` that may cost less than it, of nothing that the rules `without` make: what is
     /// cheapest op by op, and what is cheapest where kernels are fused.
-    pub fn candidates(
-        &self,
-        chunk: &Chunk<'c>,
-        effort: Effort,
-        aim: Aim,
-        without: &BTreeSet<usize>,
-    ) -> Vec<Candidate> {
+    pub fn candidates(&self, chunk: &Chunk<'c>, effort: Effort, aim: Aim, without: &BTreeSet<usize>) -> Vec<Candidate> {
         let (classes, index) = self.class_numbers();
         let number = |id: Id| index[&self.graph.find(id)];
         let mut graph = extract::Graph { classes: vec![Vec::new(); classes.len()], ..extract::Graph::default() };
