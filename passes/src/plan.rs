@@ -354,7 +354,8 @@ impl<'c> Planner<'c> {
     /// The candidate that takes least time once it is cut into kernels, if it takes less than the chunk as it is; of equal
     /// ones that whose ops take least by themselves.
     ///
-    /// What one rule makes can spoil what others gain: rules are left out one after another, as long as that helps.
+    /// What one rule makes can spoil what others gain: where all together gain nothing, rules are left out one after another,
+    /// as long as that helps.
     fn best(&self, chunk: &Chunk<'c>, saturation: &mut Saturation<'_, '_, 'c>) -> Result<Outcome> {
         let effort = Effort::default();
         let nodes = saturation.graph.total_number_of_nodes();
@@ -367,9 +368,14 @@ impl<'c> Planner<'c> {
         };
         let mut best = Outcome { recipe: None, before, after: before, unfused, rules: BTreeMap::new(), nodes };
         let rules: BTreeSet<usize> = candidates.iter().flat_map(|candidate| candidate.rules.keys().copied()).collect();
+        let mut tried: Vec<Recipe> = Vec::new();
         let mut consider = |candidates: Vec<Candidate>, vocabulary: &mut Vocabulary<'c>| {
             let mut least = f64::INFINITY;
             for candidate in candidates {
+                if tried.contains(&candidate.recipe) {
+                    continue;
+                }
+                tried.push(candidate.recipe.clone());
                 let after = trial::time(chunk, Some(&candidate.recipe), vocabulary)?.unwrap_or(f64::INFINITY);
                 least = after.min(least);
                 let is_equal = after <= best.after && candidate.unfused < unfused * (1.0 - GAIN);
@@ -381,7 +387,7 @@ impl<'c> Planner<'c> {
             Ok::<_, Error>(least)
         };
         let mut least = consider(candidates, saturation.graph.analysis.0)?;
-        if self.aim == Aim::Newest || rules.len() < 2 {
+        if self.aim == Aim::Newest || rules.len() < 2 || least < before * (1.0 - GAIN) {
             return Ok(best);
         }
         for rule in rules.into_iter().take(LEFT_OUT) {

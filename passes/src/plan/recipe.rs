@@ -24,7 +24,7 @@ pub enum Made {
 }
 
 /// An op that a rule made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOp {
     /// The op with its attributes and types.
     pub symbol: u32,
@@ -35,7 +35,7 @@ pub struct NewOp {
 }
 
 /// One step of rewriting.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Moves an op of the chunk here, unless it is here, and gives it these operands.
     Keep(usize, Vec<Made>),
@@ -44,7 +44,7 @@ pub enum Step {
 }
 
 /// How to rewrite a chunk.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recipe {
     /// The new ops.
     pub new: Vec<NewOp>,
@@ -94,8 +94,8 @@ pub enum Aim {
 }
 
 impl<'c> Saturation<'_, '_, 'c> {
-    /// Chooses code for the outputs of `chunk` that may cost less than it, of nothing that the rules `without` make: what is
-    /// cheapest op by op, and what is cheapest where kernels are fused.
+    /// Chooses code for the outputs of `chunk` that may cost less than it: what is cheapest op by op, and what is cheapest
+    /// where kernels are fused; of nothing that the rules `without` make only the latter.
     pub fn candidates(&self, chunk: &Chunk<'c>, effort: Effort, aim: Aim, without: &BTreeSet<usize>) -> Vec<Candidate> {
         let (classes, index) = self.class_numbers();
         let number = |id: Id| index[&self.graph.find(id)];
@@ -121,7 +121,9 @@ impl<'c> Saturation<'_, '_, 'c> {
         graph.roots = roots.into_iter().collect();
         let known = self.as_written(chunk, &nodes, &graph, &number);
         let mut choices: Vec<Choice> = Vec::new();
-        choices.extend(extract::extract(&graph, Some(&known), effort).map(|found| found.choice));
+        if without.is_empty() {
+            choices.extend(extract::extract(&graph, Some(&known), effort).map(|found| found.choice));
+        }
         if aim == Aim::Cheapest {
             let bytes = |id: &Id| self.graph[*id].data.ty.map_or(0.0, bytes);
             let bytes: Vec<f64> = classes.iter().map(bytes).collect();
