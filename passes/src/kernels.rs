@@ -26,8 +26,7 @@ use crate::shapes::Shapes;
 pub const KERNEL: &str = "thunder.kernel";
 
 /// The attribute of a kernel with one number per input and then per result: how many leading
-/// dimensions are rows, which the kernel treats one by one; 0 for what every row sees whole, -n where its last n
-/// dimensions are the rows, which are single elements of results: each is made of one column.
+/// dimensions are rows, which the kernel treats one by one; 0 for what every row sees whole.
 pub const ROWS: &str = "thunder.rows";
 
 /// The attribute of a kernel with the sizes of its inputs and results, over its symbols.

@@ -1,10 +1,12 @@
 //! `thunder-compile`: from a module to an artifact, or to any phase on the way.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
+use thunder_import::Model;
 use thunder_ir::Module;
 use thunder_ir::pass::{Numerics, Pipeline};
 use thunder_lowering::{Compiled, Options, Phase, compile, compile_jit, compile_to};
@@ -169,9 +171,14 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
 pub fn with(contents: &Contents) -> impl Fn(&Path, &str) -> Result<Runnable> {
     move |path, entry| {
         let context = contents.context();
-        let mut module = read(&context, path)?;
+        let (mut module, weights) = if path.extension().is_some_and(|e| e == "pt2") {
+            let model = Model::open(path)?;
+            (model.module(&context)?, model.weights().clone())
+        } else {
+            (read(&context, path)?, BTreeMap::new())
+        };
         let options = Options { entry: entry.to_owned(), ..Options::default() };
         let compiled = compile_jit(&mut module, &options)?;
-        Ok((compiled.artifact, compiled.code))
+        Ok(Runnable { artifact: compiled.artifact, code: compiled.code, weights })
     }
 }

@@ -16,6 +16,8 @@
 #[cfg(feature = "compiler")]
 pub mod compile;
 #[cfg(feature = "compiler")]
+pub mod import;
+#[cfg(feature = "compiler")]
 pub mod lsp;
 #[cfg(feature = "compiler")]
 pub mod opt;

@@ -16,14 +16,14 @@ use thunder_runtime::program::{Port, Root};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
 
-/// Run a compiled artifact (.thb), or compile a module (.mlir) and run it.
+/// Run a compiled artifact (.thb), or compile a module (.mlir) or a model of PyTorch (.pt2) and run it.
 ///
 /// Exit code 0: it ran, and agrees with --expect; 1: something is wrong with the command or its files; 2: results differ
 /// from --expect.
 #[derive(Debug, Parser)]
 #[command(name = "thunder-run", version)]
 struct Arguments {
-    /// The artifact, or the module where this tool was built with the compiler.
+    /// The artifact, or the module or model where this tool was built with the compiler.
     path: PathBuf,
     /// The function of a module to run.
     #[arg(long, default_value = "main")]
@@ -35,7 +35,7 @@ struct Arguments {
     /// random:SEED[:2x8] with sizes for an input whose own are dynamic.
     #[arg(long = "input", value_name = "PATH|random:SEED")]
     inputs: Vec<String>,
-    /// The weights: a .safetensors file, or random:SEED.
+    /// The weights: a .safetensors file, or random:SEED; those of a model of PyTorch unless given.
     #[arg(long, value_name = "PATH|random:SEED")]
     weights: Option<String>,
     /// Where to write the outputs, by name.
@@ -64,8 +64,15 @@ struct Arguments {
     json: bool,
 }
 
-/// What runs: a program, and its kernels where they are in this process and not in the artifact.
-pub type Runnable = (Artifact, Option<Arc<dyn Code>>);
+/// What runs.
+pub struct Runnable {
+    /// The program.
+    pub artifact: Artifact,
+    /// Its kernels, where they are in this process and not in the artifact.
+    pub code: Option<Arc<dyn Code>>,
+    /// The weights that come with it.
+    pub weights: BTreeMap<String, Tensor>,
+}
 
 /// Compiles a module's function, given the path of the module and the name of the function.
 pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<Runnable>;
@@ -92,9 +99,9 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     if arguments.repeat == 0 {
         bail!("--repeat must be at least 1");
     }
-    let (artifact, code) = load(arguments, compile)?;
+    let Runnable { artifact, code, weights: own } = load(arguments, compile)?;
     let program = artifact.program();
-    let weights = weights(arguments, &artifact)?;
+    let weights = weights(arguments, &artifact, own)?;
     let options = arguments.threads.map_or_else(Options::new, Options::with_threads);
     let session = Session::prepare_with(&artifact, &weights, code, options)?;
     let mut inputs = inputs(arguments, &artifact)?;
@@ -141,7 +148,7 @@ fn save_state(path: &Path, session: &Session, inputs: &[Tensor]) -> Result<()> {
 fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Runnable> {
     let path = &arguments.path;
     if path.extension().is_some_and(|e| e == "thb") {
-        return Ok((Artifact::open(path)?, None));
+        return Ok(Runnable { artifact: Artifact::open(path)?, code: None, weights: BTreeMap::new() });
     }
     match compile {
         Some(compile) => compile(path, &arguments.entry),
@@ -154,8 +161,12 @@ fn static_shape(artifact: &Artifact, port: &Port) -> Option<Vec<usize>> {
     port.shape.iter().map(|id| usize::try_from(dims.as_constant(*id)?).ok()).collect()
 }
 
-fn weights(arguments: &Arguments, artifact: &Artifact) -> Result<BTreeMap<String, Tensor>> {
-    let Some(source) = &arguments.weights else { return Ok(BTreeMap::new()) };
+fn weights(
+    arguments: &Arguments,
+    artifact: &Artifact,
+    own: BTreeMap<String, Tensor>,
+) -> Result<BTreeMap<String, Tensor>> {
+    let Some(source) = &arguments.weights else { return Ok(own) };
     let Some(seed) = source.strip_prefix("random:") else {
         return Ok(SafeTensors::open(source)?.tensors().collect::<Result<_, _>>()?);
     };

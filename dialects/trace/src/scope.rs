@@ -70,6 +70,12 @@ impl<'t> Scope<'t> {
         layer()
     }
 
+    /// Carries out `body` for the value `name` of a model that a front end reads: what it makes stands at that line of
+    /// that file, whatever line of Rust makes it.
+    pub fn quote<T>(self, name: &str, file: &str, line: u32, body: impl FnOnce() -> T) -> T {
+        self.site.quote(name, file, line, body)
+    }
+
     /// Activation checkpointing: what `body` computes for itself is not kept for gradients, but computed again from what
     /// it is given.
     ///
@@ -137,7 +143,9 @@ impl<'t> Scope<'t> {
     #[track_caller]
     pub fn constant(self, tensor: &HostTensor) -> Tensor<'t> {
         let _at = self.site.at(Location::caller());
-        self.site.op(&[], |b| b.constant(tensor_to_attribute(b.context(), tensor)))
+        let sizes = tensor.shape().iter().map(|size| Size::Known(*size as i64)).collect();
+        let element = self.site.element(tensor.dtype());
+        self.site.sized_op(&[], element, sizes, |b, _, _| b.constant(tensor_to_attribute(b.context(), tensor)))
     }
 
     /// A tensor whose elements all are `value`.

@@ -51,6 +51,8 @@ struct State {
     /// The line of the model that is being carried out; none in the model's own code.
     line: Cell<Option<&'static Line<'static>>>,
     frames: RefCell<Vec<Frame>>,
+    quoted: RefCell<Option<Quoted>>,
+    file: RefCell<Option<String>>,
     paths: RefCell<Vec<Rc<str>>>,
     sizes: RefCell<Vec<Rc<[Size]>>>,
     symbols: RefCell<Vec<Symbol>>,
@@ -63,6 +65,13 @@ struct State {
 struct Frame {
     path: u32,
     call: Option<&'static Line<'static>>,
+}
+
+/// What stands in a file that a front end reads, in place of a line of Rust.
+struct Quoted {
+    name: String,
+    file: String,
+    line: u32,
 }
 
 /// A named size, and the dimension of an argument that is it.
@@ -89,6 +98,13 @@ impl<'x> Tracer<'x> {
     pub fn new(context: &'x Context) -> Self {
         let module = Module::new(context, Location::unknown(context.as_ref()));
         Self { module, state: State::default() }
+    }
+
+    /// The same tracer for a front end that reads a model from `file`: what it makes stands there, and not at a line of
+    /// Rust.
+    pub fn of_file(self, file: &str) -> Self {
+        self.state.file.replace(Some(file.to_owned()));
+        self
     }
 
     /// Traces `model` as the function `name`, whose inputs are the leaves of `inputs`.
@@ -187,6 +203,12 @@ impl<'x> Tracer<'x> {
     fn location(&self) -> Location<'_> {
         let cx = self.context();
         let state = &self.state;
+        if let Some(quoted) = &*state.quoted.borrow() {
+            return Location::named(cx, &quoted.name, Location::file(cx, &quoted.file, quoted.line, 1));
+        }
+        if let Some(file) = &*state.file.borrow() {
+            return Location::file(cx, file, 1, 1);
+        }
         let frames = state.frames.borrow();
         let line = state.line().map_or(Location::unknown(cx), |line| Location::rust(cx, line));
         let calls = frames.iter().rev().filter_map(|frame| frame.call);
@@ -215,6 +237,7 @@ impl State {
         self.home.set(Some(home));
         self.line.set(None);
         self.frames.borrow_mut().clear();
+        self.quoted.replace(None);
         self.paths.replace(vec!["".into()]);
         self.sizes.borrow_mut().clear();
         self.symbols.borrow_mut().clear();
@@ -298,6 +321,15 @@ impl<'t> Site<'t> {
         let call = if state.line.get().is_none() { Some(caller) } else { None };
         state.frames.borrow_mut().push(Frame { path, call });
         Entered(&state.frames)
+    }
+
+    /// Gives the ops that `body` makes the place of what a front end reads.
+    pub(crate) fn quote<T>(self, name: &str, file: &str, line: u32, body: impl FnOnce() -> T) -> T {
+        let quoted = &self.tracer.state.quoted;
+        let before = quoted.replace(Some(Quoted { name: name.to_owned(), file: file.to_owned(), line }));
+        let value = body();
+        quoted.replace(before);
+        value
     }
 
     /// Puts the ops that `body` makes into a checkpoint region of their own, and out of regions inside of it.

@@ -124,9 +124,9 @@ impl<'t> Tensor<'t> {
 
     /// Brings the dimensions into another order.
     #[track_caller]
-    pub fn permute<const N: usize>(self, order: [i64; N]) -> Self {
+    pub fn permute(self, order: impl AsRef<[i64]>) -> Self {
         let _at = self.site.at(Location::caller());
-        let order = order.iter().map(|axis| self.axis(*axis) as i64).collect();
+        let order = order.as_ref().iter().map(|axis| self.axis(*axis) as i64).collect();
         self.site.op(&[self], |b| b.transpose(self.value, order))
     }
 

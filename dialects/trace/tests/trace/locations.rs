@@ -95,3 +95,19 @@ fn parameters_are_at_the_line_that_declares_their_layer() {
     let text = resolve(&function(&module).to_text(false, true));
     assert!(text.contains(&format!("loc(\"head\"(\"{}\":{line}:", file!())), "{text}");
 }
+
+#[test]
+fn what_a_front_end_reads_stands_at_its_own_lines() {
+    let context = context();
+    let tracer = Tracer::new(&context).of_file("model.zip");
+    let traced = tracer.function("main", spec(), |cx, x| {
+        let y = cx.quote("layer", "model.py", 7, || x.relu());
+        y.exp()
+    });
+    traced.expect("the model is right");
+    let module = tracer.finish();
+    let lines: Vec<_> = ops(&module).iter().map(|op| op.location().file_line_column()).collect();
+    assert_eq!(lines, [Some(("model.py", 7, 1)), Some(("model.zip", 1, 1))]);
+    let text = module.operation().to_text(false, true);
+    assert!(text.contains(r#"loc("layer"("#), "{text}");
+}

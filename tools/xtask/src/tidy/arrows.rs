@@ -7,7 +7,7 @@ use toml::Table;
 use super::{Tree, Violation};
 
 /// Who may depend on whom among ours, bottom up.
-const ARROWS: [(&str, Above); 17] = [
+const ARROWS: [(&str, Above); 18] = [
     ("thunder-tensor", Above::These(&[])),
     ("thunder-mlir-shim", Above::These(&[])),
     ("thunder-ir-macros", Above::These(&[])),
@@ -59,6 +59,7 @@ const ARROWS: [(&str, Above); 17] = [
             "thunder-tensor",
         ]),
     ),
+    ("thunder-import", Above::These(&["thunder-trace", "thunder-dialect", "thunder-ir", "thunder-tensor"])),
     ("thunder-tools", Above::All),
     ("thunder-lit", Above::These(&[])),
     ("xtask", Above::These(&[])),

@@ -1,0 +1,187 @@
+//! Elementwise functions of two values.
+
+use thunder_trace::{DType, Operand, Scalar, Tensor};
+
+use super::{Entry, one};
+use crate::arguments::{Answer, Call, gap};
+
+pub(super) const OPS: &[Entry] = &[
+    one(&["aten.add.Tensor", "aten.add.Scalar"], |c| {
+        let other = scaled(c)?;
+        Ok(c.left("self", other)? + other)
+    }),
+    one(&["aten.sub.Tensor", "aten.sub.Scalar"], |c| {
+        let other = scaled(c)?;
+        Ok(c.left("self", other)? - other)
+    }),
+    one(&["aten.rsub.Tensor", "aten.rsub.Scalar"], reversed),
+    one(&["aten.mul.Tensor", "aten.mul.Scalar"], |c| {
+        let other = c.operand("other")?;
+        Ok(c.left("self", other)? * other)
+    }),
+    one(
+        &[
+            "aten.div.Tensor",
+            "aten.div.Scalar",
+            "aten.true_divide.Tensor",
+            "aten.div.Tensor_mode",
+            "aten.div.Scalar_mode",
+        ],
+        divided,
+    ),
+    one(&["aten.floor_divide.default", "aten.floor_divide.Scalar"], |c| {
+        let other = c.operand("other")?;
+        Ok(c.left("self", other)?.floor_divide(other))
+    }),
+    one(&["aten.fmod.Tensor", "aten.fmod.Scalar"], |c| Ok(c.tensor("self")?.fmod(c.operand("other")?))),
+    one(&["aten.remainder.Tensor", "aten.remainder.Scalar", "aten.remainder.Scalar_Tensor"], |c| {
+        let other = c.operand("other")?;
+        Ok(c.left("self", other)? % other)
+    }),
+    one(&["aten.pow.Tensor_Tensor", "aten.pow.Tensor_Scalar"], power),
+    one(&["aten.pow.Scalar"], |c| {
+        let dtype = c.result()?.dtype;
+        Ok(c.cx.full((), c.scalar("self")?, dtype).pow(c.tensor("exponent")?.to(dtype)))
+    }),
+    one(&["aten.maximum.default", "aten.max.other"], |c| Ok(c.tensor("self")?.maximum(c.tensor("other")?))),
+    one(&["aten.minimum.default", "aten.min.other"], |c| Ok(c.tensor("self")?.minimum(c.tensor("other")?))),
+    one(&["aten.atan2.default", "aten.arctan2.default"], |c| Ok(c.tensor("self")?.atan2(c.tensor("other")?))),
+    one(&["aten.lerp.Scalar", "aten.lerp.Tensor"], |c| {
+        Ok(c.tensor("self")?.lerp(c.tensor("end")?, c.operand("weight")?))
+    }),
+    one(&["aten.addcmul.default"], |c| Ok(c.tensor("self")? + valued(c, c.tensor("tensor1")? * c.tensor("tensor2")?)?)),
+    one(&["aten.addcdiv.default"], |c| Ok(c.tensor("self")? + valued(c, c.tensor("tensor1")? / c.tensor("tensor2")?)?)),
+    one(&["aten.bitwise_and.Tensor", "aten.bitwise_and.Scalar", "aten.__and__.Tensor", "aten.__and__.Scalar"], |c| {
+        Ok(c.tensor("self")? & c.operand("other")?)
+    }),
+    one(&["aten.bitwise_or.Tensor", "aten.bitwise_or.Scalar", "aten.__or__.Tensor", "aten.__or__.Scalar"], |c| {
+        Ok(c.tensor("self")? | c.operand("other")?)
+    }),
+    one(&["aten.bitwise_xor.Tensor", "aten.bitwise_xor.Scalar", "aten.__xor__.Tensor", "aten.__xor__.Scalar"], |c| {
+        Ok(c.tensor("self")? ^ c.operand("other")?)
+    }),
+    one(&["aten.bitwise_left_shift.Tensor", "aten.bitwise_left_shift.Tensor_Scalar", "aten.__lshift__.Scalar"], |c| {
+        Ok(c.tensor("self")? << c.operand("other")?)
+    }),
+    one(
+        &["aten.bitwise_right_shift.Tensor", "aten.bitwise_right_shift.Tensor_Scalar", "aten.__rshift__.Scalar"],
+        |c| Ok(c.tensor("self")? >> c.operand("other")?),
+    ),
+    one(&["aten.logical_and.default"], |c| Ok(truth(c.tensor("self")?) & truth(c.tensor("other")?))),
+    one(&["aten.logical_or.default"], |c| Ok(truth(c.tensor("self")?) | truth(c.tensor("other")?))),
+    one(&["aten.logical_xor.default"], |c| Ok(truth(c.tensor("self")?) ^ truth(c.tensor("other")?))),
+    one(&["aten.hypot.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        // Scaled by the larger one, squares neither overflow nor vanish.
+        let (large, small) = (x.abs().maximum(y.abs()), x.abs().minimum(y.abs()));
+        let ratio = large.eq(0).where_(0.0, small / large);
+        Ok(large * (ratio * ratio + 1.0).sqrt())
+    }),
+    one(&["aten.mse_loss.default"], |c| {
+        let difference = c.tensor("self")? - c.tensor("target")?;
+        reduced(c, difference * difference)
+    }),
+    one(&["aten.l1_loss.default"], |c| reduced(c, (c.tensor("self")? - c.tensor("target")?).abs())),
+    one(&["aten.huber_loss.default"], |c| {
+        let delta = c.float_or("delta", 1.0)?;
+        let distance = (c.tensor("self")? - c.tensor("target")?).abs();
+        reduced(c, distance.lt(delta).where_(distance * distance * 0.5, (distance - 0.5 * delta) * delta))
+    }),
+    one(&["aten.binary_cross_entropy_with_logits.default"], |c| {
+        if c.has("weight") || c.has("pos_weight") {
+            return gap("weights");
+        }
+        let (x, y) = (c.tensor("self")?, c.tensor("target")?);
+        reduced(c, x.softplus() - x * y)
+    }),
+];
+
+/// Whether elements are not zero.
+pub(super) fn truth(x: Tensor<'_>) -> Tensor<'_> {
+    if x.dtype() == DType::Bool { x } else { x.ne(0) }
+}
+
+/// What a loss makes of one value for each element: 0 is nothing, 1 the mean, 2 the sum.
+pub(super) fn reduced<'t>(c: &Call<'_, 't>, loss: Tensor<'t>) -> Answer<Tensor<'t>> {
+    match c.int_or("reduction", 1)? {
+        0 => Ok(loss),
+        1 => Ok(loss.mean(..)),
+        2 => Ok(loss.sum(..)),
+        other => gap(format!("reduction {other}")),
+    }
+}
+
+/// `alpha * other`.
+fn scaled<'t>(c: &Call<'_, 't>) -> Answer<Operand<'t>> {
+    let other = c.operand("other")?;
+    let Some(alpha) = c.optional_scalar("alpha")?.filter(|alpha| *alpha != Scalar::Int(1)) else { return Ok(other) };
+    Ok(match (other, alpha) {
+        (Operand::Tensor(other), alpha) => (other * Operand::Scalar(alpha)).into(),
+        (Operand::Scalar(Scalar::Int(x)), Scalar::Int(y)) => x.wrapping_mul(y).into(),
+        (Operand::Scalar(x), y) => (float(x) * float(y)).into(),
+    })
+}
+
+fn float(scalar: Scalar) -> f64 {
+    match scalar {
+        Scalar::Bool(value) => f64::from(u8::from(value)),
+        Scalar::Int(value) => value as f64,
+        Scalar::Float(value) => value,
+    }
+}
+
+/// `other - alpha * self`.
+fn reversed<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let mut x = c.tensor("self")?;
+    if let Some(alpha) = c.optional_scalar("alpha")?.filter(|alpha| *alpha != Scalar::Int(1)) {
+        x = x * Operand::Scalar(alpha);
+    }
+    Ok(match c.operand("other")? {
+        Operand::Tensor(other) => other - x,
+        Operand::Scalar(Scalar::Float(other)) => other - x,
+        Operand::Scalar(Scalar::Int(other)) => other - x,
+        Operand::Scalar(Scalar::Bool(other)) => i64::from(other) - x,
+    })
+}
+
+fn divided<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let y = c.operand("other")?;
+    let x = c.left("self", y)?;
+    match c.word_or("rounding_mode", "")? {
+        "" => Ok(x / y),
+        "floor" => Ok(x.floor_divide(y)),
+        "trunc" => {
+            // The remainder has the sign of the dividend, so that what is left is a multiple of the divisor.
+            let quotient = (x - x.fmod(y)) / y;
+            Ok(quotient.round().to(c.result()?.dtype))
+        }
+        other => gap(format!("rounding mode '{other}'")),
+    }
+}
+
+/// Small integer powers are products, as PyTorch computes them.
+fn power<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, exponent) = (c.tensor("self")?, c.operand("exponent")?);
+    if let Operand::Scalar(exponent) = exponent
+        && x.dtype().is_float()
+    {
+        let exponent = float(exponent);
+        return Ok(match exponent {
+            0.5 => x.sqrt(),
+            1.0 => x * 1.0,
+            2.0 => x * x,
+            3.0 => x * x * x,
+            -0.5 => x.rsqrt(),
+            -1.0 => x.reciprocal(),
+            -2.0 => (x * x).reciprocal(),
+            other => x.pow(other),
+        });
+    }
+    Ok(x.pow(exponent))
+}
+
+/// `value * x`.
+fn valued<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
+    let value = c.optional_scalar("value")?.filter(|value| *value != Scalar::Int(1));
+    Ok(value.map_or(x, |value| x * Operand::Scalar(value)))
+}

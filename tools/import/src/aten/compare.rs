@@ -1,0 +1,54 @@
+//! Questions about elements, and choices between them.
+
+use thunder_trace::{Operand, Scalar, Tensor};
+
+use super::{Entry, one};
+use crate::arguments::{Answer, Call};
+
+macro_rules! comparisons {
+    ($($name:ident)*) => {
+        &[$(
+            one(&[concat!("aten.", stringify!($name), ".Tensor"), concat!("aten.", stringify!($name), ".Scalar")], |c| {
+                Ok(c.tensor("self")?.$name(c.operand("other")?))
+            }),
+        )*]
+    };
+}
+
+pub(super) const COMPARISONS: &[Entry] = comparisons! { eq ne lt le gt ge };
+
+pub(super) const OPS: &[Entry] = &[
+    one(&["aten.where.self", "aten.where.ScalarOther", "aten.where.ScalarSelf", "aten.where.Scalar"], |c| {
+        let (yes, no) = (c.operand("self")?, c.operand("other")?);
+        let y = c.tensor("condition")?.where_(yes, no);
+        // Two numbers have no tensor to take the dtype of.
+        Ok(y.to(c.result()?.dtype))
+    }),
+    one(&["aten.masked_fill.Scalar", "aten.masked_fill.Tensor"], |c| {
+        let x = c.tensor("self")?;
+        let value = match c.operand("value")? {
+            Operand::Tensor(value) => value.to(x.dtype()),
+            Operand::Scalar(value) => c.cx.full((), value, x.dtype()),
+        };
+        Ok(c.tensor("mask")?.where_(value, x))
+    }),
+    one(&["aten.clamp.default", "aten.clip.default"], |c| {
+        clamped(c, c.optional_scalar("min")?, c.optional_scalar("max")?)
+    }),
+    one(&["aten.clamp_min.default"], |c| clamped(c, c.optional_scalar("min")?, None)),
+    one(&["aten.clamp_max.default"], |c| clamped(c, None, c.optional_scalar("max")?)),
+    one(&["aten.clamp.Tensor", "aten.clamp_min.Tensor", "aten.clamp_max.Tensor"], |c| {
+        let mut y = c.tensor("self")?;
+        if let Some(least) = c.optional("min")? {
+            y = y.maximum(least);
+        }
+        if let Some(most) = c.optional("max")? {
+            y = y.minimum(most);
+        }
+        Ok(y)
+    }),
+];
+
+fn clamped<'t>(c: &Call<'_, 't>, min: Option<Scalar>, max: Option<Scalar>) -> Answer<Tensor<'t>> {
+    Ok(c.tensor("self")?.clamp(min, max))
+}

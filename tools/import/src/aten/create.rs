@@ -1,0 +1,102 @@
+//! Tensors made from nothing but their sizes, and what fills others.
+
+use thunder_trace::{DType, Operand, Scalar, Tensor};
+
+use super::{Entry, copy, nothing, one};
+use crate::arguments::{Answer, Call, malformed};
+
+pub(super) const OPS: &[Entry] = &[
+    copy(
+        &["aten.full.default", "aten.new_full.default", "aten.full_like.default", "aten.scalar_tensor.default"],
+        |c| {
+            let name = if c.has("s") { "s" } else { "fill_value" };
+            filled(c, c.operand(name)?)
+        },
+    ),
+    copy(&["aten.fill.Scalar", "aten.fill.Tensor"], |c| filled(c, c.operand("value")?)),
+    copy(&["aten.zeros.default", "aten.zeros_like.default", "aten.new_zeros.default", "aten.zero.default"], |c| {
+        filled(c, Operand::Scalar(Scalar::Int(0)))
+    }),
+    // What has no values yet may have any.
+    copy(
+        &[
+            "aten.empty.memory_format",
+            "aten.empty_like.default",
+            "aten.new_empty.default",
+            "aten.empty_permuted.default",
+            "aten.empty_strided.default",
+        ],
+        |c| filled(c, Operand::Scalar(Scalar::Int(0))),
+    ),
+    copy(&["aten.ones.default", "aten.ones_like.default", "aten.new_ones.default"], |c| {
+        filled(c, Operand::Scalar(Scalar::Int(1)))
+    }),
+    copy(&["aten.copy.default"], |c| {
+        let (x, source) = (c.tensor("self")?, c.tensor("src")?);
+        let source = source.to(x.dtype());
+        Ok(if source.shape() == x.shape() { source } else { source.expand(x.shape()) })
+    }),
+    copy(&["aten.arange.default", "aten.arange.start", "aten.arange.start_step"], range),
+    copy(&["aten.linspace.default"], |c| {
+        let steps = c.int("steps")?;
+        let (start, end) = (c.float_or("start", 0.0)?, c.float_or("end", 0.0)?);
+        let dtype = c.result()?.dtype;
+        let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
+        Ok((c.cx.arange(steps, DType::F64) * step + start).to(dtype))
+    }),
+    copy(&["aten.eye.default", "aten.eye.m"], |c| {
+        let [rows, columns] = &c.dims()?[..] else { return malformed("a matrix has two dimensions") };
+        let row = c.cx.arange(rows, DType::I64).unsqueeze(1);
+        Ok(row.eq(c.cx.arange(columns, DType::I64)).to(c.result()?.dtype))
+    }),
+    one(&["aten.tril.default"], |c| Ok(c.tensor("self")?.tril(c.int_or("diagonal", 0)?))),
+    one(&["aten.triu.default"], |c| Ok(c.tensor("self")?.triu(c.int_or("diagonal", 0)?))),
+    nothing(&[
+        "aten._assert_scalar.default",
+        "aten._assert_async.msg",
+        "aten._assert_tensor_metadata.default",
+        "aten.sym_constrain_range.default",
+        "aten.sym_constrain_range_for_size.default",
+        "aten._set_grad_enabled.default",
+        "torch._C._set_grad_enabled",
+    ]),
+];
+
+/// One value everywhere, with the sizes and the dtype that the file says the result has.
+fn filled<'t>(c: &Call<'_, 't>, value: Operand<'t>) -> Answer<Tensor<'t>> {
+    let spec = c.result()?;
+    Ok(match value {
+        Operand::Scalar(value) => c.cx.full(&spec.dims[..], cast(value, spec.dtype), spec.dtype),
+        Operand::Tensor(value) => value.to(spec.dtype).expand(&spec.dims[..]),
+    })
+}
+
+/// A number as one of a dtype, rounded towards zero where that has integers only.
+fn cast(value: Scalar, dtype: DType) -> Scalar {
+    match value {
+        Scalar::Float(value) if dtype == DType::Bool => Scalar::Bool(value != 0.0),
+        Scalar::Float(value) if !dtype.is_float() => Scalar::Int(value as i64),
+        Scalar::Int(value) if dtype == DType::Bool => Scalar::Bool(value != 0),
+        other => other,
+    }
+}
+
+/// `start`, `start + step`, ..., as many as the file says.
+fn range<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let spec = c.result()?;
+    let [count] = &spec.dims[..] else { return malformed("a range has one dimension") };
+    let bound = |name: &str, default: i64| -> Answer<Operand<'t>> {
+        if c.has(name) { c.operand(name) } else { Ok(Operand::Scalar(Scalar::Int(default))) }
+    };
+    let (start, step) = (bound("start", 0)?, bound("step", 1)?);
+    let is = |operand: &Operand<'t>, value: i64| matches!(operand, Operand::Scalar(Scalar::Int(v)) if *v == value);
+    if is(&start, 0) && is(&step, 1) {
+        return Ok(c.cx.arange(count, spec.dtype));
+    }
+    // Sums and products of a range are computed in a dtype that holds them.
+    let wide = if spec.dtype.is_float() { DType::F64 } else { DType::I64 };
+    let numbers = c.cx.arange(count, wide);
+    let scaled = if is(&step, 1) { numbers } else { numbers * step };
+    let moved = if is(&start, 0) { scaled } else { scaled + start };
+    Ok(moved.to(spec.dtype))
+}

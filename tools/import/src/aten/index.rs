@@ -1,0 +1,331 @@
+//! Parts of tensors, and tensors from parts.
+
+use thunder_trace::{DType, Dim, Scalar, Tensor, cat, stack};
+
+use super::{Entry, many, one, parts, view};
+use crate::arguments::{Answer, Call, gap, malformed};
+
+pub(super) const OPS: &[Entry] = &[
+    view(
+        &["aten.slice.Tensor", "aten.slice_copy.Tensor"],
+        |c| sliced(c, c.tensor("self")?),
+        |c, part| replaced(c, c.tensor("self")?, part),
+    ),
+    one(&["aten.slice_scatter.default"], |c| replaced(c, c.tensor("self")?, c.tensor("src")?)),
+    view(&["aten.select.int", "aten.select_copy.int"], selected, |c, part| put_back(c, c.tensor("self")?, part)),
+    one(&["aten.select_scatter.default"], |c| put_back(c, c.tensor("self")?, c.tensor("src")?)),
+    view(
+        &["aten.narrow.default"],
+        |c| Ok(c.tensor("self")?.narrow(c.int("dim")?, c.int("start")?, c.int("length")?)),
+        |c, part| {
+            let start = c.cx.full((), c.int("start")?, DType::I64);
+            Ok(c.tensor("self")?.dynamic_update_slice(c.int("dim")?, start, part))
+        },
+    ),
+    parts(&["aten.split.Tensor", "aten.split.default"], |c| split(c, c.int_or("dim", 0)?, c.int("split_size")?)),
+    parts(&["aten.split_with_sizes.default", "aten.split.sizes"], |c| {
+        let (x, axis) = (c.tensor("self")?, c.int_or("dim", 0)?);
+        let mut start = 0i64;
+        let part = |size: i64| {
+            start = start.saturating_add(size);
+            x.narrow(axis, start - size, size)
+        };
+        Ok(c.ints(if c.has("split_sizes") { "split_sizes" } else { "split_size" })?.into_iter().map(part).collect())
+    }),
+    parts(&["aten.chunk.default"], |c| {
+        let (count, axis) = (c.int("chunks")?, c.int_or("dim", 0)?);
+        let Some(size) = c.tensor("self")?.size(axis).known() else { return gap("a dimension of dynamic size") };
+        if count < 1 {
+            return malformed(format!("{count} parts"));
+        }
+        split(c, axis, (size / count + i64::from(size % count != 0)).max(1))
+    }),
+    parts(&["aten.unbind.int"], |c| {
+        let axis = c.int_or("dim", 0)?;
+        Ok(split(c, axis, 1)?.into_iter().map(|part| part.squeeze(axis)).collect())
+    }),
+    one(&["aten.cat.default", "aten.concat.default", "aten.concatenate.default"], |c| {
+        let all = c.tensors("tensors")?;
+        // An empty list stands for nothing, whatever the rank of the others.
+        let some: Vec<_> = all.iter().copied().filter(|x| x.rank() != 1 || x.size(0).known() != Some(0)).collect();
+        let some = if some.is_empty() { all } else { some };
+        if some.is_empty() { malformed("there is nothing to concatenate") } else { Ok(cat(&some, c.int_or("dim", 0)?)) }
+    }),
+    one(&["aten.stack.default"], |c| {
+        let all = c.tensors("tensors")?;
+        if all.is_empty() { malformed("there is nothing to stack") } else { Ok(stack(&all, c.int_or("dim", 0)?)) }
+    }),
+    one(&["aten.embedding.default"], |c| Ok(c.tensor("indices")?.embedding(c.tensor("weight")?))),
+    one(&["aten.index_select.default"], |c| {
+        let (x, index) = (c.tensor("self")?, c.tensor("index")?);
+        let axis = c.int("dim")?;
+        Ok(x.index_select(axis, counted(index, &x.size(axis))))
+    }),
+    one(&["aten.gather.default"], |c| Ok(gathered(c.tensor("self")?, c.int("dim")?, c.tensor("index")?))),
+    one(&["aten.take_along_dim.default"], |c| {
+        if !c.has("dim") {
+            return gap("no dimension");
+        }
+        Ok(gathered(c.tensor("self")?, c.int("dim")?, c.tensor("indices")?))
+    }),
+    one(&["aten.index.Tensor", "aten._unsafe_index.Tensor"], indexed),
+    one(&["aten.roll.default"], rolled),
+    one(&["aten.constant_pad_nd.default", "aten.pad.default"], padded),
+    one(&["aten.one_hot.default"], |c| {
+        let (x, classes) = (c.tensor("self")?, c.int_or("num_classes", -1)?);
+        if classes < 0 {
+            return gap("a number of classes that depends on the values");
+        }
+        Ok(x.unsqueeze(-1).eq(c.cx.arange(classes, DType::I64)).to(DType::I64))
+    }),
+    one(&["aten.glu.default"], |c| {
+        let (x, axis) = (c.tensor("self")?, c.int_or("dim", -1)?);
+        let halves = x.chunk(2, axis);
+        Ok(halves[0] * halves[1].sigmoid())
+    }),
+    many(&["aten.meshgrid.default", "aten.meshgrid.indexing"], grid),
+];
+
+/// Parts of `size` elements each but for the last: as many as the file has results.
+fn split<'t>(c: &Call<'_, 't>, axis: i64, size: i64) -> Answer<Vec<Tensor<'t>>> {
+    let x = c.tensor("self")?;
+    let Some(total) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
+    let count = if size < 1 { 0 } else { total / size + i64::from(total % size != 0) };
+    if count != c.results.len() as i64 {
+        return malformed(format!("{total} elements in parts of {size} are not {} parts", c.results.len()));
+    }
+    Ok(x.split(size, axis))
+}
+
+/// The largest index, which stands for the end of a dimension.
+const END: i64 = i64::MAX;
+
+/// How many positions a program may list one by one.
+pub(super) const MOST_POSITIONS: i64 = 1 << 16;
+
+/// Where a slice begins and ends, and its step; `None` for an end that is the dimension's.
+struct Range {
+    axis: i64,
+    start: i64,
+    end: Option<i64>,
+    step: i64,
+}
+
+/// The range of a slice whose bounds are numbers.
+fn range(c: &Call<'_, '_>, x: Tensor<'_>) -> Answer<Range> {
+    let axis = c.int_or("dim", 0)?;
+    let bound = |name: &str, default: i64| if c.has(name) { c.int(name) } else { Ok(default) };
+    let (start, step) = (bound("start", 0)?, bound("step", 1)?);
+    // An end at the size of the dimension is the end, whatever that size is.
+    let is_whole = c.has("end") && c.size("end")? == x.size(axis);
+    let end = if is_whole { END } else { bound("end", END)? };
+    if step < 1 {
+        return malformed(format!("a step of {step}"));
+    }
+    Ok(Range { axis, start, end: (end != END).then_some(end), step })
+}
+
+fn sliced<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
+    if let Some(part) = slice_of_dynamic_bounds(c, x)? {
+        return Ok(part);
+    }
+    let Range { axis, start, end, step } = range(c, x)?;
+    if start == 0 && end.is_none() && step == 1 {
+        return Ok(x);
+    }
+    Ok(match end {
+        Some(end) => x.slice_step(axis, start..end, step),
+        None => x.slice_step(axis, start.., step),
+    })
+}
+
+/// A slice with a bound that is known only when the program runs: its elements by their positions.
+fn slice_of_dynamic_bounds<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Option<Tensor<'t>>> {
+    let axis = c.int_or("dim", 0)?;
+    let start = if c.has("start") { c.size("start")? } else { Dim::from(0) };
+    let is_open = !c.has("end") || c.size("end")?.known().is_some() || c.size("end")? == x.size(axis);
+    if start.known().is_some() && is_open {
+        return Ok(None);
+    }
+    if c.int_or("step", 1)? != 1 {
+        return gap("a step between bounds that are known only when the program runs");
+    }
+    let dims = c.dims()?;
+    let place = usize::try_from(if axis < 0 { axis + dims.len() as i64 } else { axis }).unwrap_or(usize::MAX);
+    let Some(length) = dims.get(place) else { return malformed(format!("dimension {axis} is out of range")) };
+    let positions = c.cx.arange(length, DType::I64);
+    let positions = match start.known() {
+        Some(0) => positions,
+        Some(start) => positions + start,
+        None => positions + crate::arguments::number(c.cx, start),
+    };
+    Ok(Some(x.index_select(axis, positions)))
+}
+
+/// `x` with a slice of it replaced.
+fn replaced<'t>(c: &Call<'_, 't>, x: Tensor<'t>, part: Tensor<'t>) -> Answer<Tensor<'t>> {
+    let Range { axis, start, end, step } = range(c, x)?;
+    let part = part.to(x.dtype());
+    if start == 0 && end.is_none() && step == 1 {
+        return Ok(if part.shape() == x.shape() { part } else { part.expand(x.shape()) });
+    }
+    let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
+    let counted = |bound: i64| (if bound < 0 { bound + size } else { bound }).clamp(0, size);
+    let (start, end) = (counted(start), counted(end.unwrap_or(END)).max(counted(start)));
+    if step == 1 {
+        return Ok(x.dynamic_update_slice(axis, c.cx.full((), start, DType::I64), part));
+    }
+    if size > MOST_POSITIONS {
+        return gap("a step in a dimension of so many positions");
+    }
+    // Position `start + i * step` is element `i` of the part, every other one stays.
+    let from = (0..size)
+        .map(|at| if (start..end).contains(&at) && (at - start) % step == 0 { (at - start) / step + size } else { at });
+    Ok(cat(&[x, part], axis).index_select(axis, numbers(c, &from.collect::<Vec<_>>())))
+}
+
+fn numbers<'t>(c: &Call<'_, 't>, values: &[i64]) -> Tensor<'t> {
+    let host = thunder_tensor::Tensor::from_slice(vec![values.len()], values).expect("as many values as the size says");
+    c.cx.constant(&host)
+}
+
+fn selected<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, axis) = (c.tensor("self")?, c.int("dim")?);
+    let index = c.size("index")?;
+    Ok(match index.known() {
+        // Where the size is not known, nor is it that there is a last element: the file says so.
+        Some(-1) => x.slice(axis, -1..).reshape(c.dims()?),
+        Some(index) => x.slice(axis, index..index + 1).reshape(c.dims()?),
+        None => {
+            let at = crate::arguments::number(c.cx, index).reshape([1]);
+            x.index_select(axis, at).squeeze(axis)
+        }
+    })
+}
+
+/// `x` with one position along a dimension replaced.
+fn put_back<'t>(c: &Call<'_, 't>, x: Tensor<'t>, part: Tensor<'t>) -> Answer<Tensor<'t>> {
+    let (axis, index) = (c.int("dim")?, c.int("index")?);
+    let axis = if axis < 0 { axis + x.rank() as i64 } else { axis };
+    let start = match (index, x.size(axis).known()) {
+        (0.., _) => index,
+        (_, Some(size)) => index + size,
+        (_, None) => return gap("a dimension of dynamic size"),
+    };
+    let mut dims = x.shape();
+    if let Some(dim) = usize::try_from(axis).ok().and_then(|axis| dims.get_mut(axis)) {
+        *dim = Dim::from(1);
+    }
+    let part = part.to(x.dtype()).unsqueeze(axis);
+    let part = if part.shape() == dims { part } else { part.expand(dims) };
+    Ok(x.dynamic_update_slice(axis, c.cx.full((), start, DType::I64), part))
+}
+
+/// Indices where those below zero count from the end.
+fn counted<'t>(index: Tensor<'t>, size: &Dim) -> Tensor<'t> {
+    // Ranges and their like have no such indices, but the file does not say so.
+    match size.known() {
+        Some(size) => index.lt(0).where_(index + size, index),
+        None => index,
+    }
+}
+
+/// Elements along a dimension; indices may be fewer than the operand has in the others.
+fn gathered<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>) -> Tensor<'t> {
+    let rank = index.rank() as i64;
+    let axis = if axis < 0 { axis + rank } else { axis };
+    let mut x = x;
+    for other in (0..rank).filter(|other| *other != axis) {
+        if let (Some(fewer), Some(size)) = (index.size(other).known(), x.size(other).known())
+            && fewer < size
+        {
+            x = x.slice(other, 0..fewer);
+        }
+    }
+    x.gather(axis, index)
+}
+
+/// Advanced indexing: the dimensions that have indices become one, of which one element is taken for each index.
+fn indexed<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, indices) = (c.tensor("self")?, c.optionals("indices")?);
+    let places: Vec<usize> = (0..indices.len()).filter(|i| indices[*i].is_some()).collect();
+    let found: Vec<Tensor<'t>> = indices.iter().flatten().copied().collect();
+    if found.iter().any(|index| index.dtype() == DType::Bool) {
+        return gap("truth values for indices, whose number depends on the values");
+    }
+    let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else { return Ok(x) };
+    let shape = x.shape();
+    if last >= shape.len() {
+        return malformed(format!("{} indices for {x}", last + 1));
+    }
+    // Row-major numbers of the elements in the dimensions that are indexed.
+    let mut number: Option<Tensor<'t>> = None;
+    for (index, place) in found.iter().zip(&places) {
+        let index = counted(index.to(DType::I64), &shape[*place]);
+        number = Some(match number {
+            None => index,
+            Some(number) => match shape[*place].known() {
+                Some(size) => number * size + index,
+                None => number * crate::arguments::number(c.cx, shape[*place].clone()) + index,
+            },
+        });
+    }
+    let Some(number) = number else { return Ok(x) };
+    // Dimensions that are indexed stand together, first of all where they did not.
+    let is_together = last - first + 1 == places.len();
+    let rest: Vec<usize> = (0..shape.len()).filter(|axis| !places.contains(axis)).collect();
+    let front = if is_together { first } else { 0 };
+    let order: Vec<usize> = [&rest[..front], &places[..], &rest[front..]].concat();
+    let x = if is_together { x } else { x.permute(order.iter().map(|axis| *axis as i64).collect::<Vec<_>>()) };
+    let merged = if places.len() == 1 { x } else { x.flatten(front as i64, (front + places.len() - 1) as i64) };
+    Ok(merged.index_select(front as i64, number))
+}
+
+fn rolled<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, shifts) = (c.tensor("self")?, c.ints("shifts")?);
+    let axes = c.optional_ints("dims")?.unwrap_or_default();
+    if axes.len() != shifts.len() {
+        return gap("no dimensions");
+    }
+    let mut x = x;
+    for (shift, axis) in shifts.iter().zip(axes) {
+        let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
+        let shift = shift.rem_euclid(size.max(1));
+        if shift != 0 {
+            x = cat(&[x.slice(axis, size - shift..), x.slice(axis, 0..size - shift)], axis);
+        }
+    }
+    Ok(x)
+}
+
+/// Paddings in pairs, those of the last dimension first.
+fn padded<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, widths) = (c.tensor("self")?, c.ints("pad")?);
+    let mode = c.word_or("mode", "constant")?;
+    if mode != "constant" {
+        return gap(format!("mode '{mode}'"));
+    }
+    let pairs: Vec<(i64, i64)> = widths.chunks_exact(2).rev().map(|pair| (pair[0], pair[1])).collect();
+    let value = c.optional_scalar("value")?.unwrap_or(Scalar::Int(0));
+    let value = match value {
+        Scalar::Float(value) if !x.dtype().is_float() => Scalar::Int(value as i64),
+        Scalar::Int(value) if x.dtype() == DType::Bool => Scalar::Bool(value != 0),
+        other => other,
+    };
+    Ok(x.pad(&pairs, value))
+}
+
+/// Each tensor along a dimension of its own.
+fn grid<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
+    let all = c.tensors("tensors")?;
+    if c.word_or("indexing", "ij")? != "ij" {
+        return gap("indexing 'xy'");
+    }
+    let dims: Vec<Dim> = all.iter().map(|x| x.shape().into_iter().next().unwrap_or_else(|| Dim::from(1))).collect();
+    let spread = |(axis, x): (usize, &Tensor<'t>)| {
+        let mut own = vec![Dim::from(1); dims.len()];
+        own[axis].clone_from(&dims[axis]);
+        x.reshape(own).expand(&dims[..])
+    };
+    Ok(all.iter().enumerate().map(spread).collect())
+}

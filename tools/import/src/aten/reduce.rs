@@ -1,0 +1,128 @@
+//! Reductions over dimensions, and running ones.
+
+use thunder_trace::{Axes, DType, Tensor};
+
+use super::arithmetic::truth;
+use super::{Entry, many, one};
+use crate::arguments::{Answer, Call, gap};
+
+pub(super) const OPS: &[Entry] = &[
+    one(&["aten.sum.default", "aten.sum.dim_IntList"], |c| over(c, cast(c)?, Tensor::sum, Tensor::sum_keepdim)),
+    one(&["aten.mean.default", "aten.mean.dim"], |c| over(c, cast(c)?, Tensor::mean, Tensor::mean_keepdim)),
+    one(&["aten.prod.default", "aten.prod.dim_int"], |c| over(c, cast(c)?, Tensor::prod, Tensor::prod_keepdim)),
+    one(&["aten.amax.default", "aten.max.default"], |c| over(c, c.tensor("self")?, Tensor::amax, Tensor::amax_keepdim)),
+    one(&["aten.amin.default", "aten.min.default"], |c| over(c, c.tensor("self")?, Tensor::amin, Tensor::amin_keepdim)),
+    one(&["aten.logsumexp.default"], |c| over(c, c.tensor("self")?, Tensor::logsumexp, Tensor::logsumexp_keepdim)),
+    one(&["aten.any.default", "aten.any.dim", "aten.any.dims"], |c| {
+        over(c, truth(c.tensor("self")?), Tensor::any, Tensor::any_keepdim)
+    }),
+    one(&["aten.all.default", "aten.all.dim", "aten.all.dims"], |c| {
+        over(c, truth(c.tensor("self")?), Tensor::all, Tensor::all_keepdim)
+    }),
+    one(&["aten.argmax.default"], |c| position(c, Tensor::argmax)),
+    one(&["aten.argmin.default"], |c| position(c, Tensor::argmin)),
+    many(&["aten.max.dim"], |c| extreme(c, Tensor::argmax)),
+    many(&["aten.min.dim"], |c| extreme(c, Tensor::argmin)),
+    one(&["aten.var.correction", "aten.var.dim", "aten.var.default"], variance),
+    one(&["aten.std.correction", "aten.std.dim", "aten.std.default"], |c| Ok(variance(c)?.sqrt())),
+    many(&["aten.var_mean.correction", "aten.var_mean.dim", "aten.var_mean.default"], |c| {
+        let x = c.tensor("self")?;
+        Ok(vec![variance(c)?, over(c, x, Tensor::mean, Tensor::mean_keepdim)?])
+    }),
+    one(&["aten.cumsum.default"], |c| Ok(cast(c)?.cumsum(c.int("dim")?))),
+    one(
+        &[
+            "aten.linalg_vector_norm.default",
+            "aten.norm.ScalarOpt_dim",
+            "aten.norm.Scalar",
+            "aten.norm.ScalarOpt_dim_dtype",
+        ],
+        norm,
+    ),
+];
+
+/// The operand in the dtype of the result, where that says in what to compute.
+fn cast<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?;
+    Ok(match c.dtype("dtype")? {
+        Some(dtype) => x.to(dtype),
+        None => x,
+    })
+}
+
+/// The dimensions of `dim`; all where it names none.
+fn axes(c: &Call<'_, '_>) -> Answer<Axes> {
+    Ok(match c.optional_ints("dim")? {
+        Some(axes) if !axes.is_empty() => axes.into(),
+        _ => Axes::from(..),
+    })
+}
+
+fn over<'t>(
+    c: &Call<'_, 't>,
+    x: Tensor<'t>,
+    without: fn(Tensor<'t>, Axes) -> Tensor<'t>,
+    keeping: fn(Tensor<'t>, Axes) -> Tensor<'t>,
+) -> Answer<Tensor<'t>> {
+    if x.rank() == 0 {
+        // The only dimension that may be named here is none.
+        return Ok(without(x, Axes::from(..)));
+    }
+    Ok(if c.bool_or("keepdim", false)? { keeping(x, axes(c)?) } else { without(x, axes(c)?) })
+}
+
+fn position<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?;
+    if !c.has("dim") {
+        return Ok(along(x.reshape([-1]), 0));
+    }
+    let axis = c.int("dim")?;
+    let at = along(x, axis);
+    Ok(if c.bool_or("keepdim", false)? { at.unsqueeze(kept(x, axis)) } else { at })
+}
+
+/// The place of a dimension that has vanished.
+fn kept(x: Tensor<'_>, axis: i64) -> i64 {
+    if axis < 0 { axis + x.rank() as i64 } else { axis }
+}
+
+/// The largest or smallest elements and where they are.
+fn extreme<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Vec<Tensor<'t>>> {
+    let (x, axis) = (c.tensor("self")?, c.int("dim")?);
+    let at = along(x, axis).unsqueeze(kept(x, axis));
+    let value = x.gather(axis, at);
+    if c.bool_or("keepdim", false)? {
+        return Ok(vec![value, at]);
+    }
+    let axis = kept(x, axis);
+    Ok(vec![value.squeeze(axis), at.squeeze(axis)])
+}
+
+fn variance<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?;
+    let unbiased = if c.bool_or("unbiased", true)? { 1.0 } else { 0.0 };
+    let correction = c.float_or("correction", unbiased)?;
+    let y = x.var(axes(c)?, correction);
+    Ok(if c.bool_or("keepdim", false)? { y.reshape(c.dims()?) } else { y })
+}
+
+fn norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let x = cast(c)?;
+    let order = c.float_or(if c.has("ord") { "ord" } else { "p" }, 2.0)?;
+    let sum = |x: Tensor<'t>| over(c, x, Tensor::sum, Tensor::sum_keepdim);
+    Ok(if order == 2.0 {
+        sum(x * x)?.sqrt()
+    } else if order == 1.0 {
+        sum(x.abs())?
+    } else if order == f64::INFINITY {
+        over(c, x.abs(), Tensor::amax, Tensor::amax_keepdim)?
+    } else if order == f64::NEG_INFINITY {
+        over(c, x.abs(), Tensor::amin, Tensor::amin_keepdim)?
+    } else if order == 0.0 {
+        sum(x.ne(0).to(if x.dtype().is_float() { x.dtype() } else { DType::F32 }))?
+    } else if order.is_finite() {
+        sum(x.abs().pow(order))?.pow(1.0 / order)
+    } else {
+        return gap(format!("order {order}"));
+    })
+}
