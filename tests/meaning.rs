@@ -67,14 +67,16 @@ fn canonicalize_and_cse_keep_meaning() {
 }
 
 /// Passes that have something to do after others only, which run before them here too.
-const AFTER: [(&str, &[&str]); 2] = [
+const AFTER: [(&str, &[&str]); 3] = [
     ("thunder-donate", &["thunder-decompose", "thunder-kernels"]),
     ("thunder-to-linalg", &["thunder-decompose", "thunder-kernels"]),
+    ("thunder-merge-loops", &["thunder-decompose", "thunder-kernels", "thunder-to-linalg"]),
 ];
 
 /// Passes whose result the reference does not run, and why.
-const BEYOND: [(&str, &str); 2] = [
+const BEYOND: [(&str, &str); 3] = [
     ("thunder-to-linalg", "it makes ops of other dialects"),
+    ("thunder-merge-loops", "it works on ops of other dialects"),
     ("thunder-cpu-entries", "it leaves the code of kernels alone"),
 ];
 

@@ -106,6 +106,9 @@ const FOUND: &[(&str, Numerics, &str, f64)] = &[
     ("bert-layer", Numerics::Exact, "take_of_iota", 0.002),
     // The gradients of a batch normalization's scale and of the values before it are the same two sums.
     ("resnet-step", Numerics::Approximates, "sum_of_rows_scaled", 0.03),
+    // Products over one operand, and gradients that are added before they are reshaped; what the merge of the products of
+    // the rotation would spoil is left out.
+    ("llama-step", Numerics::Exact, "binary_of_reshapes", 0.002),
     // Both halves of a rotation turn by the same factor.
     ("llama-step", Numerics::Approximates, "common_factor", 0.001),
 ];

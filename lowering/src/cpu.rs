@@ -65,7 +65,7 @@ impl Pass for Copies {
 }
 
 /// Before [`Entries`]: fewer, larger ops.
-const FUSION: &str = "linalg-fuse-elementwise-ops,canonicalize,cse";
+const FUSION: &str = "linalg-fuse-elementwise-ops,canonicalize,cse,thunder-merge-loops,canonicalize";
 
 /// From tensors to loops over memory. No `cse` before bufferization: it would merge the fills that
 /// accumulators start from, and one of them would be copied.

@@ -23,6 +23,9 @@ use sizes::Sizes;
 /// Elements that a thread should at least get of a kernel's work.
 const GRAIN: i64 = 16 * 1024;
 
+/// Columns that a thread should at least get: several lines of the cache, of which others then need no part.
+const GRAIN_OF_COLUMNS: i64 = 64;
+
 /// Emits the program of `function`; adds the bytes of its constants to those of others.
 pub fn emit(function: Operation<'_>, constants: &mut Vec<u8>) -> Result<Program> {
     let shapes = Shapes::of(function)?;
@@ -345,17 +348,31 @@ impl<'c> Emitter<'_, 'c> {
 
     /// Adds the range of all rows to a kernel's numbers; how it may be split over threads.
     fn rows(&mut self, op: Operation<'c>, kernel: Operation<'c>, args: usize, dims: &mut Vec<DimId>) -> Result<Spread> {
-        let rows = kernel.attribute(ROWS).and_then(|a| a.as_i64_array()).and_then(|r| r.last().copied()).unwrap_or(0);
+        let counts = kernel.attribute(ROWS).and_then(|a| a.as_i64_array()).unwrap_or_default();
+        let rows = counts.last().copied().unwrap_or(0);
         let sizes = self.shapes.dims(op.result(0));
-        let (leading, row) = sizes.split_at(rows as usize);
+        let (leading, _) = sizes.split_at(rows as usize);
         let product = |dims: &[Dim]| dims.iter().fold(Dim::Known(1), |p, d| p.mul(d));
         let (start, length) = (dims.len() as u32, dims.len() as u32 + 1);
         dims.extend([self.sizes.id(&Dim::Known(0))?, self.sizes.id(&product(leading))?]);
         if rows == 0 {
             return Ok(Spread::Whole);
         }
-        let elements = self.sizes.id(&product(row).max(&Dim::Known(1)))?;
+        // The work of a row is as much as the most that it reads of a tensor, or makes.
+        let mut elements = Dim::Known(1);
+        let takes_columns = counts.iter().any(|count| *count < 0);
+        for (value, count) in op.operands().chain(op.results()).zip(counts).filter(|(_, count)| *count != 0) {
+            let sizes = self.shapes.dims(value);
+            let row = match usize::try_from(count) {
+                Ok(leading) => &sizes[leading..],
+                Err(_) => &sizes[..sizes.len() - rows as usize],
+            };
+            elements = elements.max(&product(row));
+        }
+        let elements = self.sizes.id(&elements)?;
+        let least = if takes_columns { GRAIN_OF_COLUMNS } else { 1 };
         let grain = self.sizes.ceil_div(GRAIN, elements);
+        let grain = self.sizes.at_least(least, grain);
         Ok(Spread::Slices(Parallel { dim: length, start: Some(start), grain, advance: vec![None; args] }))
     }
 }

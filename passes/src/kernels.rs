@@ -26,7 +26,8 @@ use crate::shapes::Shapes;
 pub const KERNEL: &str = "thunder.kernel";
 
 /// The attribute of a kernel with one number per input and then per result: how many leading
-/// dimensions are rows, which the kernel treats one by one; 0 for what every row sees whole.
+/// dimensions are rows, which the kernel treats one by one; 0 for what every row sees whole, -n where its last n
+/// dimensions are the rows, which are single elements of results: each is made of one column.
 pub const ROWS: &str = "thunder.rows";
 
 /// The attribute of a kernel with the sizes of its inputs and results, over its symbols.

@@ -6,6 +6,7 @@ pub mod autocast;
 pub mod autodiff;
 mod decompose;
 mod donate;
+mod fixed;
 mod functionalize;
 mod inline;
 mod kernels;

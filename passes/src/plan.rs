@@ -26,7 +26,7 @@ mod steps;
 mod trial;
 mod vocabulary;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use thunder_interface::{Merge, Numerics, Rule, Rules};
@@ -288,6 +288,9 @@ struct Outcome {
 /// What must be saved of a chunk's time, as a part of it.
 const GAIN: f64 = 1e-6;
 
+/// How many rules are left out of the plan of a chunk, to see whether it gets better.
+const LEFT_OUT: usize = 8;
+
 /// Plans functions, and remembers the plans of chunks.
 struct Planner<'c> {
     laws: Laws,
@@ -343,35 +346,58 @@ impl<'c> Planner<'c> {
         if let Mode::Report(Some(form)) = self.mode {
             self.planned.dumps.push(saturation.dump(&piece.chunk, form));
         }
-        let nodes = saturation.graph.total_number_of_nodes();
-        let candidates = saturation.candidates(&piece.chunk, Effort::default(), self.aim);
-        let unfused = saturation.unfused_as_written(&piece.chunk);
-        let outcome = Rc::new(self.best(&piece.chunk, candidates, unfused, nodes, vocabulary)?);
+        let outcome = Rc::new(self.best(&piece.chunk, &mut saturation)?);
         self.plans.insert(piece.chunk.clone(), Rc::clone(&outcome));
         Ok(outcome)
     }
 
     /// The candidate that takes least time once it is cut into kernels, if it takes less than the chunk as it is; of equal
     /// ones that whose ops take least by themselves.
-    fn best(
-        &self,
-        chunk: &Chunk<'c>,
-        candidates: Vec<Candidate>,
-        mut unfused: f64,
-        nodes: usize,
-        vocabulary: &mut Vocabulary<'c>,
-    ) -> Result<Outcome> {
+    ///
+    /// What one rule makes can spoil what others gain: where all together gain nothing, rules are left out one after another,
+    /// as long as that helps.
+    fn best(&self, chunk: &Chunk<'c>, saturation: &mut Saturation<'_, '_, 'c>) -> Result<Outcome> {
+        let effort = Effort::default();
+        let nodes = saturation.graph.total_number_of_nodes();
+        let mut unfused = saturation.unfused_as_written(chunk);
+        let mut without = BTreeSet::new();
+        let candidates = saturation.candidates(chunk, effort, self.aim, &without);
         let before = match candidates.is_empty() && self.mode == Mode::Rewrite {
             true => 0.0,
-            false => trial::time(chunk, None, vocabulary)?.unwrap_or(f64::INFINITY),
+            false => trial::time(chunk, None, saturation.graph.analysis.0)?.unwrap_or(f64::INFINITY),
         };
         let mut best = Outcome { recipe: None, before, after: before, unfused, rules: BTreeMap::new(), nodes };
-        for candidate in candidates {
-            let after = trial::time(chunk, Some(&candidate.recipe), vocabulary)?.unwrap_or(f64::INFINITY);
-            let is_equal = after <= best.after && candidate.unfused < unfused * (1.0 - GAIN);
-            if self.aim == Aim::Newest || after < best.after * (1.0 - GAIN) || is_equal {
-                unfused = candidate.unfused;
-                best = Outcome { recipe: Some(candidate.recipe), after, rules: candidate.rules, ..best };
+        let rules: BTreeSet<usize> = candidates.iter().flat_map(|candidate| candidate.rules.keys().copied()).collect();
+        let mut tried: Vec<Recipe> = Vec::new();
+        let mut consider = |candidates: Vec<Candidate>, vocabulary: &mut Vocabulary<'c>| {
+            let mut least = f64::INFINITY;
+            for candidate in candidates {
+                if tried.contains(&candidate.recipe) {
+                    continue;
+                }
+                tried.push(candidate.recipe.clone());
+                let after = trial::time(chunk, Some(&candidate.recipe), vocabulary)?.unwrap_or(f64::INFINITY);
+                least = after.min(least);
+                let is_equal = after <= best.after && candidate.unfused < unfused * (1.0 - GAIN);
+                if self.aim == Aim::Newest || after < best.after * (1.0 - GAIN) || is_equal {
+                    unfused = candidate.unfused;
+                    (best.recipe, best.after, best.rules) = (Some(candidate.recipe), after, candidate.rules);
+                }
+            }
+            Ok::<_, Error>(least)
+        };
+        let mut least = consider(candidates, saturation.graph.analysis.0)?;
+        if self.aim == Aim::Newest || rules.len() < 2 || least < before * (1.0 - GAIN) {
+            return Ok(best);
+        }
+        for rule in rules.into_iter().take(LEFT_OUT) {
+            without.insert(rule);
+            let candidates = saturation.candidates(chunk, effort, self.aim, &without);
+            let after = consider(candidates, saturation.graph.analysis.0)?;
+            if after < least * (1.0 - GAIN) {
+                least = after;
+            } else {
+                without.remove(&rule);
             }
         }
         Ok(best)

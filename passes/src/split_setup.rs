@@ -8,12 +8,13 @@
 //! Left in the function is what costs nothing or would cost memory: views, and values that are larger than the
 //! parameters they are made from, as broadcasts are.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use thunder_interface::{Library, NAME, PARAMETER, Strided, UPDATES, dtype_of};
 use thunder_ir::prelude::*;
 
 use crate::autodiff::{JOINT, cloned};
+use crate::fixed::Fixed;
 use crate::kernels::takes_view;
 use crate::shapes::Shapes;
 use crate::split_joint::{Entries, build_part, needed, operands};
@@ -77,8 +78,7 @@ struct Function<'c> {
     block: Block<'c>,
     shapes: Shapes<'c>,
     attributes: [Vec<Entries<'c>>; 2],
-    /// The numbers of the parameters that each op is made from, of those ops that are made from nothing else.
-    sources: HashMap<Operation<'c>, BTreeSet<usize>>,
+    fixed: Fixed<'c>,
 }
 
 impl<'c> Function<'c> {
@@ -91,43 +91,7 @@ impl<'c> Function<'c> {
         };
         let results = block.terminator().map_or(0, |op| op.operand_count());
         let attributes = [entries("arg_attrs", block.argument_count()), entries("res_attrs", results)];
-        let sources = HashMap::new();
-        let mut new = Self { function, block, shapes: Shapes::of(function)?, attributes, sources };
-        new.find_sources();
-        Ok(new)
-    }
-
-    /// The parameters that stay as they are, by number.
-    fn parameters(&self) -> Vec<usize> {
-        let entry = |entries: &Entries<'c>, key: &str| entries.iter().find(|(name, _)| *name == key).map(|(_, a)| *a);
-        let updates = self.attributes[1].iter().filter_map(|entries| entry(entries, UPDATES)?.as_integer());
-        let updated: Vec<i64> = updates.collect();
-        let is_fixed = |number: &usize| {
-            let is_static = bytes(self.block.argument(*number)).is_some();
-            is_static
-                && entry(&self.attributes[0][*number], PARAMETER).is_some()
-                && !updated.contains(&(*number as i64))
-        };
-        (0..self.block.argument_count()).filter(is_fixed).collect()
-    }
-
-    fn find_sources(&mut self) {
-        let parameters = self.parameters();
-        for op in self.block.operations() {
-            if !op.is_pure() || op.region_count() > 0 || op.has_trait("terminator") {
-                continue;
-            }
-            let of = |value: Value<'c>| match value.defining_op() {
-                Some(op) => self.sources.get(&op).cloned(),
-                None => {
-                    let (_, number) = value.block_argument()?;
-                    parameters.contains(&number).then(|| BTreeSet::from([number]))
-                }
-            };
-            if let Some(sources) = op.operands().map(of).collect::<Option<Vec<_>>>() {
-                self.sources.insert(op, sources.into_iter().flatten().collect());
-            }
-        }
+        Ok(Self { function, block, shapes: Shapes::of(function)?, attributes, fixed: Fixed::of(function) })
     }
 
     /// Whether it is worth the memory to make a value once, which is made from the parameters `sources`.
@@ -151,7 +115,7 @@ impl<'c> Function<'c> {
         let (mut kept, mut made, mut read) = (Vec::new(), Vec::new(), HashSet::new());
         for op in self.block.operations().into_iter().rev() {
             let used: Vec<Value<'c>> = op.results().filter(|value| read.contains(value)).collect();
-            match self.sources.get(&op) {
+            match self.fixed.sources(op) {
                 Some(_) if used.is_empty() => {}
                 Some(sources) if used.iter().all(|value| self.is_worth_keeping(*value, sources)) => {
                     made.extend(used.into_iter().rev());
@@ -197,7 +161,7 @@ impl<'c> Function<'c> {
 
     /// The function that makes values of parameters.
     fn build_setup(&self, name: &str, made: &[Value<'c>], names: &[Attribute<'c>]) -> Result {
-        let numbers = self.parameters();
+        let numbers = &self.fixed.parameters;
         let arguments: Vec<_> = numbers.iter().map(|number| self.block.argument(*number)).collect();
         let inputs = numbers.iter().map(|number| self.attributes[0][*number].clone()).collect();
         let results = names.iter().map(|name| vec![(NAME, *name)]).collect();
@@ -221,7 +185,7 @@ impl<'c> Function<'c> {
         names: &[Attribute<'c>],
     ) -> Result<Operation<'c>> {
         let read: HashSet<Value<'c>> = kept.iter().flat_map(|op| operands(*op)).collect();
-        let parameters = self.parameters();
+        let parameters = &self.fixed.parameters;
         let is_kept = |number: &usize| !parameters.contains(number) || read.contains(&self.block.argument(*number));
         let numbers: Vec<usize> = (0..self.block.argument_count()).filter(is_kept).collect();
         let arguments = numbers.iter().map(|number| self.block.argument(*number)).chain(made.iter().copied());

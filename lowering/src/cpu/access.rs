@@ -41,11 +41,6 @@ impl Access {
         parsed.ok_or_else(|| op.error("has an index map with symbols"))
     }
 
-    /// Of all `loops` in order.
-    pub fn identity(loops: usize) -> Self {
-        Self { loops, indices: (0..loops).map(|i| format!("d{i}")).collect() }
-    }
-
     /// The loops that are the first `n` indices, where these are nothing but loops.
     pub fn leading(&self, n: usize) -> Option<Vec<usize>> {
         let first = self.indices.get(..n)?;
@@ -70,16 +65,43 @@ impl Access {
         self.indices.iter().map(place).collect()
     }
 
+    /// Whether the last indices are `loops`, in their order, and the others do not depend on them.
+    pub fn is_column(&self, loops: &[usize]) -> bool {
+        let Some(first) = self.indices.len().checked_sub(loops.len()) else { return false };
+        let is_loop = |(index, number): (&String, &usize)| number_of(index) == Some(*number);
+        let before = self.indices[..first].iter().flat_map(|index| names(index)).flatten();
+        self.indices[first..].iter().zip(loops).all(is_loop)
+            && before.into_iter().all(|number| !loops.contains(&number))
+    }
+
+    /// Of all `loops` in order.
+    pub fn identity(loops: usize) -> Self {
+        Self { loops, indices: (0..loops).map(|i| format!("d{i}")).collect() }
+    }
+
+    /// Of the last of some `loops`.
+    pub fn last(loops: usize) -> Self {
+        Self { loops, indices: vec![format!("d{}", loops - 1)] }
+    }
+
+    /// With one index for the last `n`: the last of some `loops`, of which the others are `kept`, in its order.
+    pub fn of_columns(&self, n: usize, kept: &[usize]) -> Self {
+        let mut access = self.restricted(0, kept).within(kept.len() + 1);
+        access.indices.truncate(self.indices.len() - n);
+        access.indices.push(format!("d{}", kept.len()));
+        access
+    }
+
     /// Without the indices that are all of one of `loops`.
     pub fn without(&self, loops: &[usize]) -> Self {
-        let is_loop = |index: &&String| number(index).is_some_and(|number| loops.contains(&number));
+        let is_loop = |index: &&String| number_of(index).is_some_and(|number| loops.contains(&number));
         Self { loops: self.loops, indices: self.indices.iter().filter(|index| !is_loop(index)).cloned().collect() }
     }
 
     /// Without the first `n` indices, and without the loops that `kept` does not list, in its order.
     pub fn restricted(&self, n: usize, kept: &[usize]) -> Self {
         let rename = |index: &String| {
-            let parts = pieces(index).map(|piece| match number(piece) {
+            let parts = pieces(index).map(|piece| match number_of(piece) {
                 Some(old) => {
                     kept.iter().position(|k| *k == old).map_or_else(|| "0".to_owned(), |new| format!("d{new}"))
                 }
@@ -122,12 +144,12 @@ fn pieces(index: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-fn number(piece: &str) -> Option<usize> {
+fn number_of(piece: &str) -> Option<usize> {
     piece.strip_prefix('d')?.parse().ok()
 }
 
 fn names(index: &str) -> impl Iterator<Item = Option<usize>> {
-    pieces(index).map(number).filter(Option::is_some)
+    pieces(index).map(number_of).filter(Option::is_some)
 }
 
 #[cfg(test)]

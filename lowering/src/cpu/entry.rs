@@ -29,6 +29,7 @@ pub fn make(function: Operation<'_>) -> Result<bool> {
 }
 
 /// Which rows a call of a kernel computes.
+#[derive(Clone, Copy)]
 pub struct Range<'c> {
     /// The first, counted through all leading dimensions that are rows.
     pub start: Value<'c>,
@@ -218,6 +219,13 @@ pub enum Part<'c> {
     },
     /// Some of its elements, in one dimension.
     Elements(Range<'c>),
+    /// Some of its columns: its last `rank` dimensions are one, and of that a range.
+    Columns {
+        /// How many dimensions.
+        rank: usize,
+        /// Which columns.
+        range: Range<'c>,
+    },
 }
 
 impl<'c> Buffer<'c> {
@@ -228,7 +236,7 @@ impl<'c> Buffer<'c> {
         let offset = match part {
             Part::Whole => None,
             Part::Row { number, .. } => Some(*number),
-            Part::Elements(range) => Some(range.start),
+            Part::Elements(range) | Part::Columns { range, .. } => Some(range.start),
         };
         if let Some(mut offset) = offset {
             if let Part::Row { .. } = part {
@@ -238,8 +246,19 @@ impl<'c> Buffer<'c> {
             }
             pointer = advance(b, pointer, offset, self.element)?;
         }
-        let descriptor = describe(b, pointer, &sizes)?;
-        cast(b, descriptor, Type::memref(self.element, &known))
+        let Part::Columns { rank, .. } = part else {
+            let descriptor = describe(b, pointer, &sizes, None)?;
+            return cast(b, descriptor, Type::memref(self.element, &known));
+        };
+        let mut pitch = index(b, 1)?;
+        for size in &self.sizes[self.sizes.len() - rank..] {
+            pitch = multiply(b, pitch, *size)?;
+        }
+        let descriptor = describe(b, pointer, &sizes, Some(pitch))?;
+        let sizes: Vec<_> = known.iter().map(|size| size.map_or("?".to_owned(), |size| size.to_string())).collect();
+        let strides = [vec!["?"; sizes.len() - 1], vec!["1"]].concat().join(", ");
+        let text = format!("memref<{}x{}, strided<[{strides}]>>", sizes.join("x"), self.element);
+        cast(b, descriptor, parse_type(b.context(), &text)?)
     }
 
     /// The contents of such a view as a tensor.
@@ -256,6 +275,11 @@ impl<'c> Buffer<'c> {
             Part::Whole => (self.known.clone(), self.sizes.clone()),
             Part::Row { rank, .. } => (self.known[*rank..].to_vec(), self.sizes[*rank..].to_vec()),
             Part::Elements(range) => (vec![None], vec![range.length]),
+            Part::Columns { rank, range } => {
+                let leading = self.sizes.len() - rank;
+                let known = [&self.known[..leading], &[None]].concat();
+                (known, [&self.sizes[..leading], &[range.length]].concat())
+            }
         }
     }
 }
@@ -270,8 +294,13 @@ fn advance<'c>(b: &Builder<'c>, pointer: Value<'c>, elements: Value<'c>, ty: Typ
     Ok(b.insert(&op)?.result(0))
 }
 
-/// What the LLVM dialect has for a dense memref.
-fn describe<'c>(b: &Builder<'c>, pointer: Value<'c>, sizes: &[Value<'c>]) -> Result<Value<'c>> {
+/// What the LLVM dialect has for a memref, dense but for how far its rows are apart, if that is told.
+fn describe<'c>(
+    b: &Builder<'c>,
+    pointer: Value<'c>,
+    sizes: &[Value<'c>],
+    pitch: Option<Value<'c>>,
+) -> Result<Value<'c>> {
     let (cx, rank) = (b.context(), sizes.len());
     let long = Type::int(cx, 64);
     let arrays = if rank == 0 { String::new() } else { format!(", array<{rank} x i64>, array<{rank} x i64>") };
@@ -292,7 +321,10 @@ fn describe<'c>(b: &Builder<'c>, pointer: Value<'c>, sizes: &[Value<'c>]) -> Res
     for (axis, size) in sizes.iter().enumerate().rev() {
         value = insert(value, cast(b, *size, long)?, format!("3, {axis}"))?;
         value = insert(value, cast(b, stride, long)?, format!("4, {axis}"))?;
-        stride = multiply(b, stride, *size)?;
+        stride = match pitch.filter(|_| axis + 1 == rank) {
+            Some(pitch) => pitch,
+            None => multiply(b, stride, *size)?,
+        };
     }
     Ok(value)
 }

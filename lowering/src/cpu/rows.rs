@@ -2,7 +2,7 @@
 //!
 //! Ops whose results are made row by row from the same rows of other results are repeated inside of the
 //! loop on single rows; what passes between them is one row long. Rows that are single elements need no
-//! loop: the ops are repeated on the range as one dimension. The ops outside stay where they still are
+//! loop: the ops are repeated on the range as one dimension, also where each is made of a column. The ops outside stay where they still are
 //! needed, and are dead elsewhere.
 
 use std::collections::{HashMap, HashSet};
@@ -40,12 +40,15 @@ struct Plan<'c> {
     loops: HashMap<Operation<'c>, Vec<usize>>,
     /// Whether one of these reads other rows of what is whole than its own.
     moves: bool,
+    /// What these read by columns, one for each row.
+    columns: HashSet<Value<'c>>,
 }
 
 impl<'c> Plan<'c> {
     /// What must be aligned for the results to be; `None` where that cannot be.
     fn of(body: Block<'c>, outputs: &[(Value<'c>, Buffer<'c>)], rows: usize) -> Result<Option<Self>> {
-        let mut plan = Self { rows, aligned: HashSet::new(), loops: HashMap::new(), moves: false };
+        let mut plan =
+            Self { rows, aligned: HashSet::new(), loops: HashMap::new(), moves: false, columns: HashSet::new() };
         let mut open: Vec<Value<'c>> = outputs.iter().map(|(value, _)| *value).collect();
         let mut whole: HashSet<Value<'c>> = HashSet::new();
         while let Some(value) = open.pop() {
@@ -82,7 +85,11 @@ impl<'c> Plan<'c> {
                             if number >= inputs || access.places(&loops).is_none() {
                                 return Ok(None);
                             }
-                            plan.moves = true;
+                            if access.is_column(&loops) {
+                                plan.columns.insert(operand);
+                            } else {
+                                plan.moves = true;
+                            }
                         }
                         whole.insert(operand);
                     }
@@ -110,12 +117,14 @@ impl<'c> Plan<'c> {
         op.operands().any(|v| self.aligned.contains(&v) && v.defining_op().is_some_and(makes_values))
     }
 
-    /// Whether rows are single elements, all made alike.
-    fn is_flat(&self) -> bool {
+    /// Whether rows are single elements, all made alike, each of elements or of columns of inputs.
+    fn is_flat(&self, inputs: &[(Value<'c>, Buffer<'c>)]) -> bool {
         let alike = self.loops.iter().all(|(op, loops)| {
             let is_free = self.rows == 1 || positions(*op).is_empty();
-            is_free && iterators(*op).is_none_or(|all| all.len() == loops.len())
+            let takes_columns = op.operands().any(|value| self.columns.contains(&value));
+            is_free && (takes_columns || iterators(*op).is_none_or(|all| all.len() == loops.len()))
         });
+        let is_input = |value: &Value<'c>| inputs.iter().any(|(input, _)| input == value);
         let single = |value: &Value<'c>| {
             let is_constant = value.defining_op().is_some_and(|op| op.name() == "arith.constant");
             !is_constant && value.ty().as_tensor().is_some_and(|ty| ty.rank() == self.rows)
@@ -123,7 +132,10 @@ impl<'c> Plan<'c> {
         // The ops with loops make all values, or take them as they are.
         let is_slice = |op: Operation<'c>| ["tensor.extract_slice", "tensor.insert_slice"].contains(&op.name());
         let whole = |value: &Value<'c>| !value.defining_op().is_some_and(is_slice);
-        !self.moves && alike && self.aligned.iter().all(|value| single(value) && whole(value))
+        !self.moves
+            && alike
+            && self.columns.iter().all(is_input)
+            && self.aligned.iter().all(|value| single(value) && whole(value))
     }
 
     fn emit(
@@ -135,7 +147,7 @@ impl<'c> Plan<'c> {
         rewriter: &Rewriter<'c>,
     ) -> Result {
         let ops: Vec<_> = body.operations();
-        let (part, indices) = if self.is_flat() {
+        let (part, indices) = if self.is_flat(inputs) {
             (Part::Elements(range), Vec::new())
         } else {
             let sizes = &outputs[0].1.sizes[..self.rows];
@@ -154,8 +166,15 @@ impl<'c> Plan<'c> {
             (Part::Row { rank: self.rows, number }, indices)
         };
         let views = outputs.iter().map(|(_, buffer)| buffer.view(rewriter, &part)).collect::<Result<Vec<_>>>()?;
-        let mut copies = Copies { plan: &self, b: rewriter, part: &part, indices, made: HashMap::new() };
+        let (made, columns) = (HashMap::new(), HashMap::new());
+        let mut copies = Copies { plan: &self, b: rewriter, part: &part, indices, made, columns };
         for (tensor, buffer) in inputs {
+            if let Part::Elements(range) = part
+                && self.columns.contains(tensor)
+            {
+                let part = Part::Columns { rank: self.rows, range };
+                copies.columns.insert(*tensor, buffer.read(rewriter, &part)?);
+            }
             if self.aligned.contains(tensor) {
                 copies.made.insert(*tensor, buffer.read(rewriter, &part)?);
             }
@@ -179,13 +198,15 @@ struct Copies<'a, 'c> {
     indices: Vec<Value<'c>>,
     /// What stands for each value that is aligned.
     made: HashMap<Value<'c>, Value<'c>>,
+    /// The columns of values that are read by them, where rows are elements.
+    columns: HashMap<Value<'c>, Value<'c>>,
 }
 
 impl<'c> Copies<'_, 'c> {
     /// The part of what `op` makes, if that is aligned.
     fn repeat(&mut self, op: Operation<'c>) -> Result {
         let is_done = |v: Value<'c>| !self.plan.aligned.contains(&v) || self.made.contains_key(&v);
-        if op.result_count() == 0 || is_done(op.result(0)) {
+        if op.results().all(is_done) {
             return Ok(());
         }
         if op.name() == "linalg.fill" {
@@ -267,22 +288,27 @@ impl<'c> Copies<'_, 'c> {
         let mut maps = Vec::new();
         for (operand, access) in op.operands().zip(&accesses) {
             let aligned = access.leading(rows).as_ref() == Some(loops) && !access.depends_after(rows, loops);
+            let column = self.columns.get(&operand).filter(|_| !aligned && access.is_column(loops));
             let moved = !aligned && !is_flat && access.depends_after(0, loops);
-            operands.push(match (aligned, moved) {
-                (true, _) => self.value(operand)?,
-                (_, true) => slices::of_row(self.b, operand, access, loops, &self.indices)?,
+            operands.push(match (aligned, column, moved) {
+                (true, ..) => self.value(operand)?,
+                (_, Some(columns), _) => *columns,
+                (.., true) => slices::of_row(self.b, operand, access, loops, &self.indices)?,
                 _ => operand,
             });
             let access = if moved { access.without(loops) } else { access.clone() };
-            let map = match (is_flat, aligned) {
-                (true, true) => Access::identity(1),
-                (true, false) => access.restricted(0, &kept).within(1),
-                (false, _) => access.restricted(if aligned { rows } else { 0 }, &kept),
+            let map = match (is_flat, aligned, column) {
+                // Columns are the innermost loop: neighbours are neighbours in memory.
+                (true, true, _) => Access::last(kept.len() + 1),
+                (true, _, Some(_)) => access.of_columns(rows, &kept),
+                (true, ..) => access.restricted(0, &kept).within(kept.len() + 1),
+                (false, ..) => access.restricted(if aligned { rows } else { 0 }, &kept),
             };
             maps.push(map.to_attribute(op)?);
         }
         let all = iterators(op).unwrap_or_default();
-        let iterators: Vec<_> = if is_flat { vec![all[loops[0]]] } else { kept.iter().map(|i| all[*i]).collect() };
+        let flat = is_flat.then(|| all[loops[0]]);
+        let iterators: Vec<_> = kept.iter().map(|i| all[*i]).chain(flat).collect();
         let copy = self.b.clone_op(op);
         for (number, operand) in operands.into_iter().enumerate() {
             copy.set_operand(number, operand);
@@ -301,7 +327,10 @@ impl<'c> Copies<'_, 'c> {
     /// Makes a copied `linalg.index` tell the position in the whole tensor.
     fn place(&self, position: Operation<'c>, loops: &[usize], kept: &[usize]) -> Result {
         let number = position.attribute("dim").and_then(|a| a.as_integer()).unwrap_or(0) as usize;
-        if let Part::Elements(range) = self.part {
+        if let Part::Elements(range) = self.part
+            && loops.contains(&number)
+        {
+            position.set_attribute("dim", Attribute::i64(self.b.context(), kept.len() as i64));
             let rewriter = Rewriter::at(position);
             let within = rewriter.clone_op(position).result(0);
             let whole = add(&rewriter, range.start, within)?;

@@ -48,6 +48,12 @@ impl Sizes {
         self.table.intern(program::DimExpr::CeilDiv(number, divisor))
     }
 
+    /// A dim, or a number if that is larger.
+    pub fn at_least(&mut self, number: i64, dim: DimId) -> DimId {
+        let number = self.table.constant(number);
+        self.table.intern(program::DimExpr::Max(number, dim))
+    }
+
     /// The finished table.
     pub fn into_table(self) -> Dims {
         self.table

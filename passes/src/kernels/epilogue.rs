@@ -50,12 +50,13 @@ pub fn epilogue_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Option<Epilo
     let rows = kernel.attribute(ROWS).and_then(|a| a.as_i64_array())?;
     (0..call.operand_count()).rev().find_map(|number| {
         let value = call.operand(number);
-        let product = product_of(value, shapes)?;
+        let product = sole_product(value, shapes, &|user| user == call)?;
         let sizes = shapes.dims(value);
-        let row = sizes.get(rows[number] as usize..)?.iter().fold(Dim::Known(1), |p, d| p.mul(d));
+        let leading = usize::try_from(rows[number]).ok()?;
+        let row = sizes.get(leading..)?.iter().fold(Dim::Known(1), |p, d| p.mul(d));
         let columns = shapes.dims(product.result(0)).last()?.clone();
         let (elements, whole) = (row == Dim::Known(1), row == columns);
-        let fits = rows[number] > 0 && (elements || whole) && is_elementwise(kernel, number);
+        let fits = leading > 0 && (elements || whole) && is_elementwise(kernel, number);
         (fits && !is_written_between(product, call)).then_some(Epilogue { product, elements })
     })
 }
@@ -71,28 +72,39 @@ fn is_written_between<'c>(first: Operation<'c>, last: Operation<'c>) -> bool {
     between.any(writes_in_place)
 }
 
-/// The product that a value is, dense and read by nothing else.
-fn product_of<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<Operation<'c>> {
+/// The product that a value is, dense and read by nothing else than what is `inside`.
+pub fn sole_product<'c>(
+    value: Value<'c>,
+    shapes: &Shapes<'c>,
+    inside: &dyn Fn(Operation<'c>) -> bool,
+) -> Option<Operation<'c>> {
     let (root, view) = layout(value, shapes)?;
     let product = root.defining_op()?;
     let library = <dyn Library>::of(product)?;
     let is_product = matches!(library.library(), Some(LibraryCall::Matmul { .. }));
+    let is_alone = |value: Value<'c>| {
+        let readers: Vec<_> = readers(value).collect();
+        readers.len() == 1 || readers.into_iter().all(inside)
+    };
     let mut between = value;
-    while between != root {
-        only_reader(between)?;
+    while is_alone(between) && between != root {
         between = between.defining_op()?.operand(0);
     }
-    only_reader(root)?;
-    (is_product && view.is_dense()).then_some(product)
+    (is_product && view.is_dense() && is_alone(between)).then_some(product)
 }
 
-/// The one op that reads the elements of a value. Its sizes are known without them.
+/// The one op that reads the elements of a value.
 fn only_reader<'c>(value: Value<'c>) -> Option<Operation<'c>> {
+    let mut readers = readers(value);
+    readers.next().filter(|_| readers.next().is_none())
+}
+
+/// The ops that read the elements of a value. Its sizes are known without them.
+fn readers<'c>(value: Value<'c>) -> impl Iterator<Item = Operation<'c>> {
     let reads = |user: &Operation<'c>| {
         user.has_trait("terminator") || user.results().any(|result| result.ty().as_tensor().is_some())
     };
-    let mut readers = value.uses().into_iter().map(|(user, _)| user).filter(reads);
-    readers.next().filter(|_| readers.next().is_none())
+    value.uses().into_iter().map(|(user, _)| user).filter(reads)
 }
 
 /// Whether a kernel computes all results element by element from its input `number`, and nothing else from that.

@@ -6,7 +6,7 @@ use thunder_interface::{DIM_NAMES, Dim};
 use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result, Rewriter, Type, Value};
 
 use super::partition::{Group, Partition};
-use super::rows::{Access, accesses, rule_of};
+use super::rows::{Access, accesses, columns, rule_of};
 use super::{KERNEL, ROWS, SIZES, SYMBOL_COUNT};
 use crate::shapes::{Shapes, dim_to_attribute};
 
@@ -236,20 +236,26 @@ fn dim_names<'c>(border: &Border<'c>, shapes: &Shapes<'c>) -> Attribute<'c> {
     Attribute::array(cx, &entries)
 }
 
-/// Per input and output, how many of its leading dimensions are rows.
+/// Per input and output, how many of its leading dimensions are rows; of its last ones, if negative.
 fn row_counts(group: &Group<'_>, border: &Border<'_>) -> Vec<i64> {
     let rows = group.rows;
     let mut counts = vec![0; border.inputs.len() + border.outputs.len()];
     if rows == 0 {
         return counts;
     }
+    let columns = columns(&group.ops, rows);
     for op in &group.ops {
-        let Some(accesses) = rule_of(*op).and_then(|rule| accesses(&rule, rows)) else { continue };
-        for (operand, access) in op.operands().zip(accesses) {
-            if access == Access::Aligned
-                && let Some(index) = border.inputs.iter().position(|v| *v == operand)
-            {
-                counts[index] = rows as i64;
+        let is_column = columns.contains(op) && op.has_trait("elementwise");
+        let accesses = match is_column {
+            true => Some(vec![Access::Column; op.operand_count()]),
+            false => rule_of(*op).filter(|_| !columns.contains(op)).and_then(|rule| accesses(&rule, rows)),
+        };
+        for (operand, access) in op.operands().zip(accesses.unwrap_or_default()) {
+            let Some(index) = border.inputs.iter().position(|v| *v == operand) else { continue };
+            match access {
+                Access::Aligned => counts[index] = rows as i64,
+                Access::Column => counts[index] = -(rows as i64),
+                Access::Moved | Access::Whole => {}
             }
         }
     }

@@ -1,11 +1,13 @@
 //! Decides which ops share a kernel.
 
+mod siblings;
+
 use std::collections::{HashMap, HashSet};
 
 use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView};
 use thunder_ir::{Operation, Result, Value};
 
-use super::rows::{Access, accesses, max_rows, rule_of};
+use super::rows::{Access, accesses, columns, max_rows, rule_of};
 use crate::shapes::Shapes;
 
 /// Constants of at most this many elements are repeated in the kernels that use them.
@@ -113,6 +115,9 @@ pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: boo
         if p.roles[index] == Role::Computed {
             p.place(p.ops[index]);
         }
+    }
+    if !separate {
+        p.merge_siblings();
     }
     let others = p
         .ops
@@ -244,7 +249,11 @@ impl<'c> Partitioner<'_, 'c> {
         }
         let rows = (0..=dims.len()).rev().find(|rows| self.fits(&ops, &[], *rows, &dims)).unwrap_or(0);
         self.group_of.insert(op, self.groups.len());
-        self.groups.push(Group { ops, own: vec![op], rows, missed, dims, last });
+        let group = self.groups.len();
+        self.groups.push(Group { ops, own: vec![op], rows, missed, dims: dims.clone(), last });
+        if !self.separate {
+            self.absorb(group, op, &dims);
+        }
     }
 
     /// The rows that a group has when `ops` join it, or why they cannot.
@@ -263,24 +272,17 @@ impl<'c> Partitioner<'_, 'c> {
         others.sort_unstable();
         others.dedup();
         for other in others.into_iter().filter(|other| *other != group) {
-            if !self.is_only_for(other, group, dims) {
+            if !self.is_only_for(other, group, dims) && !self.feeds_columns(other, group) {
                 continue;
             }
-            let mut ops = self.groups[group].ops.clone();
-            ops.extend(self.groups[other].ops.iter().filter(|op| !self.groups[group].ops.contains(op)));
-            ops.sort_by_key(|op| self.position[op]);
+            let ops = self.union(other, group);
             let most = self.groups[group].rows.min(self.groups[other].rows);
             let Some(rows) = (1..=most).rev().find(|rows| self.fits(&ops, &[], *rows, dims)) else { continue };
             if self.would_cycle(group, &self.groups[other].ops) {
                 continue;
             }
-            let own = std::mem::take(&mut self.groups[other].own);
-            self.groups[other].ops.clear();
-            self.group_of.extend(own.iter().map(|op| (*op, group)));
-            let joint = &mut self.groups[group];
-            (joint.ops, joint.rows) = (ops, rows);
-            joint.own.extend(own);
-            joint.missed.retain(|missed| missed.group != other);
+            self.merge(other, group);
+            self.groups[group].rows = rows;
         }
     }
 
@@ -301,13 +303,40 @@ impl<'c> Partitioner<'_, 'c> {
             && inputs.len() <= made.len()
     }
 
+    /// Whether nothing but `group` reads what `other` makes, and only by columns, and that is better not a part of a product.
+    fn feeds_columns(&self, other: usize, group: usize) -> bool {
+        let (made, rows) = (&self.groups[other].own, self.groups[group].rows);
+        let stays = |(user, number): &(Operation<'c>, usize)| match self.group_of.get(user) {
+            Some(of) if *of == other => true,
+            Some(of) if *of == group => {
+                let accesses = rule_of(*user).and_then(|rule| accesses(&rule, rows));
+                accesses.is_some_and(|accesses| accesses.get(*number) == Some(&Access::Column))
+            }
+            _ => false,
+        };
+        let mut uses = made.iter().flat_map(|op| op.results()).flat_map(Value::uses);
+        rows > 0 && uses.all(|place| stays(&place)) && !self.may_be_epilogue(other)
+    }
+
     /// Whether each of `ops` works row by row, and reads what the same kernel makes row by row.
     fn fits(&self, ops: &[Operation<'c>], members: &[Operation<'c>], rows: usize, dims: &[Dim]) -> bool {
         let inside =
             |value: Value<'c>| value.defining_op().is_some_and(|op| members.contains(&op) || ops.contains(&op));
+        let columns = columns(ops, rows);
         // An op that repeats what rows share is not itself made of rows.
         let mut shared: Vec<Operation<'c>> = Vec::new();
         for op in ops.iter().rev() {
+            if columns.contains(op) {
+                // It becomes a part of the loops that read it: nobody else may.
+                let is_part = op.has_trait("elementwise") && op.results().all(|value| value.uses().len() == 1);
+                if is_part {
+                    continue;
+                }
+                if !self.is_repeated(*op) {
+                    return false;
+                }
+                shared.push(*op);
+            }
             let is_shared = shared.contains(op);
             let rule = rule_of(*op);
             if is_shared {
@@ -326,7 +355,10 @@ impl<'c> Partitioner<'_, 'c> {
                 if access == Access::Aligned || rows == 0 || !inside(operand) {
                     continue;
                 }
-                if access == Access::Moved {
+                if access == Access::Column && operand.defining_op().is_some_and(|op| columns.contains(&op)) {
+                    continue;
+                }
+                if [Access::Moved, Access::Column].contains(&access) {
                     return false;
                 }
                 let producer = operand.defining_op().filter(|p| self.is_repeated(*p));
@@ -353,7 +385,7 @@ impl<'c> Partitioner<'_, 'c> {
     /// Whether something that `ops` need from outside the group needs the group itself, or may: far from the group the
     /// search ends.
     fn would_cycle(&self, group: usize, ops: &[Operation<'c>]) -> bool {
-        let first = self.groups[group].ops.iter().filter_map(|o| self.position.get(o)).min().copied().unwrap_or(0);
+        let first = self.groups[group].own.iter().filter_map(|o| self.position.get(o)).min().copied().unwrap_or(0);
         let mut stack: Vec<Operation<'c>> = ops
             .iter()
             .flat_map(|op| op.operands().filter_map(Value::defining_op))

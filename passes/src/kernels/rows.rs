@@ -11,6 +11,8 @@ pub enum Access {
     Aligned,
     /// Row `i` of the result needs a part of the operand that is elsewhere, of contiguous vectors.
     Moved,
+    /// Row `i`, a single element, needs column `i` of the operand, whose last dimensions are the rows.
+    Column,
     /// Every row of the result may need all of the operand.
     Whole,
 }
@@ -58,11 +60,42 @@ pub fn accesses(rule: &ShardRule, rows: usize) -> Option<Vec<Access>> {
             if !operand.iter().flatten().any(touches) {
                 return Some(Access::Whole);
             }
+            if is_column(operand, &leading, rule) {
+                return Some(Access::Column);
+            }
             let innermost = operand.last().copied().flatten();
             let is_moved = rule.reduced.is_empty() && innermost.is_some_and(|f| !touches(&f));
             is_moved.then_some(Access::Moved)
         })
         .collect()
+}
+
+/// Whether the last dimensions of an operand are all dimensions of the results, and the others are reduced.
+fn is_column(operand: &[Option<Factor>], leading: &[Factor], rule: &ShardRule) -> bool {
+    let Some((reduced, columns)) = operand.split_at_checked(operand.len().saturating_sub(leading.len())) else {
+        return false;
+    };
+    rule.results.iter().all(|result| result.len() == leading.len())
+        && columns.iter().copied().eq(leading.iter().map(|factor| Some(*factor)))
+        && !reduced.is_empty()
+        && reduced.iter().all(|factor| factor.is_some_and(|factor| rule.reduced.contains(&factor)))
+}
+
+/// The ops among `ops` that make columns for others of them, element by element: where rows are the first `rows`
+/// dimensions of results, these are the last ones of theirs.
+pub fn columns<'c>(ops: &[Operation<'c>], rows: usize) -> Vec<Operation<'c>> {
+    let mut columns: Vec<Operation<'c>> = Vec::new();
+    for op in ops.iter().rev() {
+        let read: Vec<bool> = if columns.contains(op) {
+            vec![op.has_trait("elementwise"); op.operand_count()]
+        } else {
+            let accesses = rule_of(*op).filter(|_| rows > 0).and_then(|rule| accesses(&rule, rows));
+            accesses.unwrap_or_default().into_iter().map(|access| access == Access::Column).collect()
+        };
+        let makers = op.operands().zip(read).filter(|(_, is_column)| *is_column).filter_map(|(v, _)| v.defining_op());
+        columns.extend(makers.filter(|maker| ops.contains(maker)));
+    }
+    columns
 }
 
 /// The largest number of leading dimensions of the result that are rows.

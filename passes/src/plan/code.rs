@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use thunder_interface::{Dim, Facts, PARAMETER, UPDATES};
+use thunder_interface::{Dim, Facts};
 use thunder_ir::{Block, Location, Operation, Region, Result, Rewriter, Value};
 
 use super::chunk::{Chunk, Leaf, Op, Source, ranges};
 use super::recipe::{Made, Recipe, Step};
 use super::vocabulary::{Vocabulary, uniform};
+use crate::fixed::Fixed;
 use crate::shapes::Shapes;
 
 /// A chunk with the operations and values that it numbers.
@@ -94,14 +95,14 @@ pub fn cuts(run: &[Operation<'_>]) -> Vec<std::ops::Range<usize>> {
 pub struct Scope<'c> {
     /// Their sizes, where these can be told.
     shapes: Option<Shapes<'c>>,
-    /// Those that follow from weights alone.
-    fixed: HashSet<Value<'c>>,
+    /// Those that are the same in every run.
+    fixed: Fixed<'c>,
 }
 
 impl<'c> Scope<'c> {
     /// The scope of a function.
     pub fn of(function: Operation<'c>) -> Self {
-        Self { shapes: Shapes::of(function).ok(), fixed: fixed(function) }
+        Self { shapes: Shapes::of(function).ok(), fixed: Fixed::of(function) }
     }
 
     /// The sizes of a value that are not known when it is compiled.
@@ -113,28 +114,6 @@ impl<'c> Scope<'c> {
         };
         dims.into_iter().filter(|dim| dim.known().is_none()).collect()
     }
-}
-
-/// The values of a function that follow from parameters which it does not update.
-fn fixed(function: Operation<'_>) -> HashSet<Value<'_>> {
-    let Some(block) = function.regions().next().and_then(|region| region.entry()) else { return HashSet::new() };
-    let attributes = |name: &str| function.attribute(name).and_then(|a| a.as_array()).unwrap_or_default();
-    let updates = attributes("res_attrs").into_iter().filter_map(|a| a.entry(UPDATES)?.as_integer());
-    let updated: HashSet<i64> = updates.collect();
-    let arguments = attributes("arg_attrs");
-    let is_weight = |index: &usize| {
-        let is_parameter = arguments.get(*index).is_some_and(|a| a.entry(PARAMETER).is_some());
-        is_parameter && !updated.contains(&(*index as i64))
-    };
-    let mut fixed: HashSet<Value<'_>> =
-        (0..block.argument_count()).filter(is_weight).map(|index| block.argument(index)).collect();
-    for op in block.operations() {
-        let is_known = |value: Value<'_>| fixed.contains(&value) || value.as_constant().is_some();
-        if op.is_pure() && op.operands().any(|value| fixed.contains(&value)) && op.operands().all(is_known) {
-            fixed.extend(op.results());
-        }
-    }
-    fixed
 }
 
 /// A part of a run as a chunk.
@@ -176,7 +155,7 @@ fn leaf<'c>(value: Value<'c>, scope: &Scope<'c>, sizes: &mut Vec<Dim>) -> Leaf<'
         })
     };
     let sizes = scope.sizes(value).into_iter().map(number).collect();
-    Leaf { facts, is_fixed: scope.fixed.contains(&value), sizes }
+    Leaf { facts, is_fixed: scope.fixed.contains(value), sizes }
 }
 
 /// Rewrites a piece. Operations that stay keep their place where that is possible, their location and

@@ -24,7 +24,7 @@ pub enum Made {
 }
 
 /// An op that a rule made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOp {
     /// The op with its attributes and types.
     pub symbol: u32,
@@ -35,7 +35,7 @@ pub struct NewOp {
 }
 
 /// One step of rewriting.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Moves an op of the chunk here, unless it is here, and gives it these operands.
     Keep(usize, Vec<Made>),
@@ -44,7 +44,7 @@ pub enum Step {
 }
 
 /// How to rewrite a chunk.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recipe {
     /// The new ops.
     pub new: Vec<NewOp>,
@@ -95,14 +95,14 @@ pub enum Aim {
 
 impl<'c> Saturation<'_, '_, 'c> {
     /// Chooses code for the outputs of `chunk` that may cost less than it: what is cheapest op by op, and what is cheapest
-    /// where kernels are fused.
-    pub fn candidates(&self, chunk: &Chunk<'c>, effort: Effort, aim: Aim) -> Vec<Candidate> {
+    /// where kernels are fused; of nothing that the rules `without` make only the latter.
+    pub fn candidates(&self, chunk: &Chunk<'c>, effort: Effort, aim: Aim, without: &BTreeSet<usize>) -> Vec<Candidate> {
         let (classes, index) = self.class_numbers();
         let number = |id: Id| index[&self.graph.find(id)];
         let mut graph = extract::Graph { classes: vec![Vec::new(); classes.len()], ..extract::Graph::default() };
         let (mut nodes, mut options): (Vec<&Node>, Vec<fused::Node>) = (Vec::new(), Vec::new());
         for (class, id) in classes.iter().enumerate() {
-            for node in &self.graph[*id].nodes {
+            for node in self.graph[*id].nodes.iter().filter(|node| !self.is_by(node, without)) {
                 let option = self.option(node, class, node.children().iter().map(|child| number(*child)).collect());
                 let is_leaf = self.graph.analysis.0.symbol(node.symbol).leaf().is_some();
                 let cost = match aim {
@@ -121,7 +121,9 @@ impl<'c> Saturation<'_, '_, 'c> {
         graph.roots = roots.into_iter().collect();
         let known = self.as_written(chunk, &nodes, &graph, &number);
         let mut choices: Vec<Choice> = Vec::new();
-        choices.extend(extract::extract(&graph, Some(&known), effort).map(|found| found.choice));
+        if without.is_empty() {
+            choices.extend(extract::extract(&graph, Some(&known), effort).map(|found| found.choice));
+        }
         if aim == Aim::Cheapest {
             let bytes = |id: &Id| self.graph[*id].data.ty.map_or(0.0, bytes);
             let bytes: Vec<f64> = classes.iter().map(bytes).collect();
@@ -169,6 +171,11 @@ impl<'c> Saturation<'_, '_, 'c> {
         classes.sort_unstable();
         let index = classes.iter().enumerate().map(|(number, id)| (*id, number)).collect();
         (classes, index)
+    }
+
+    /// Whether one of these rules made a node.
+    fn is_by(&self, node: &Node, rules: &BTreeSet<usize>) -> bool {
+        self.origins.get(node).and_then(|origin| origin.rule).is_some_and(|rule| rules.contains(&rule))
     }
 
     fn is_new(&self, node: &Node) -> bool {
