@@ -124,6 +124,7 @@ fn attention(options: &Options, [batch, heads, positions, width]: [usize; 4]) ->
         scale: 0.2,
         causal: None,
         mask: None,
+        logsums: false,
     };
     let elements = batch * heads * positions * width;
     let n = dim(elements);

@@ -18,6 +18,7 @@ mod memory;
 mod module;
 mod queue;
 mod staging;
+mod stopwatch;
 mod tensor;
 
 use std::fmt;
@@ -34,6 +35,7 @@ use memory::Memory;
 use module::Modules;
 use queue::Queue;
 use staging::Staging;
+pub use stopwatch::Stopwatch;
 pub use tensor::DeviceTensor;
 
 /// How work is done on a GPU.

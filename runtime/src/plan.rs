@@ -14,7 +14,7 @@ use std::ops::Range;
 use thunder_tensor::DType;
 
 use crate::executor::Block;
-use crate::program::{DimError, DimId, Program, Root};
+use crate::program::{DimError, DimId, Program, Root, Step};
 
 pub use arena::MemoryStatistics;
 pub(crate) use resolve::MAX_PTRS;
@@ -176,6 +176,29 @@ pub(crate) enum PlannedStep {
     Wave(Wave),
     Call { call: usize, slots: Range<usize>, epilogue: Option<PlannedEpilogue> },
     Copy { slots: Range<usize>, bytes: usize },
+}
+
+impl PlannedStep {
+    /// What it is called, and what kind of step it is.
+    pub(crate) fn name(&self, program: &Program) -> (String, &'static str) {
+        let kernel = |number: usize| program.kernels[number].clone();
+        match self {
+            Self::Launch(launch) => (kernel(launch.kernel), "kernel"),
+            Self::Wave(wave) => {
+                let names: Vec<String> = wave.launches.iter().map(|launch| kernel(launch.kernel)).collect();
+                (names.join(" | "), "kernel")
+            }
+            Self::Call { call, epilogue, .. } => {
+                let op = match &program.steps[*call] {
+                    Step::Call(call) => call.op.name(),
+                    Step::Launch(_) | Step::Copy { .. } => unreachable!("a planned call is a call of the program"),
+                };
+                let rest = epilogue.as_ref().map_or(String::new(), |e| format!(" + {}", kernel(e.kernel)));
+                (format!("{op}{rest}"), "library")
+            }
+            Self::Copy { .. } => ("copy".to_owned(), "copy"),
+        }
+    }
 }
 
 /// A tensor's type and extents.

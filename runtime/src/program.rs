@@ -7,6 +7,8 @@
 
 mod dims;
 mod library;
+#[cfg(feature = "cuda")]
+mod save;
 mod setup;
 mod validate;
 

@@ -9,6 +9,7 @@
 
 mod device;
 mod guard;
+mod profile;
 #[cfg(feature = "cuda")]
 mod resident;
 mod weights;
@@ -32,6 +33,7 @@ use crate::plan::{MemoryStatistics, Plan, PlanError, Shape};
 use crate::program::{Parameter, Port, Program, ProgramError, Root, State};
 
 pub use guard::{GuardError, Typed};
+pub use profile::StepTime;
 pub(crate) use weights::Weight;
 
 /// Plans that a session keeps, least recently used ones first to go.
@@ -184,7 +186,8 @@ impl Session {
     /// Prepares one program of an artifact.
     fn of(program: &Arc<Program>, weights: &dyn Fn(&str) -> Option<Weight>, device: &Device) -> Result<Self> {
         let bound = |parameter: &Parameter| weights::bind(parameter, weights(&parameter.name));
-        let (engine, program) = (device.engine(program, &bound)?, Arc::clone(program));
+        let program = device.adapt(program);
+        let engine = device.engine(&program, &bound)?;
         Ok(Self { program, engine, plans: Mutex::default() })
     }
 
@@ -209,7 +212,7 @@ impl Session {
         guard::read_only(self.program())?;
         let plan = self.plan(inputs)?;
         let mut outputs = fresh(&plan);
-        self.engine.run(&plan, inputs, &[], &mut outputs)?;
+        self.engine.run(&plan, inputs, &[], &mut outputs, None)?;
         Ok(outputs)
     }
 
@@ -219,7 +222,7 @@ impl Session {
         guard::read_only(self.program())?;
         let plan = self.plan(inputs)?;
         guard::outputs(self.program(), &plan.outputs, outputs)?;
-        self.engine.run(&plan, inputs, &[], outputs)
+        self.engine.run(&plan, inputs, &[], outputs, None)
     }
 
     /// Runs the program on fresh outputs and on inputs that it may update. One that it updates and whose memory other
@@ -228,7 +231,7 @@ impl Session {
         let plan = self.plan(inputs)?;
         let mut outputs = fresh(&plan);
         let updated = self.updated(inputs);
-        self.engine.run(&plan, inputs, &updated, &mut outputs)?;
+        self.engine.run(&plan, inputs, &updated, &mut outputs, None)?;
         Ok(outputs)
     }
 
@@ -237,7 +240,7 @@ impl Session {
         let plan = self.plan(inputs)?;
         guard::outputs(self.program(), &plan.outputs, outputs)?;
         let updated = self.updated(inputs);
-        self.engine.run(&plan, inputs, &updated, outputs)
+        self.engine.run(&plan, inputs, &updated, outputs, None)
     }
 
     /// The memory of the inputs that the program updates, in the order of its states.

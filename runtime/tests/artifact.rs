@@ -65,6 +65,7 @@ fn program() -> Program {
         scale: 0.5,
         causal: Some(one),
         mask: None,
+        logsums: false,
     };
     let buffer = Root::Buffer(0);
     Program {

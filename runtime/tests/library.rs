@@ -398,11 +398,17 @@ fn check_attention(case: &AttentionCase) {
                 query: b.dim(mask_strides[2]),
                 key: b.dim(mask_strides[3]),
             }),
+            logsums: false,
         };
         let mut args: Vec<Arg> =
             (0..inputs.len()).map(|i| Arg::read(b.input(&i.to_string(), DType::F32, inputs[i].len()))).collect();
-        let backward =
-            AttentionBackward { forward: op.clone(), d_q: s(&mut b, 0), d_k: s(&mut b, 1), d_v: s(&mut b, 2) };
+        let backward = AttentionBackward {
+            saved: None,
+            forward: op.clone(),
+            d_q: s(&mut b, 0),
+            d_k: s(&mut b, 1),
+            d_v: s(&mut b, 2),
+        };
         let mut backward_args = args.clone();
         args.push(Arg::write(b.output("out", DType::F32, elements[3])));
         b.0.steps.push(Step::Call(Call { op: LibraryOp::Attention(op), args }));
@@ -494,6 +500,7 @@ fn attention_keeps_nan_in_its_row() {
         scale: 1.0,
         causal: None,
         mask: None,
+        logsums: false,
     };
     let mut args: Vec<Arg> = ["q", "k", "v"].map(|name| Arg::read(b.input(name, DType::F32, 8))).into();
     args.push(Arg::write(b.output("out", DType::F32, 8)));

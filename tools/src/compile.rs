@@ -168,8 +168,11 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
 }
 
 /// What compiles functions of modules to run in this process, for [`crate::run::main`].
-pub fn with(contents: &Contents) -> impl Fn(&Path, &str) -> Result<Runnable> {
-    move |path, entry| {
+pub fn with(contents: &Contents) -> impl Fn(&Path, &str, &str) -> Result<Runnable> {
+    move |path, entry, target| {
+        if target != "cpu" {
+            bail!("'{}' is no artifact: compile it with thunder-compile --target {target}", path.display());
+        }
         let context = contents.context();
         let (mut module, weights) = if path.extension().is_some_and(|e| e == "pt2") {
             let model = Model::open(path)?;

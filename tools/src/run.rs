@@ -1,17 +1,22 @@
 //! `thunder-run`: runs a compiled artifact, or a module after compiling it.
 
+mod execute;
+mod trace;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
-use thunder_runtime::artifact::Artifact;
+use execute::{Runs, execute};
+use thunder_runtime::artifact::{Artifact, Target};
 use thunder_runtime::cpu::code::Code;
+use thunder_runtime::cuda::Gpu;
 use thunder_runtime::program::{Port, Root};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
@@ -28,9 +33,12 @@ struct Arguments {
     /// The function of a module to run.
     #[arg(long, default_value = "main")]
     entry: String,
-    /// What to run on.
-    #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
-    target: String,
+    /// What to run on, cpu or cuda[:ARCHITECTURE]; what an artifact was compiled for, and the processor for a module.
+    #[arg(long, value_name = "TARGET", value_parser = target)]
+    target: Option<String>,
+    /// The number of the GPU to run on.
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    device: usize,
     /// An input, in order: a .npy file, a .safetensors file with one tensor for each input left, or
     /// random:SEED[:2x8] with sizes for an input whose own are dynamic.
     #[arg(long = "input", value_name = "PATH|random:SEED")]
@@ -56,6 +64,9 @@ struct Arguments {
     /// How often to run, for timing, or for as many steps of a program that updates its state.
     #[arg(long, default_value_t = 1)]
     repeat: u32,
+    /// Where to write how long each step of the last run took, as a Chrome trace.
+    #[arg(long, value_name = "PATH.json")]
+    profile: Option<PathBuf>,
     /// Threads; all by default.
     #[arg(long)]
     threads: Option<usize>,
@@ -74,8 +85,8 @@ pub struct Runnable {
     pub weights: BTreeMap<String, Tensor>,
 }
 
-/// Compiles a module's function, given the path of the module and the name of the function.
-pub type Compile<'a> = &'a dyn Fn(&Path, &str) -> Result<Runnable>;
+/// Compiles a module's function, given the path of the module, the name of the function and the target.
+pub type Compile<'a> = &'a dyn Fn(&Path, &str, &str) -> Result<Runnable>;
 
 /// Runs the tool; without `compile` it runs finished artifacts only.
 pub fn main(args: Vec<String>, compile: Option<Compile<'_>>) -> ExitCode {
@@ -102,18 +113,10 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     let Runnable { artifact, code, weights: own } = load(arguments, compile)?;
     let program = artifact.program();
     let weights = weights(arguments, &artifact, own)?;
-    let options = arguments.threads.map_or_else(Options::new, Options::with_threads);
+    let options = options(arguments, &artifact)?;
     let session = Session::prepare_with(&artifact, &weights, code, options)?;
     let mut inputs = inputs(arguments, &artifact)?;
-    let start = Instant::now();
-    let mut outputs = session.run_in_place(&mut inputs)?;
-    let mut times = vec![start.elapsed()];
-    for _ in 1..arguments.repeat {
-        let start = Instant::now();
-        session.run_in_place_into(&mut inputs, &mut outputs)?;
-        times.push(start.elapsed());
-    }
-    times.sort_unstable();
+    let Runs { outputs, time, steps } = execute(&session, &mut inputs, arguments.repeat, arguments.profile.is_some())?;
     let named: BTreeMap<String, Tensor> =
         program.outputs.iter().map(|port| port.name.clone()).zip(outputs.iter().cloned()).collect();
     if let Some(path) = &arguments.output {
@@ -122,7 +125,12 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     if let Some(path) = &arguments.save_state {
         save_state(path, &session, &inputs)?;
     }
-    report(arguments, &artifact, &outputs, times[times.len() / 2])?;
+    if let (Some(path), Some(steps)) = (&arguments.profile, steps) {
+        let device = session.gpu().map_or("the processor", |gpu| gpu.name());
+        std::fs::write(path, trace::chrome(&format!("{} on {device}", program.name), &steps))
+            .with_context(|| format!("writing '{}'", path.display()))?;
+    }
+    report(arguments, &artifact, &outputs, time)?;
     match &arguments.expect {
         Some(path) => check(arguments, path, &named),
         None => Ok(ExitCode::SUCCESS),
@@ -145,13 +153,33 @@ fn save_state(path: &Path, session: &Session, inputs: &[Tensor]) -> Result<()> {
     Ok(())
 }
 
+/// A target's name.
+fn target(name: &str) -> Result<String, String> {
+    let is_known = name == "cpu" || name == "cuda" || name.starts_with("cuda:sm_");
+    is_known.then(|| name.to_owned()).ok_or_else(|| "known are cpu, cuda and cuda:ARCHITECTURE".to_owned())
+}
+
+/// Threads, and the GPU if the artifact or the command asks for one.
+fn options(arguments: &Arguments, artifact: &Artifact) -> Result<Options> {
+    let mut options = arguments.threads.map_or_else(Options::new, Options::with_threads);
+    let is_gpu_code = matches!(artifact.target(), Target::Cuda { .. });
+    let wants_gpu = arguments.target.as_ref().map_or(is_gpu_code, |target| target != "cpu");
+    if is_gpu_code && !wants_gpu {
+        bail!("--target cpu: the artifact is compiled for a GPU");
+    }
+    if wants_gpu {
+        options.gpu = Some(Gpu::open(arguments.device)?);
+    }
+    Ok(options)
+}
+
 fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Runnable> {
     let path = &arguments.path;
     if path.extension().is_some_and(|e| e == "thb") {
         return Ok(Runnable { artifact: Artifact::open(path)?, code: None, weights: BTreeMap::new() });
     }
     match compile {
-        Some(compile) => compile(path, &arguments.entry),
+        Some(compile) => compile(path, &arguments.entry, arguments.target.as_deref().unwrap_or("cpu")),
         None => bail!("'{}' is no .thb artifact, and this build has no compiler for anything else", path.display()),
     }
 }

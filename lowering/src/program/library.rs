@@ -48,7 +48,7 @@ impl<'c> Emitter<'_, 'c> {
                     strides.push(self.attention_strides(&view)?);
                 }
                 let (d_q, d_k, d_v) = (strides[0], strides[1], strides[2]);
-                (LibraryOp::AttentionBackward(AttentionBackward { forward, d_q, d_k, d_v }), args)
+                (LibraryOp::AttentionBackward(AttentionBackward { forward, saved: None, d_q, d_k, d_v }), args)
             }
             LibraryCall::Convolution { x, weight, bias, stride, low, dilation, groups } => {
                 let steps = stride.into_iter().zip(low).zip(dilation);
@@ -279,6 +279,7 @@ impl<'c> Emitter<'_, 'c> {
             scale: scale as f32,
             causal: if causal { Some(self.sizes.id(&Dim::Known(0))?) } else { None },
             mask,
+            logsums: false,
         })
     }
 

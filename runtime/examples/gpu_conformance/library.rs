@@ -128,6 +128,30 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// Large operations in bf16, with the arithmetic that they need.
+pub fn large() -> Vec<(String, f64, Program)> {
+    let mut all = Vec::new();
+    for size in [1024, 4096, 8192] {
+        for transposed in [false, true] {
+            let product = Product {
+                size: [1, size, size, size],
+                transposed: [false, transposed],
+                shared: [false; 2],
+                bias: false,
+            };
+            let name = format!("matmul {size}{}", if transposed { ", rhs transposed" } else { "" });
+            all.push((name, 2.0 * (size as f64).powi(3), matmul(DType::BF16, product)));
+        }
+    }
+    let heads = Heads { size: [1, 32, 32, 4096, 4096, 128], causal: Some(0), mask: false, interleaved: true };
+    // Half of two products forward, of five backward.
+    let half = 4096.0 * 4096.0 * 128.0 * 32.0;
+    all.push(("causal attention 1x32x4096x128".into(), 2.0 * half, attention(DType::BF16, heads)));
+    all.push(("its gradient, computing it again".into(), 7.0 * half, attention_backward(DType::BF16, heads)));
+    all.push(("it and its gradient".into(), 7.0 * half, attention_both(DType::BF16, heads)));
+    all
+}
+
 /// Batch, m, n, k; which of lhs and rhs are stored transposed; which are shared by the batch; a bias.
 #[derive(Clone, Copy)]
 struct Product {
@@ -241,6 +265,8 @@ fn attentions(dtype: DType, cases: &mut Vec<Case>) {
         cases.push((format!("attention {dtype}, {name}"), Box::new(case)));
         let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F32, &|dtype| attention_backward(dtype, heads));
         cases.push((format!("attention_backward {dtype}, {name}"), Box::new(case)));
+        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F32, &|dtype| attention_both(dtype, heads));
+        cases.push((format!("attention and its gradient {dtype}, {name}"), Box::new(case)));
     }
 }
 
@@ -274,6 +300,7 @@ fn heads(b: &mut Builder, dtype: DType, heads: Heads) -> (Attention, Vec<Arg>) {
         scale: 0.125,
         causal: heads.causal.map(|shift| b.0.dims.constant(shift)),
         mask,
+        logsums: false,
     };
     let (q, kv) = (batch * q_heads * queries * width, batch * kv_heads * keys * width);
     let mut args: Vec<Arg> = [q, kv, kv].map(|elements| Arg::read(b.input(dtype, elements))).into();
@@ -299,7 +326,24 @@ fn attention_backward(dtype: DType, case: Heads) -> Program {
     args.push(Arg::read(b.input(dtype, q)));
     args.extend([q, kv, kv].map(|elements| Arg::write(b.output(dtype, elements))));
     let (d_q, d_k, d_v) = (forward.q, forward.k, forward.v);
-    b.call(LibraryOp::AttentionBackward(AttentionBackward { forward, d_q, d_k, d_v }), args)
+    b.call(LibraryOp::AttentionBackward(AttentionBackward { forward, saved: None, d_q, d_k, d_v }), args)
+}
+
+/// Both in one program, where the gradient is given what the attention has computed.
+fn attention_both(dtype: DType, case: Heads) -> Program {
+    let mut program = attention_backward(dtype, case);
+    let Step::Call(Call { op: LibraryOp::AttentionBackward(op), args }) = &program.steps[0] else {
+        unreachable!("it is the program's only step")
+    };
+    let inputs = args.len() - 4;
+    let mut args = args[..inputs].to_vec();
+    let out = Root::Output(program.outputs.len() as u32);
+    args.push(Arg::write(out));
+    let op = LibraryOp::Attention(op.forward.clone());
+    let like = program.inputs[inputs].clone();
+    program.outputs.push(Port { name: "out".into(), ..like });
+    program.steps.insert(0, Step::Call(Call { op, args }));
+    program
 }
 
 fn convolutions(dtype: DType, cases: &mut Vec<Case>) {

@@ -12,7 +12,7 @@ use thunder_runtime::program::{
 use thunder_runtime::session::{Options, Session, SessionError};
 use thunder_tensor::{DType, Tensor};
 
-use super::{Case, Outcome};
+use super::{Case, Outcome, library};
 
 /// `add(a, b, out, n)`.
 pub const PTX: &str = "\
@@ -52,7 +52,7 @@ done:
 type Try = fn(&Arc<Gpu>) -> Outcome;
 
 pub fn cases() -> Vec<Case> {
-    let all: [(&str, Try); 8] = [
+    let all: [(&str, Try); 9] = [
         ("a chain of kernels at many sizes", chain),
         ("views, offsets, constants and copies", views),
         ("state stays on the GPU from run to run", state),
@@ -60,6 +60,7 @@ pub fn cases() -> Vec<Case> {
         ("what depends on weights alone is computed once", setup),
         ("runs that repeat are replayed", graphs),
         ("large tensors cross the bus whole", staging),
+        ("each step of a run is timed", profile),
         ("errors say what is wrong", errors),
     ];
     all.map(|(name, case)| (name.to_owned(), Box::new(case) as _)).into()
@@ -294,6 +295,18 @@ fn staging(gpu: &Arc<Gpu>) -> Outcome {
     Ok(None)
 }
 
+fn profile(gpu: &Arc<Gpu>) -> Outcome {
+    let session = session(doubling(3), gpu)?;
+    let (out, steps) = session.profile(&mut [floats([1.0, 2.0])]).map_err(|error| error.to_string())?;
+    equal(&out[0], [8.0, 16.0])?;
+    let ordered = steps.windows(2).all(|pair| pair[0].start + pair[0].duration == pair[1].start);
+    let named = steps.iter().all(|step| step.name == "add" && step.kind == "kernel");
+    match steps.len() == 3 && ordered && named && steps.iter().any(|step| !step.duration.is_zero()) {
+        true => Ok(None),
+        false => Err(format!("{steps:?}")),
+    }
+}
+
 fn errors(gpu: &Arc<Gpu>) -> Outcome {
     let is = |error: String, part: &str| match error.contains(part) {
         true => Ok(()),
@@ -330,9 +343,12 @@ fn errors(gpu: &Arc<Gpu>) -> Outcome {
     }
     let error = session(shared, gpu).and_then(|s| s.run(&[floats([1.0])]).map_err(|e| e.to_string())).err();
     is(error.unwrap_or_default(), "invalid argument")?;
-    // A library that nobody claims to have.
+    // Nobody to carry out an operation, and a tensor of another GPU.
     let settings = Settings { executors: Vec::new(), ..Settings::default() };
     let bare = Gpu::with_settings(0, settings).map_err(|error| error.to_string())?;
+    for (_, _, program) in library::large().into_iter().take(1) {
+        is(library::session(program, Some(&bare)).err().unwrap_or_default(), "no executor claims 'matmul'")?;
+    }
     let tensor = DeviceTensor::new(&bare, &floats([1.0])).map_err(|error| error.to_string())?;
     let error = session(doubling(1), gpu)?.run_on_gpu(&mut [tensor]).err();
     match error {

@@ -1,11 +1,13 @@
-//! What a run costs beside its work: step by step, as a graph, and over the bus.
+//! What a run costs beside its work, step by step, as a graph, and over the bus; what large operations take.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use thunder_runtime::cuda::{DeviceTensor, Gpu, Settings};
-use thunder_tensor::{DType, Tensor};
+use thunder_runtime::cuda::{DeviceTensor, Gpu, Settings, Stopwatch};
+use thunder_runtime::program::Port;
+use thunder_tensor::{DType, Random, Tensor};
 
+use super::library;
 use super::programs::{doubling, session};
 
 /// Runs that are measured.
@@ -37,6 +39,26 @@ fn table(gpu: &Arc<Gpu>) -> Result<(), Box<dyn std::error::Error>> {
             let (started, done) = times[RUNS / 2];
             println!("{steps:3} kernels {name}: started in {started:.1?}, done in {done:.1?}");
         }
+    }
+    let mut random = Random::new(1);
+    for (name, flops, program) in library::large() {
+        let tensors = |ports: &[Port], random: &mut Random| -> Result<Vec<DeviceTensor>, Box<dyn std::error::Error>> {
+            let elements = |port: &Port| program.dims.as_constant(port.shape[0]).unwrap_or(0) as usize;
+            let mut tensor = |port: &Port| random.normal(port.dtype, vec![elements(port)], 0.0, 1.0);
+            Ok(ports.iter().map(|port| DeviceTensor::new(gpu, &tensor(port))).collect::<Result<_, _>>()?)
+        };
+        let (mut inputs, mut outputs) =
+            (tensors(&program.inputs, &mut random)?, tensors(&program.outputs, &mut random)?);
+        let session = library::session(program.clone(), Some(gpu))?;
+        let mut times = Vec::new();
+        for _ in 0..30 {
+            let watch = Stopwatch::start(gpu)?;
+            session.run_on_gpu_into(&mut inputs, &mut outputs)?;
+            times.push(watch.stop()?);
+        }
+        times.sort();
+        let time = times[times.len() / 2];
+        println!("{name}: {:.1} us, {:.0} TFLOP/s", time.as_secs_f64() * 1e6, flops / time.as_secs_f64() / 1e12);
     }
     let x = Tensor::zeros(DType::U8, vec![256 << 20]);
     let start = Instant::now();

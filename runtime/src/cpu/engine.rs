@@ -1,6 +1,7 @@
 //! Programs on the processor: their weights and states on the host, their kernels and prepared calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use thunder_tensor::Tensor;
 
@@ -91,11 +92,18 @@ impl Engine {
     }
 
     /// Runs all steps. `updated` is the memory of the inputs that the program updates, in the order of its states.
-    pub(crate) fn run(&self, plan: &Plan, inputs: &[Tensor], updated: &[Operand], outputs: &mut [Tensor]) {
+    pub(crate) fn run(
+        &self,
+        plan: &Plan,
+        inputs: &[Tensor],
+        updated: &[Operand],
+        outputs: &mut [Tensor],
+        ends: Option<&mut Vec<Duration>>,
+    ) {
         let fixed = (self.parameters.as_slice(), self.constants.bytes());
         let states = &self.machine.program.states;
         if states.is_empty() {
-            return self.machine.run(plan, inputs, fixed, &[], outputs);
+            return self.machine.run(plan, inputs, fixed, &[], outputs, ends);
         }
         // A run that panics leaves numbers behind, which are as good as any.
         let mut own = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +113,7 @@ impl Engine {
             _ => updated.next().copied(),
         });
         let memory: Vec<Operand> = memory.collect();
-        self.machine.run(plan, inputs, fixed, &memory, outputs);
+        self.machine.run(plan, inputs, fixed, &memory, outputs, ends);
     }
 
     /// What the parameters hold that the program updates, in the order of its states.

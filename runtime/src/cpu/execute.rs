@@ -2,6 +2,7 @@
 
 use std::mem::MaybeUninit;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use thunder_tensor::Tensor;
 
@@ -35,7 +36,7 @@ impl Machine {
     ///
     /// `plan` is one of this machine's program, and the tensors are those that the program's guards
     /// have passed; sizes are checked again. `states` is the memory of the program's states, which nobody else
-    /// reads or writes meanwhile.
+    /// reads or writes meanwhile. The times at which steps end go to `ends`.
     pub(crate) fn run(
         &self,
         plan: &Plan,
@@ -43,6 +44,7 @@ impl Machine {
         (parameters, constants): (&[Tensor], &[u8]),
         states: &[Operand],
         outputs: &mut [Tensor],
+        mut ends: Option<&mut Vec<Duration>>,
     ) {
         let fits = |(tensor, (dtype, shape)): (&Tensor, &Shape)| {
             tensor.bytes().len() == shape.iter().product::<usize>() * dtype.size()
@@ -84,6 +86,7 @@ impl Machine {
         if plan.parallel {
             self.cpu.pool.rouse();
         }
+        let start = ends.is_some().then(Instant::now);
         for step in &plan.steps {
             match step {
                 PlannedStep::Launch(launch) => {
@@ -118,6 +121,9 @@ impl Machine {
                     // SAFETY: the plan has checked both ranges and that they are apart.
                     unsafe { self.copy(from, to, *bytes) };
                 }
+            }
+            if let (Some(ends), Some(start)) = (&mut ends, start) {
+                ends.push(start.elapsed());
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::executor::{Executor, ExecutorError, Finished, Invocation, Prepared, S
 use crate::plan::fits_memory;
 use crate::program::{Attention, AttentionStrides, Convolution, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
 
-/// Claims every library operation but attention in half precision, on the processor's vector units and the session's threads.
+/// Claims every library operation but attention in half precision or with more than it computes from, on the processor's vector units and the session's threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuLibrary;
 
@@ -23,8 +23,8 @@ impl Executor for CpuLibrary {
 
     fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
         match op {
-            LibraryOp::Attention(attention) => attention.dtype == DType::F32,
-            LibraryOp::AttentionBackward(backward) => backward.forward.dtype == DType::F32,
+            LibraryOp::Attention(attention) => attention.dtype == DType::F32 && !attention.logsums,
+            LibraryOp::AttentionBackward(backward) => backward.forward.dtype == DType::F32 && backward.saved.is_none(),
             LibraryOp::Matmul(_) | LibraryOp::Convolution(_) | LibraryOp::UpdateSlice(_) => true,
         }
     }

@@ -33,8 +33,15 @@ const TRANSPOSED: i32 = 1;
 #[derive(Debug, Default)]
 pub struct CublasLt {
     /// Whether f32 may be rounded to 10 bits of mantissa for the tensor cores.
-    pub tf32: bool,
+    tf32: bool,
     library: PerGpu<Library>,
+}
+
+impl CublasLt {
+    /// With f32 rounded to 10 bits of mantissa for the tensor cores.
+    pub fn with_tf32() -> Self {
+        Self { tf32: true, ..Self::default() }
+    }
 }
 
 /// The library on one GPU.
@@ -50,10 +57,13 @@ impl Executor for CublasLt {
         "cublaslt"
     }
 
-    fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
-        let LibraryOp::Matmul(op) = op else { return false };
+    fn is_installed(&self) -> bool {
         // SAFETY: looks for the library, and runs nothing but its initializers.
-        op.epilogue.is_none() && unsafe { sys::is_culib_present() }
+        unsafe { sys::is_culib_present() }
+    }
+
+    fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
+        matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none()) && self.is_installed()
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {

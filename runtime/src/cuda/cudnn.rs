@@ -23,13 +23,25 @@ const WIDTH: (i64, i64) = (128, 8);
 #[derive(Debug, Default)]
 pub struct Cudnn {
     /// Whether f32 may be rounded to 10 bits of mantissa for the tensor cores.
-    pub tf32: bool,
+    tf32: bool,
     handles: PerGpu<Handle>,
+}
+
+impl Cudnn {
+    /// With f32 rounded to 10 bits of mantissa for the tensor cores.
+    pub fn with_tf32() -> Self {
+        Self { tf32: true, ..Self::default() }
+    }
 }
 
 impl Executor for Cudnn {
     fn name(&self) -> &'static str {
         "cudnn"
+    }
+
+    fn is_installed(&self) -> bool {
+        // SAFETY: looks for the library, and runs nothing but its initializers.
+        unsafe { sys::is_culib_present() }
     }
 
     fn claims(&self, op: &LibraryOp, dims: &Dims) -> bool {
@@ -39,7 +51,7 @@ impl Executor for Cudnn {
             LibraryOp::Convolution(op) => (1..=3).contains(&op.axes.len()),
             LibraryOp::Matmul(_) | LibraryOp::UpdateSlice(_) => false,
         };
-        is_known && Handle::is_installed()
+        is_known && self.is_installed()
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
@@ -86,11 +98,6 @@ impl fmt::Debug for Raw {
 impl Handle {
     fn raw(&self) -> cudnnHandle_t {
         self.0.0
-    }
-
-    fn is_installed() -> bool {
-        // SAFETY: looks for the library, and runs nothing but its initializers.
-        unsafe { sys::is_culib_present() }
     }
 
     fn new(gpu: &Gpu) -> Outcome<Self> {

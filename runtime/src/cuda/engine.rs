@@ -2,6 +2,7 @@
 
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cudarc::driver::result;
 use cudarc::driver::sys::CUdeviceptr;
@@ -12,6 +13,7 @@ use super::executor::{Executor, Invocation, Prepared, Site};
 use super::graph::{Counts, Replay};
 use super::memory::Memory;
 use super::module::{Function, Module};
+use super::stopwatch::Mark;
 use super::tensor::DeviceTensor;
 use super::{Gpu, Turn};
 use crate::artifact::{Artifact, Target};
@@ -120,8 +122,15 @@ impl Engine {
         &self.gpu
     }
 
-    /// Runs all steps on tensors of the host, and waits. `updated` is the memory of the inputs that the program updates.
-    pub(crate) fn run(&self, plan: &Plan, inputs: &[Tensor], updated: &[Operand], outputs: &mut [Tensor]) -> Result {
+    /// Runs all steps on tensors of the host, and waits. The times at which steps end go to `ends`. `updated` is the memory of the inputs that the program updates.
+    pub(crate) fn run(
+        &self,
+        plan: &Plan,
+        inputs: &[Tensor],
+        updated: &[Operand],
+        outputs: &mut [Tensor],
+        ends: Option<&mut Vec<Duration>>,
+    ) -> Result {
         let gpu = &*self.gpu;
         let mut turn = gpu.turn();
         let mut ready = self.ready(plan)?;
@@ -133,8 +142,16 @@ impl Engine {
             turn.upload(&gpu.queue, tensor.bytes(), memory)?;
         }
         let addresses = |memory: &[Memory]| memory.iter().map(Memory::start).collect::<Vec<_>>();
-        self.start(plan, &mut turn, &mut ready, &addresses(&host.inputs), &addresses(&host.outputs))?;
+        let marks = ends.is_some().then(|| Mutex::new(Vec::with_capacity(plan.steps.len() + 1)));
+        let (given, made) = (addresses(&host.inputs), addresses(&host.outputs));
+        self.start(plan, &mut turn, &mut ready, [&given, &made], marks.as_ref())?;
         gpu.queue.wait(&|| format!("program '{}'", self.program.name))?;
+        if let (Some(ends), Some(marks)) = (ends, marks) {
+            let marks = marks.into_inner().unwrap_or_else(PoisonError::into_inner);
+            for mark in marks.iter().skip(1) {
+                ends.push(mark.since(&marks[0])?);
+            }
+        }
         let staging = turn.staging(&gpu.queue)?;
         for (memory, tensor) in host.outputs.iter().zip(outputs) {
             let bytes = tensor.bytes_mut();
@@ -170,7 +187,7 @@ impl Engine {
         let (inputs, outputs) = (addresses("input", inputs)?, addresses("output", outputs)?);
         let mut turn = self.gpu.turn();
         let mut ready = self.ready(plan)?;
-        self.start(plan, &mut turn, &mut ready, &inputs, &outputs)
+        self.start(plan, &mut turn, &mut ready, [&inputs, &outputs], None)
     }
 
     /// Outputs of the shapes of a plan, to be written.
@@ -235,14 +252,14 @@ impl Engine {
         Ok(Host { inputs: memory("input", &plan.inputs)?, outputs: memory("output", &plan.outputs)? })
     }
 
-    /// Starts all steps, or replays them.
+    /// Starts all steps, or replays them. With `marks`, starts them one by one, with a mark before the first and behind each.
     fn start(
         &self,
         plan: &Plan,
         turn: &mut Turn,
         ready: &mut Option<Inner>,
-        inputs: &[CUdeviceptr],
-        outputs: &[CUdeviceptr],
+        [inputs, outputs]: [&[CUdeviceptr]; 2],
+        marks: Option<&Mutex<Vec<Mark>>>,
     ) -> Result {
         let Some(Inner { calls, workspace, replay, .. }) = ready else {
             unreachable!("a plan is made ready before it runs")
@@ -261,12 +278,20 @@ impl Engine {
         let addresses = Addresses { arena, inputs, outputs };
         let table = self.table(plan, addresses);
         let settings = &self.gpu.settings;
-        if settings.step_by_step || !settings.graphs {
-            let wait = |step: &PlannedStep| match settings.step_by_step {
-                true => queue.wait(&|| format!("{} of program '{}'", self.name(step), self.program.name)),
-                false => Ok(()),
+        if settings.step_by_step || !settings.graphs || marks.is_some() {
+            let mark = || match marks {
+                Some(marks) => Mark::now(queue).map(|m| marks.lock().unwrap_or_else(PoisonError::into_inner).push(m)),
+                None => Ok(()),
             };
-            return self.enqueue(plan, &table, calls, arena + own as CUdeviceptr, &wait);
+            let after = |step: &PlannedStep| {
+                if settings.step_by_step {
+                    let program = &self.program;
+                    queue.wait(&|| format!("{} of program '{}'", step.name(program).0, program.name))?;
+                }
+                mark()
+            };
+            mark()?;
+            return self.enqueue(plan, &table, calls, arena + own as CUdeviceptr, &after);
         }
         let all = [&[arena], inputs, outputs].concat();
         let start = || self.enqueue(plan, &table, calls, arena + own as CUdeviceptr, &|_| Ok(()));
@@ -355,19 +380,6 @@ impl Engine {
             error: said(error),
         })
     }
-
-    /// What a step is called.
-    fn name(&self, step: &PlannedStep) -> String {
-        match step {
-            PlannedStep::Launch(launch) => self.program.kernels[launch.kernel].clone(),
-            PlannedStep::Wave(wave) => format!("{} launches", wave.launches.len()),
-            PlannedStep::Call { call, .. } => match &self.program.steps[*call] {
-                Step::Call(call) => call.op.name().to_owned(),
-                Step::Launch(_) | Step::Copy { .. } => unreachable!("a planned call is a call of the program"),
-            },
-            PlannedStep::Copy { .. } => "copy".to_owned(),
-        }
-    }
 }
 
 /// The kernels of a program, each with room for the most shared memory that a launch gives it.
@@ -392,8 +404,12 @@ fn executors(program: &Program, gpu: &Gpu) -> Result<Vec<Option<Arc<dyn Executor
     let all = &gpu.settings.executors;
     let claiming = |(step, op): (usize, &LibraryOp)| {
         all.iter().find(|executor| executor.claims(op, &program.dims)).map(Arc::clone).ok_or_else(|| {
-            let tried: Vec<_> = all.iter().map(|executor| executor.name()).collect();
-            SessionError::Unclaimed { step, op: op.name(), tried: tried.join(", ") }
+            let tried = |executor: &Arc<dyn Executor>| match executor.is_installed() {
+                true => executor.name().to_owned(),
+                false => format!("{}, which is not installed", executor.name()),
+            };
+            let tried: Vec<String> = all.iter().map(tried).collect();
+            SessionError::Unclaimed { step, op: op.name(), tried: tried.join("; ") }
         })
     };
     let executor = |(number, step): (usize, &Step)| match step {

@@ -21,6 +21,11 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// Name in plans and messages.
     fn name(&self) -> &'static str;
 
+    /// Whether the library that it calls is there; without, it claims nothing.
+    fn is_installed(&self) -> bool {
+        true
+    }
+
     /// Whether it can carry out `op`, whatever the sizes that are not constants in `dims`.
     fn claims(&self, op: &LibraryOp, dims: &Dims) -> bool;
 

@@ -209,11 +209,19 @@ impl Resolver<'_> {
                         }
                     }
                     LibraryOp::Attention(op) => {
-                        let operands = self.attention(index, op)?;
-                        self.check_operands(index, first, &operands, 1)?;
+                        let mut operands = self.attention(index, op)?;
+                        if op.logsums {
+                            operands.push(self.logsums(index, op)?);
+                        }
+                        self.check_operands(index, first, &operands, 1 + usize::from(op.logsums))?;
                     }
                     LibraryOp::AttentionBackward(op) => {
                         let mut operands = self.attention(index, &op.forward)?;
+                        if let Some(strides) = op.saved {
+                            let Attention { heads, queries, value_width, .. } = op.forward;
+                            operands.push(self.heads(index, &op.forward, strides, [heads, queries, value_width])?);
+                            operands.push(self.logsums(index, &op.forward)?);
+                        }
                         operands.extend(self.gradients(index, op)?);
                         self.check_operands(index, first, &operands, 3)?;
                     }
@@ -389,6 +397,16 @@ impl Resolver<'_> {
             Strided { dims: dense(extent), element: op.dtype.size() },
         ];
         self.check_operands(index, first, &operands, 1)
+    }
+
+    /// One number for each row of an attention's scores.
+    fn logsums(&self, index: usize, op: &Attention) -> Result<Strided> {
+        let what = || format!("step {index}: the rows");
+        let sizes = [op.batch, op.heads, op.queries].map(|dim| self.values.size(dim, &what));
+        let [batch, heads, queries] = sizes;
+        let (heads, queries) = (heads?, queries?);
+        let dims = vec![(batch?, heads.saturating_mul(queries)), (heads, queries), (queries, 1)];
+        Ok(Strided { dims, element: size_of::<f32>() })
     }
 
     /// The gradients of an attention's operands.

@@ -15,12 +15,12 @@ pub enum LibraryOp {
     /// Batched matrix product. Arguments: lhs, rhs, then bias if `bias`, then out, then the
     /// epilogue's further arguments.
     Matmul(Matmul),
-    /// Scaled dot-product attention. Arguments: q, k, v, then mask if there is one, then out.
+    /// Scaled dot-product attention. Arguments: q, k, v, then mask if there is one, then out, then `logsums` if wanted.
     Attention(Attention),
     /// Replacement of a part in place. Arguments: the part, where it starts, then what is updated.
     UpdateSlice(UpdateSlice),
     /// The gradients of an attention's q, k and v. Arguments: q, k, v, then mask if there is one, then
-    /// the gradient of out, then those of q, k and v.
+    /// the gradient of out, then what is `saved`: out and its `logsums`, then the gradients of q, k and v.
     AttentionBackward(AttentionBackward),
     /// Convolution. Arguments: x, weight, then bias if `bias`, then out.
     Convolution(Convolution),
@@ -157,6 +157,9 @@ pub struct Attention {
     pub causal: Option<DimId>,
     /// A mask added to the scaled scores.
     pub mask: Option<MaskStrides>,
+    /// Whether there is a further result: the logarithm of the sum of the exponentials of each row of scores, f32, dense
+    /// over batch, heads and queries.
+    pub logsums: bool,
 }
 
 /// The gradients of `sum(d_out * attention)` by q, k and v.
@@ -164,8 +167,10 @@ pub struct Attention {
 /// The innermost dimension of every operand has stride 1.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AttentionBackward {
-    /// Sizes and strides of the attention; `out` is that of its result's gradient.
+    /// Sizes and strides of the attention; `out` is that of its result's gradient, and it has no `logsums`.
     pub forward: Attention,
+    /// Strides of the attention's result, if it and its `logsums` are given.
+    pub saved: Option<AttentionStrides>,
     /// Strides of the gradient of q.
     pub d_q: AttentionStrides,
     /// Strides of the gradient of k.
@@ -270,9 +275,11 @@ impl LibraryOp {
     pub fn arity(&self) -> usize {
         match self {
             Self::Matmul(op) => 3 + usize::from(op.bias),
-            Self::Attention(op) => 4 + usize::from(op.mask.is_some()),
+            Self::Attention(op) => 4 + usize::from(op.mask.is_some()) + usize::from(op.logsums),
             Self::UpdateSlice(_) => 3,
-            Self::AttentionBackward(op) => 7 + usize::from(op.forward.mask.is_some()),
+            Self::AttentionBackward(op) => {
+                7 + usize::from(op.forward.mask.is_some()) + 2 * usize::from(op.saved.is_some())
+            }
             Self::Convolution(op) => 3 + usize::from(op.bias),
         }
     }
@@ -288,7 +295,8 @@ impl LibraryOp {
     /// Positions of the results among the arguments.
     pub fn outputs(&self) -> Range<usize> {
         let results = match self {
-            Self::Matmul(_) | Self::Attention(_) | Self::Convolution(_) | Self::UpdateSlice(_) => 1,
+            Self::Matmul(_) | Self::Convolution(_) | Self::UpdateSlice(_) => 1,
+            Self::Attention(op) => 1 + usize::from(op.logsums),
             Self::AttentionBackward(_) => 3,
         };
         self.arity() - results..self.arity()
@@ -322,7 +330,7 @@ impl LibraryOp {
             Self::Attention(op) => op.dims(),
             Self::AttentionBackward(op) => {
                 let mut dims = op.forward.dims();
-                for s in [op.d_q, op.d_k, op.d_v] {
+                for s in [op.d_q, op.d_k, op.d_v].into_iter().chain(op.saved) {
                     dims.extend([s.batch, s.head, s.position]);
                 }
                 dims

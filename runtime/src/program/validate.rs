@@ -270,6 +270,11 @@ impl Program {
                 return malformed(what, format!("argument {i} of '{name}' is not {expected:?}"));
             }
         }
+        if let LibraryOp::AttentionBackward(op) = &call.op
+            && op.forward.logsums
+        {
+            return malformed(what, "'attention_backward' has logsums as a result");
+        }
         if let LibraryOp::UpdateSlice(op) = &call.op
             && (op.start.is_float() || op.start == thunder_tensor::DType::Bool)
         {

@@ -1,6 +1,7 @@
 //! Where sessions run: on the processor or on a GPU.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thunder_tensor::Tensor;
 
@@ -52,6 +53,19 @@ impl Device {
         Ok(Self::Cpu(cpu::engine::Shared::new(artifact, code, options)?))
     }
 
+    /// The program as it is run there.
+    pub fn adapt(&self, program: &Arc<Program>) -> Arc<Program> {
+        match self {
+            Self::Cpu(_) => Arc::clone(program),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(_) => {
+                let mut adapted = Program::clone(program);
+                adapted.save_attention();
+                Arc::new(adapted)
+            }
+        }
+    }
+
     pub fn engine(&self, program: &Arc<Program>, weights: Weights<'_>) -> Result<Engine> {
         Ok(match self {
             Self::Cpu(shared) => Engine::Cpu(cpu::engine::Engine::new(program, weights, shared)?),
@@ -72,15 +86,22 @@ impl Engine {
     }
 
     /// Runs a plan of the program on tensors that its guards have passed. `updated` is the memory of the inputs that the
-    /// program updates, in the order of its states.
-    pub fn run(&self, plan: &Plan, inputs: &[Tensor], updated: &[Operand], outputs: &mut [Tensor]) -> Result<()> {
+    /// program updates, in the order of its states. The times at which the plan's steps end go to `ends`.
+    pub fn run(
+        &self,
+        plan: &Plan,
+        inputs: &[Tensor],
+        updated: &[Operand],
+        outputs: &mut [Tensor],
+        ends: Option<&mut Vec<Duration>>,
+    ) -> Result<()> {
         match self {
             Self::Cpu(engine) => {
-                engine.run(plan, inputs, updated, outputs);
+                engine.run(plan, inputs, updated, outputs, ends);
                 Ok(())
             }
             #[cfg(feature = "cuda")]
-            Self::Cuda(engine) => Ok(engine.run(plan, inputs, updated, outputs)?),
+            Self::Cuda(engine) => Ok(engine.run(plan, inputs, updated, outputs, ends)?),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Attention and its gradient, as the graphs that cuDNN has fused kernels for.
 //!
 //! The forward graph is a product, the scores' scale, mask and causal limit, a softmax and a product. The backward one
-//! needs the result and the logarithm of each row's sum, which a forward graph computes anew into scratch memory.
+//! needs the result and the logarithm of each row's sum, which are given, or else a forward graph computes them anew into
+//! scratch memory.
 
 use cudarc::cudnn::sys::{cudnnDataType_t, cudnnPointwiseMode_t as Mode, cudnnReduceTensorOp_t as Reduce};
 use cudarc::driver::sys::CUdeviceptr;
@@ -210,7 +211,7 @@ pub(super) fn forward(handle: &Handle, op: &Attention, site: &Site<'_>) -> Outco
     }
     let out = problem.strided([problem.heads, problem.queries, problem.value_width], op.out);
     let number = 3 + usize::from(op.mask.is_some());
-    let forward = problem.forward(handle, &out, problem.alignment(number), false)?;
+    let forward = problem.forward(handle, &out, problem.alignment(number), op.logsums)?;
     Ok(Box::new(PreparedForward { handle: handle.clone(), forward, out: number }))
 }
 
@@ -228,9 +229,9 @@ impl Prepared for PreparedForward {
 
     fn run(&self, invocation: &Invocation<'_>) -> Result {
         let operands = invocation.operands;
-        // SAFETY: the plan has checked that every element lies within its operand, and that the result overlaps none.
-        unsafe { self.forward.run(&self.handle, operands, (operands[self.out], 0), invocation.workspace) }
-            .map_err(failed("attention"))
+        let results = (operands[self.out], operands.get(self.out + 1).copied().unwrap_or(0));
+        // SAFETY: the plan has checked that every element lies within its operand, and that the results overlap none.
+        unsafe { self.forward.run(&self.handle, operands, results, invocation.workspace) }.map_err(failed("attention"))
     }
 }
 
@@ -242,17 +243,25 @@ pub(super) fn backward(handle: &Handle, op: &AttentionBackward, site: &Site<'_>)
     }
     let d_out = 3 + usize::from(op.forward.mask.is_some());
     let Problem { batch, heads, kv_heads, queries, keys, width, value_width, dtype, .. } = problem;
-    let out = dense([batch, heads, queries, value_width]);
-    let forward = problem.forward(handle, &out, ALIGN, true)?;
+    let saved = op.saved.map(|strides| problem.strided([heads, queries, value_width], strides));
+    let results = d_out + 1 + 2 * usize::from(saved.is_some());
+    let (out, out_aligned, stats_aligned, forward) = match saved {
+        Some(out) => (out, problem.alignment(d_out + 1), problem.alignment(d_out + 2), None),
+        None => {
+            let out = dense([batch, heads, queries, value_width]);
+            let forward = problem.forward(handle, &out, ALIGN, true)?;
+            (out, ALIGN, ALIGN, Some(forward))
+        }
+    };
 
     let mut g = Graph::default();
     let inputs = problem.inputs(&mut g)?;
     let v = g.given(dtype, &transposed(&problem.v()), problem.alignment(2))?;
-    let out_id = g.given(dtype, &out, ALIGN)?;
+    let out_id = g.given(dtype, &out, out_aligned)?;
     let d_out_layout = problem.strided([heads, queries, value_width], op.forward.out);
     let d_out_id = g.given(dtype, &d_out_layout, problem.alignment(d_out))?;
     let (rows, scores) = (problem.rows(), problem.scores());
-    let stats = g.given(FLOAT, &rows, ALIGN)?;
+    let stats = g.given(FLOAT, &rows, stats_aligned)?;
     let wide = g.within(FLOAT, &dense([batch, heads, queries, value_width]))?;
     g.pointwise(Mode::CUDNN_POINTWISE_MUL, FLOAT, &[d_out_id, out_id], wide, None)?;
     let summed = g.within(FLOAT, &rows)?;
@@ -264,7 +273,8 @@ pub(super) fn backward(handle: &Handle, op: &AttentionBackward, site: &Site<'_>)
     let last = problem.scored(&mut g, &inputs, Some(stats))?;
     let weights = g.within(FLOAT, &scores)?;
     g.pointwise(Mode::CUDNN_POINTWISE_EXP, FLOAT, &[last], weights, None)?;
-    let d_v = g.given(dtype, &problem.strided([kv_heads, keys, value_width], op.d_v), problem.alignment(d_out + 3))?;
+    let d_v =
+        g.given(dtype, &problem.strided([kv_heads, keys, value_width], op.d_v), problem.alignment(results + 2))?;
     by_rows(&mut g, &problem, weights, d_out_id, d_v, value_width)?;
 
     // The gradient of the scores, and with it those of k and q.
@@ -280,26 +290,29 @@ pub(super) fn backward(handle: &Handle, op: &AttentionBackward, site: &Site<'_>)
         g.pointwise(mode, FLOAT, &[last, other], next, None)?;
         last = next;
     }
-    let d_k = g.given(dtype, &problem.strided([kv_heads, keys, width], op.d_k), problem.alignment(d_out + 2))?;
+    let d_k = g.given(dtype, &problem.strided([kv_heads, keys, width], op.d_k), problem.alignment(results + 1))?;
     by_rows(&mut g, &problem, last, inputs.q, d_k, width)?;
     let straight = g.within(dtype, &problem.k())?;
     g.reshape(inputs.k, straight)?;
     let sum = g.given(FLOAT, &dense([batch, heads, queries, width]), ALIGN)?;
     g.matmul(last, straight, sum)?;
-    let d_q = g.given(dtype, &problem.strided([heads, queries, width], op.d_q), problem.alignment(d_out + 1))?;
+    let d_q = g.given(dtype, &problem.strided([heads, queries, width], op.d_q), problem.alignment(results))?;
     g.pointwise(Mode::CUDNN_POINTWISE_IDENTITY, FLOAT, &[sum], d_q, None)?;
     let plan = g.plan(handle, false)?;
 
     let element = op.forward.dtype.size();
     let row_count = (batch * heads * queries) as usize;
-    let sizes =
-        [row_count * value_width as usize * element, row_count * 4, row_count * 4, row_count * width as usize * 4];
+    let kept = if forward.is_some() { [row_count * value_width as usize * element, row_count * 4] } else { [0; 2] };
+    let sizes = [kept[0], kept[1], row_count * 4, row_count * width as usize * 4];
     let scratch = sizes.map(|bytes| bytes.next_multiple_of(ALIGN));
-    let ids = [out_id, stats, delta, sum];
-    let given = [inputs.q, inputs.k, v];
-    let (mask, results) = (inputs.mask, [d_out_id, d_q, d_k, d_v]);
-    let handle = handle.clone();
-    Ok(Box::new(PreparedBackward { handle, forward, plan, scratch, ids, given, mask, results, d_out }))
+    let (kept, own) = ([out_id, stats], [delta, sum]);
+    let mut given = vec![(inputs.q, 0), (inputs.k, 1), (v, 2), (d_out_id, d_out)];
+    given.extend(inputs.mask.map(|mask| (mask, 3)));
+    given.extend([(d_q, results), (d_k, results + 1), (d_v, results + 2)]);
+    if forward.is_none() {
+        given.extend([(out_id, d_out + 1), (stats, d_out + 2)]);
+    }
+    Ok(Box::new(PreparedBackward { handle: handle.clone(), forward, plan, scratch, kept, own, given }))
 }
 
 /// `to = x^T other`, summed over the heads that share one of `to`; `width` is that of `other`.
@@ -318,24 +331,22 @@ fn by_rows(g: &mut Graph, problem: &Problem<'_>, x: Id, other: Id, to: Id, width
 
 struct PreparedBackward {
     handle: Handle,
-    forward: Forward,
+    /// Computes what is not given.
+    forward: Option<Forward>,
     plan: Plan,
-    /// Bytes of the result, the rows' logarithms, their deltas, and the sums of the gradient of q.
+    /// Bytes of the attention's result, the rows' logarithms, their deltas, and the sums of the gradient of q.
     scratch: [usize; 4],
-    /// These tensors in the backward graph.
-    ids: [Id; 4],
-    /// q, k and v there.
-    given: [Id; 3],
-    mask: Option<Id>,
-    /// The gradient of out, and those of q, k and v.
-    results: [Id; 4],
-    /// Position of the gradient of out among the arguments.
-    d_out: usize,
+    /// The first two of these in the backward graph, and the others.
+    kept: [Id; 2],
+    own: [Id; 2],
+    /// Tensors of that graph, with their positions among the arguments.
+    given: Vec<(Id, usize)>,
 }
 
 impl Prepared for PreparedBackward {
     fn workspace(&self) -> usize {
-        self.scratch.iter().sum::<usize>() + self.plan.workspace.max(self.forward.plan.workspace)
+        let forward = self.forward.as_ref().map_or(0, |forward| forward.plan.workspace);
+        self.scratch.iter().sum::<usize>() + self.plan.workspace.max(forward)
     }
 
     fn run(&self, invocation: &Invocation<'_>) -> Result {
@@ -346,18 +357,17 @@ impl Prepared for PreparedBackward {
             next += bytes as CUdeviceptr;
             start
         });
-        let mut tensors: Vec<(Id, CUdeviceptr)> = self.given.into_iter().zip(operands.iter().copied()).collect();
-        tensors.extend(self.mask.map(|mask| (mask, operands[3])));
-        tensors.extend(self.results.into_iter().zip(operands[self.d_out..].iter().copied()));
-        tensors.extend(self.ids.into_iter().zip(scratch));
-        // SAFETY: the plan has checked that every element lies within its operand, and that the results overlap none; the
-        // scratch memory is as large as was asked for.
-        unsafe {
-            self.forward
-                .run(&self.handle, operands, (scratch[0], scratch[1]), next)
-                .and_then(|()| self.plan.run(&self.handle, &tensors, next))
+        let mut tensors: Vec<(Id, CUdeviceptr)> = self.given.iter().map(|&(id, at)| (id, operands[at])).collect();
+        tensors.extend(self.own.into_iter().zip([scratch[2], scratch[3]]));
+        let mut done = Ok(());
+        if let Some(forward) = &self.forward {
+            tensors.extend(self.kept.into_iter().zip([scratch[0], scratch[1]]));
+            // SAFETY: the plan has checked that every element lies within its operand; the scratch memory is as large as
+            // was asked for.
+            done = unsafe { forward.run(&self.handle, operands, (scratch[0], scratch[1]), next) };
         }
-        .map_err(failed("attention_backward"))
+        // SAFETY: as above, and the results overlap no operand.
+        done.and_then(|()| unsafe { self.plan.run(&self.handle, &tensors, next) }).map_err(failed("attention_backward"))
     }
 }
 
