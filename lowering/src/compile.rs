@@ -1,6 +1,7 @@
 //! From a module to something that runs: the phases in order.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -8,14 +9,15 @@ use thunder_ir::codegen::{Machine, host_features};
 use thunder_ir::pass::{Numerics, PassDef, Pipeline};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
 use thunder_passes::{Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, Plan, SETUP, SplitSetup};
-use thunder_runtime::artifact::{Artifact, ArtifactError, Bytes, Target};
+use thunder_runtime::artifact::{self, Artifact, ArtifactError, Bytes};
 use thunder_runtime::cpu::code::Code;
 use thunder_runtime::program::Program;
 use thunder_runtime::session::{self, Session, SessionError};
 use thunder_tensor::Tensor;
 
 use crate::cpu::{LinkError, Linker};
-use crate::{ToLinalg, cpu, program};
+use crate::cuda::{Arch, AssembleError, Assembler, Grid};
+use crate::{ToLinalg, cpu, cuda, program};
 
 /// A point of the pipeline at which a module can be looked at, with the dialects that are legal then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,13 +51,36 @@ impl Phase {
     }
 }
 
+/// What kernels are compiled for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A processor.
+    Cpu(Machine),
+    /// GPUs of NVIDIA's.
+    Cuda(Arch),
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    /// `cpu`, this machine's; `cuda:` and an architecture, or `cuda` for all that are supported.
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name.split_once(':') {
+            None if name == "cpu" => Ok(Self::Cpu(Machine::native())),
+            None if name == "cuda" => Ok(Self::Cuda(Arch::ALL[0])),
+            Some(("cuda", arch)) => arch.parse().map(Self::Cuda),
+            _ => Err(format!("unknown target '{name}': known are cpu, cuda and cuda:ARCHITECTURE")),
+        }
+    }
+}
+
 /// How to compile.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The function that becomes the program.
     pub entry: String,
-    /// The processor that kernels are for.
-    pub machine: Machine,
+    /// What kernels are for.
+    pub target: Target,
     /// Whether the verifier runs between passes.
     pub verify: bool,
     /// Passes that run once composites are decomposed and equal ops merged, before all else; none by default.
@@ -68,7 +93,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             entry: "main".to_owned(),
-            machine: Machine::native(),
+            target: Target::Cpu(Machine::native()),
             verify: cfg!(debug_assertions),
             transforms: Pipeline::default(),
             plan: Some(Numerics::Exact),
@@ -85,6 +110,9 @@ pub enum CompileError {
     /// The linker is missing or failed. The machine's owner to fix.
     #[error(transparent)]
     Link(#[from] LinkError),
+    /// The assembler of GPU code is there but failed. A bug in this compiler, or a tool that is too old.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
     /// The emitted program does not fit the runtime. Always a bug in this compiler.
     #[error("internal: {0}")]
     Artifact(#[from] ArtifactError),
@@ -147,7 +175,7 @@ pub fn compile_to(module: &mut Module<'_>, phase: Phase, options: &Options) -> R
         }
         pipeline(next, options).run_with(module, options.verify)?;
         if next == Phase::Target {
-            cpu::lower(module)?;
+            lower(module, &options.target)?;
         }
     }
     Ok(())
@@ -156,7 +184,7 @@ pub fn compile_to(module: &mut Module<'_>, phase: Phase, options: &Options) -> R
 /// Runs the passes that were asked for, on code that is planned already: what they decide holds for it.
 fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileError> {
     if options.transforms != Pipeline::default() {
-        planned(decomposed(Pipeline::new()), options).run_with(module, options.verify)?;
+        planned(decomposed(Pipeline::new(), options), options).run_with(module, options.verify)?;
         options.transforms.run_with(module, options.verify)?;
     }
     Ok(())
@@ -165,14 +193,24 @@ fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileEr
 /// Plans code as far as options allow.
 fn planned(pipeline: Pipeline, options: &Options) -> Pipeline {
     match options.plan {
-        Some(numerics) => pipeline.pass(&Plan::allowing(numerics)).then("cse"),
+        // A plan may have made ops that a GPU's libraries lack.
+        Some(numerics) => decomposition(pipeline.pass(&Plan::allowing(numerics)), options, false).then("cse"),
         None => pipeline,
     }
 }
 
 /// Decomposes composites that no library carries out, and merges equal ops.
-fn decomposed(pipeline: Pipeline) -> Pipeline {
-    pipeline.then("canonicalize").pass(&Decompose::default()).then("canonicalize").then("cse")
+fn decomposed(pipeline: Pipeline, options: &Options) -> Pipeline {
+    decomposition(pipeline.then("canonicalize"), options, true).then("canonicalize").then("cse")
+}
+
+/// Decomposes composites that no library of the target carries out; unless `always`, for GPUs only.
+fn decomposition(pipeline: Pipeline, options: &Options, always: bool) -> Pipeline {
+    match options.target {
+        Target::Cuda(_) => pipeline.pass(&Decompose::for_gpus()),
+        Target::Cpu(_) if always => pipeline.pass(&Decompose::default()),
+        Target::Cpu(_) => pipeline,
+    }
 }
 
 /// The passes that lead to `phase` from the one before.
@@ -182,14 +220,20 @@ pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
         Phase::Traced => pipeline,
         Phase::Functional => {
             let functional = pipeline.pass(&Inline::default()).pass(&Functionalize::default());
-            let functional = decomposed(functional);
+            let functional = decomposed(functional, options);
             // What transforms decided is for the code that they saw.
             let is_planned = options.transforms != Pipeline::default();
             let functional = if is_planned { functional } else { planned(functional, options) };
             functional.pass(&SplitSetup::default())
         }
         Phase::Planned => pipeline.pass(&Kernels::default()).then("cse").pass(&Donate::default()),
-        Phase::Tensors => pipeline.pass(&ToLinalg::default()).then("canonicalize").then("cse"),
+        Phase::Tensors => {
+            let elements = match options.target {
+                Target::Cpu(_) => ToLinalg::default(),
+                Target::Cuda(_) => ToLinalg::by_element(),
+            };
+            pipeline.pass(&elements).then("canonicalize").then("cse")
+        }
         Phase::Target => pipeline,
     }
 }
@@ -250,25 +294,35 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         pipeline(phase, options).run_with(module, options.verify)?;
         lap(phase.name());
     }
-    let emitted = Emitted::of(module, &options.entry)?;
+    let mut emitted = Emitted::of(module, options)?;
     lap("program");
     let kernels = emitted.kernels();
-    let (mut shared_object, mut code) = (Vec::new(), None);
+    let (mut bytes, mut cubin, mut code) = (Vec::new(), None, None);
     if !kernels.is_empty() {
         drop_programs(module)?;
         pipeline(Phase::Tensors, options).run_with(module, options.verify)?;
         lap("tensors");
-        cpu::lower(module)?;
+        emitted.spread(&lower(module, &options.target)?)?;
         lap("target");
-        let object = cpu::object(module, &options.machine)?;
-        lap("object");
-        match destination {
-            Destination::Artifact => shared_object = Linker::default().shared_object(&object)?,
-            Destination::Process => code = Some(cpu::load(&object, &kernels)?),
+        match &options.target {
+            Target::Cpu(machine) => {
+                let object = cpu::object(module, machine)?;
+                lap("object");
+                match destination {
+                    Destination::Artifact => bytes = Linker::default().shared_object(&object)?,
+                    Destination::Process => code = Some(cpu::load(&object, &kernels)?),
+                }
+                lap("link");
+            }
+            Target::Cuda(arch) => {
+                bytes = cuda::ptx(module, *arch)?.into_bytes();
+                lap("ptx");
+                cubin = Assembler::default().cubin(&bytes, *arch)?;
+                lap("cubin");
+            }
         }
-        lap("link");
     }
-    let artifact = emitted.artifact(shared_object)?;
+    let artifact = emitted.artifact(bytes, cubin, &options.target)?;
     lap("artifact");
     Ok(Compiled { artifact, code, times })
 }
@@ -281,11 +335,24 @@ struct Emitted {
 }
 
 impl Emitted {
-    fn of(module: &Module<'_>, name: &str) -> Result<Self, CompileError> {
-        let (function, mut constants) = (entry(module, name)?, Vec::new());
-        let program = program::emit(function, &mut constants)?;
-        let setup = setup_of(module, function)?.map(|setup| program::emit(setup, &mut constants)).transpose()?;
+    fn of(module: &Module<'_>, options: &Options) -> Result<Self, CompileError> {
+        let (function, mut constants) = (entry(module, &options.entry)?, Vec::new());
+        let device = match options.target {
+            Target::Cpu(_) => program::Device::Cpu,
+            Target::Cuda(_) => program::Device::Cuda,
+        };
+        let program = program::emit(function, device, &mut constants)?;
+        let setup = setup_of(module, function)?;
+        let setup = setup.map(|setup| program::emit(setup, device, &mut constants)).transpose()?;
         Ok(Self { program, setup, constants })
+    }
+
+    /// Says how kernels of a GPU are launched.
+    fn spread(&mut self, grids: &BTreeMap<String, Grid>) -> Result<(), CompileError> {
+        for program in [Some(&mut self.program), self.setup.as_mut()].into_iter().flatten() {
+            program::spread(program, grids)?;
+        }
+        Ok(())
     }
 
     /// The kernels of both programs.
@@ -296,12 +363,18 @@ impl Emitted {
         kernels
     }
 
-    fn artifact(self, shared_object: Vec<u8>) -> Result<Artifact, ArtifactError> {
-        let target = match shared_object.is_empty() {
-            true => Target::default(),
-            false => Target::Cpu { arch: std::env::consts::ARCH.to_owned(), features: vector_features() },
+    fn artifact(self, code: Vec<u8>, cubin: Option<Vec<u8>>, target: &Target) -> Result<Artifact, ArtifactError> {
+        let target = match target {
+            _ if code.is_empty() => artifact::Target::default(),
+            Target::Cpu(_) => {
+                artifact::Target::Cpu { arch: std::env::consts::ARCH.to_owned(), features: vector_features() }
+            }
+            Target::Cuda(arch) => artifact::Target::Cuda { arch: arch.name().to_owned() },
         };
-        let artifact = Artifact::new(self.program, target, Bytes::new(shared_object), Bytes::new(self.constants))?;
+        let mut artifact = Artifact::new(self.program, target, Bytes::new(code), Bytes::new(self.constants))?;
+        if let Some(cubin) = cubin {
+            artifact = artifact.with_cubin(Bytes::new(cubin));
+        }
         match self.setup {
             Some(setup) => artifact.with_setup(setup),
             None => Ok(artifact),
@@ -316,6 +389,14 @@ fn vector_features() -> Vec<String> {
     let present = all.split(',').filter_map(|feature| feature.strip_prefix('+'));
     let vectors = present.filter(|name| families.iter().any(|family| name.starts_with(family)));
     vectors.filter(|name| !["fma4", "sse4a"].contains(name)).map(str::to_owned).collect()
+}
+
+/// Lowers kernels to the last phase; how those of a GPU are launched.
+fn lower(module: &mut Module<'_>, target: &Target) -> Result<BTreeMap<String, Grid>, CompileError> {
+    match target {
+        Target::Cpu(_) => cpu::lower(module).map(|()| BTreeMap::new()).map_err(CompileError::from),
+        Target::Cuda(_) => cuda::lower(module).map_err(CompileError::from),
+    }
 }
 
 fn entry<'m>(module: &'m Module<'_>, name: &str) -> Result<Operation<'m>, CompileError> {

@@ -12,7 +12,6 @@
 //! [`ROWS`]: thunder_passes::ROWS
 //! [`IN_PLACE`]: thunder_passes::IN_PLACE
 
-mod access;
 mod copies;
 mod entry;
 mod link;
@@ -22,6 +21,7 @@ mod slices;
 
 pub use link::{LinkError, Linker};
 pub use math::FUNCTIONS;
+pub(crate) use math::{CUDA, expand};
 
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ const LLVM: &str = "inline,canonicalize,cse,symbol-dce,\
 /// Lowers a module of kernels to the LLVM dialect.
 pub fn lower(module: &mut Module<'_>) -> Result {
     Pipeline::new().then(FUSION).then("thunder-cpu-entries").then(LOOPS).run(module)?;
-    math::expand(module)?;
+    math::expand(module, math::CPU)?;
     Pipeline::new().then(LLVM).run(module)?;
     Ok(())
 }

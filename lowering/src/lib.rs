@@ -1,13 +1,16 @@
 //! Lowerings from tensor programs to CPU code and artifacts.
 
+mod access;
 pub mod compile;
 pub mod cpu;
+pub mod cuda;
 pub mod linalg;
 mod merge_loops;
 pub mod program;
+mod signature;
 
 pub use compile::{
-    CompileError, Compiled, Options, Phase, compile, compile_jit, compile_to, context, passes, registry,
+    CompileError, Compiled, Options, Phase, Target, compile, compile_jit, compile_to, context, passes, registry,
 };
 pub use linalg::ToLinalg;
 pub use merge_loops::MergeLoops;

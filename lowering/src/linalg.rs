@@ -44,14 +44,25 @@ const DECOMPOSITION_LIMIT: usize = 64;
     on = "builtin.module",
     dialects("affine", "arith", "func", "linalg", "math", "scf", "tensor")
 )]
-pub struct ToLinalg {}
+pub struct ToLinalg {
+    /// Says of each element by itself what it is: no loop carries a tensor. For machines that compute elements in any
+    /// order.
+    by_element: bool,
+}
+
+impl ToLinalg {
+    /// Each element by itself.
+    pub fn by_element() -> Self {
+        Self { by_element: true }
+    }
+}
 
 impl Pass for ToLinalg {
     fn run(&self, module: Operation<'_>, cx: &PassContext<'_>) -> Result {
         let body = module.region(0).entry().ok_or_else(|| module.error("has no body"))?;
         for function in body.operations() {
             if function.name() == "func.func" && needs_lowering(function) {
-                lower(function)?;
+                lower(function, self.by_element)?;
                 cx.count("functions", 1);
             }
         }
@@ -71,7 +82,7 @@ fn needs_lowering(function: Operation<'_>) -> bool {
 }
 
 /// Replaces a function by its lowered form, of the same name and attributes.
-fn lower(function: Operation<'_>) -> Result {
+fn lower(function: Operation<'_>, by_element: bool) -> Result {
     let rewriter = Rewriter::at(function);
     let signature = function.attribute("function_type").and_then(|a| a.as_type()).and_then(|ty| ty.as_function());
     let (inputs, results) = signature.ok_or_else(|| function.error("has no function type"))?;
@@ -89,7 +100,9 @@ fn lower(function: Operation<'_>) -> Result {
         decompose(block)?;
         let arguments: Vec<_> = inputs.iter().map(|ty| (*ty, function.location())).collect();
         let body = new.region(0).append_block(&arguments);
-        let lowerer = Lowerer::new(block, body, Shapes::of(function)?, Rewriter::at_end_of(body, function.location()))?;
+        let builder = Rewriter::at_end_of(body, function.location());
+        let mut lowerer = Lowerer::new(block, body, Shapes::of(function)?, builder)?;
+        lowerer.by_element = by_element;
         lower_block(block, &results, lowerer)?;
     } else if !blocks.is_empty() {
         return Err(function.error(format!("has {} blocks, but only one can be lowered", blocks.len())));

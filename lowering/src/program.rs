@@ -6,18 +6,19 @@
 mod library;
 mod sizes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use thunder_interface::{Dim, INITIAL, Library, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
 use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, epilogue_of, has_epilogue, layout};
 use thunder_runtime::program::{
-    Access, Arg, Buffer, Constant, Constraint, DimId, KernelId, Launch, Parallel, Place, Port, Program, Root, Spread,
-    State, Step, Symbol,
+    self, Access, Arg, Buffer, Constant, Constraint, DimId, KernelId, Launch, Parallel, Place, Port, Program, Root,
+    Spread, State, Step, Symbol,
 };
 use thunder_tensor::DType;
 
+use crate::cuda::Grid;
 use sizes::Sizes;
 
 /// Elements that a thread should at least get of a kernel's work.
@@ -26,11 +27,21 @@ const GRAIN: i64 = 16 * 1024;
 /// Columns that a thread should at least get: several lines of the cache, of which others then need no part.
 const GRAIN_OF_COLUMNS: i64 = 64;
 
+/// What runs a program's kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// Threads of a processor. Kernels take the range of rows to compute, and run on blocks of products.
+    Cpu,
+    /// A GPU. Kernels compute all, and are launched as [`spread`] says.
+    Cuda,
+}
+
 /// Emits the program of `function`; adds the bytes of its constants to those of others.
-pub fn emit(function: Operation<'_>, constants: &mut Vec<u8>) -> Result<Program> {
+pub fn emit(function: Operation<'_>, device: Device, constants: &mut Vec<u8>) -> Result<Program> {
     let shapes = Shapes::of(function)?;
     let mut emitter = Emitter {
         function,
+        device,
         shapes: &shapes,
         sizes: Sizes::default(),
         program: Program::default(),
@@ -49,8 +60,22 @@ pub fn emit(function: Operation<'_>, constants: &mut Vec<u8>) -> Result<Program>
     Ok(program)
 }
 
+/// Says how each kernel of a program is launched on a GPU.
+pub fn spread(program: &mut Program, grids: &BTreeMap<String, Grid>) -> Result {
+    let Program { steps, kernels, dims, .. } = program;
+    for step in steps {
+        let Step::Launch(launch) = step else { continue };
+        let Some(grid) = kernels.get(launch.kernel.0 as usize).and_then(|name| grids.get(name)) else { continue };
+        let [x, y, z] = grid.blocks.each_ref().map(|dim| sizes::id_over(dims, dim, &launch.dims));
+        let grid = program::Grid { blocks: [x?, y?, z?], threads: grid.threads, shared: grid.shared };
+        launch.spread = Spread::Grid(grid);
+    }
+    Ok(())
+}
+
 struct Emitter<'a, 'c> {
     function: Operation<'c>,
+    device: Device,
     shapes: &'a Shapes<'c>,
     sizes: Sizes,
     program: Program,
@@ -231,7 +256,8 @@ impl<'c> Emitter<'_, 'c> {
         self.take_memory(op)?;
         if op.name() == "func.call" {
             let launch = self.launch(op)?;
-            let step = match epilogue_of(op, self.shapes) {
+            let epilogue = epilogue_of(op, self.shapes).filter(|_| self.device == Device::Cpu);
+            let step = match epilogue {
                 Some(epilogue) => Step::Call(self.product_with(&epilogue, launch)?),
                 None => Step::Launch(launch),
             };
@@ -243,7 +269,7 @@ impl<'c> Emitter<'_, 'c> {
         }
         if <dyn Library>::of(op).is_some_and(|l| l.library().is_some()) {
             // A product with an epilogue is a step where the epilogue is called: all that this reads is there by then.
-            if has_epilogue(op, self.shapes) {
+            if self.device == Device::Cpu && has_epilogue(op, self.shapes) {
                 self.make(op.result(0))?;
             } else {
                 let call = self.library(op)?;
@@ -342,7 +368,10 @@ impl<'c> Emitter<'_, 'c> {
         for symbol in &inner.symbols {
             dims.push(self.sizes.id(&self.shapes.symbol_value(op, symbol))?);
         }
-        let spread = self.rows(op, kernel, args.len(), &mut dims)?;
+        let spread = match self.device {
+            Device::Cpu => self.rows(op, kernel, args.len(), &mut dims)?,
+            Device::Cuda => Spread::Whole,
+        };
         Ok(Launch { kernel: id, args, dims, spread })
     }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::str::FromStr;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Parser;
 use thunder_import::Model;
 use thunder_ir::Module;
 use thunder_ir::pass::{Numerics, Pipeline};
-use thunder_lowering::{Compiled, Options, Phase, compile, compile_jit, compile_to};
+use thunder_lowering::{Compiled, Options, Phase, Target, compile, compile_jit, compile_to};
 use thunder_passes as passes;
 use thunder_passes::autodiff::{Mode, differentiate};
 
@@ -46,9 +47,9 @@ struct Arguments {
     /// How far to rewrite code by algebra where it then takes less time.
     #[arg(long, value_name = "NUMERICS", value_enum, default_value = "exact")]
     plan: Planning,
-    /// What to compile for.
-    #[arg(long, default_value = "cpu", value_parser = ["cpu"])]
-    target: String,
+    /// What to compile for: `cpu`, this machine's; `cuda` for every GPU since the A100, `cuda:sm_90a` for the H100 alone.
+    #[arg(long, value_name = "TARGET", default_value = "cpu", value_parser = Target::from_str)]
+    target: Target,
     /// Stop after a phase and write the module as text.
     #[arg(long, value_name = "PHASE", value_parser = Phase::ALL.map(Phase::name))]
     compile_to: Option<String>,
@@ -119,7 +120,8 @@ fn run(arguments: &Arguments, contents: &Contents) -> Result<()> {
         Planning::Exact => Some(Numerics::Exact),
         Planning::Fast => Some(Numerics::Approximates),
     };
-    let options = Options { entry, transforms, plan, ..Options::default() };
+    let target = arguments.target.clone();
+    let options = Options { entry, target, transforms, plan, ..Options::default() };
     if let Some(name) = &arguments.compile_to {
         let phase = Phase::ALL.into_iter().find(|p| p.name() == name).context("the parser knows all phases")?;
         compile_to(&mut module, phase, &Options { verify: true, ..options })?;

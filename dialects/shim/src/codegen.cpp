@@ -6,6 +6,7 @@
 #include "mlir/IR/Diagnostics.h"
 #include "mlir/Target/LLVMIR/Dialect/Builtin/BuiltinToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
+#include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/DiagnosticInfo.h"
@@ -18,7 +19,6 @@
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
-#include <mutex>
 
 using namespace llvm;
 
@@ -27,13 +27,12 @@ namespace {
 using Text = void (*)(MlirStringRef text, void *user);
 enum { EmitObject, EmitAssembly, EmitLlvm };
 
-void initializeNative() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    InitializeNativeTarget();
-    InitializeNativeTargetAsmPrinter();
-    InitializeNativeTargetAsmParser();
-  });
+void initializeTargets() {
+  [[maybe_unused]] static int done = [] {
+    InitializeNativeTarget(), InitializeNativeTargetAsmPrinter(), InitializeNativeTargetAsmParser();
+    LLVMInitializeNVPTXTargetInfo(), LLVMInitializeNVPTXTarget();
+    return LLVMInitializeNVPTXTargetMC(), LLVMInitializeNVPTXAsmPrinter(), 0;
+  }();
 }
 
 bool fail(const Twine &message, Text error, void *user) {
@@ -80,12 +79,13 @@ void thunderHostCpu(Text result, void *user) { result(wrap(sys::getHostCPUName()
 
 void thunderHostFeatures(Text result, void *user) { result(wrap(StringRef(hostFeatures())), user); }
 
-bool thunderCodegenEmit(MlirOperation op, MlirStringRef cpu, MlirStringRef features, int level, int kind, Text result,
-                        Text error, void *user) {
-  initializeNative();
+bool thunderCodegenEmit(MlirOperation op, MlirStringRef system, MlirStringRef cpu, MlirStringRef features, int level,
+                        int kind, Text result, Text error, void *user) {
+  initializeTargets();
   mlir::Operation *source = unwrap(op);
   mlir::registerBuiltinDialectTranslation(*source->getContext());
   mlir::registerLLVMDialectTranslation(*source->getContext());
+  mlir::registerNVVMDialectTranslation(*source->getContext());
 
   LLVMContext context;
   std::string problems;
@@ -107,10 +107,10 @@ bool thunderCodegenEmit(MlirOperation op, MlirStringRef cpu, MlirStringRef featu
   if (!module) return fail("the module does not translate to LLVM IR: " + StringRef(problems).rtrim(), error, user);
 
   bool native = unwrap(cpu) == "native";
-  std::string name = native ? sys::getHostCPUName().str() : unwrap(cpu).str();
+  std::string name = (native ? sys::getHostCPUName() : unwrap(cpu)).str();
   std::string flags = native ? hostFeatures() : "";
   if (features.length) flags += (flags.empty() ? "" : ",") + unwrap(features).str();
-  Triple triple(sys::getProcessTriple());
+  Triple triple(system.length ? unwrap(system).str() : sys::getProcessTriple());
   std::string problem;
   const Target *target = TargetRegistry::lookupTarget(triple, problem);
   if (!target) return fail(problem, error, user);
@@ -149,7 +149,7 @@ bool thunderCodegenEmit(MlirOperation op, MlirStringRef cpu, MlirStringRef featu
 }
 
 void *thunderJitCreate(MlirStringRef object, Text error, void *user) {
-  initializeNative();
+  initializeTargets();
   auto give = [&](Error problem) { return fail(toString(std::move(problem)), error, user), nullptr; };
   auto jit = orc::LLJITBuilder().create();
   if (!jit) return give(jit.takeError());

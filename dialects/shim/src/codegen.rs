@@ -24,9 +24,11 @@ unsafe extern "C" {
     /// The host's features for `thunderCodegenEmit`, each with its sign: `+avx,-avx512f,...`.
     pub fn thunderHostFeatures(result: Text, user: *mut c_void);
 
-    /// Emits `module`, of the LLVM dialect, for `cpu` (`native`: the host with its features) at level 0 to 3.
+    /// Emits `module`, of the LLVM and NVVM dialects, for `cpu` (`native`: the host with its features) of the target
+    /// `triple` (empty: this process's, else NVPTX) at level 0 to 3.
     pub fn thunderCodegenEmit(
         module: MlirOperation,
+        triple: MlirStringRef,
         cpu: MlirStringRef,
         features: MlirStringRef,
         level: c_int,

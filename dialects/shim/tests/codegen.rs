@@ -64,7 +64,7 @@ fn emit(source: &str, cpu: &str, kind: i32) -> Result<Vec<u8>, String> {
         assert!(!module.ptr.is_null());
         let user = (&raw mut outcome).cast();
         let op = mlirModuleGetOperation(module);
-        let done = thunderCodegenEmit(op, text(cpu), text(""), 3, kind, keep, complain, user);
+        let done = thunderCodegenEmit(op, text(""), text(cpu), text(""), 3, kind, keep, complain, user);
         mlirModuleDestroy(module);
         mlirContextDestroy(context);
         mlirDialectRegistryDestroy(registry);

@@ -16,7 +16,7 @@ pub fn lower(root: Operation<'_>) -> Result {
         let attribute = |text: &str| {
             Attribute::parse(op.context(), text).ok_or_else(|| op.error(format!("internal: '{text}' is no attribute")))
         };
-        let map = attribute(&super::access::Access::identity(rank).to_string())?;
+        let map = attribute(&crate::access::Access::identity(rank).to_string())?;
         let parallel = attribute("#linalg.iterator_type<parallel>")?;
         let generic = rewriter.insert(
             &Blueprint::new("linalg.generic")

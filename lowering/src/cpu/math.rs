@@ -1,4 +1,4 @@
-//! Elementary functions: those of `math.mlir` where they exist, libm's otherwise.
+//! Elementary functions: those of `math.mlir` where they exist, libm's otherwise; of GPUs those of `cuda/math.mlir` first.
 
 use std::collections::{BTreeSet, HashMap};
 use thunder_ir::{Attribute, Blueprint, Module, Operation, Result, Rewriter, Scalar, Type};
@@ -6,7 +6,7 @@ use thunder_ir::{Attribute, Blueprint, Module, Operation, Result, Rewriter, Scal
 /// The functions of f32 that `math.mlir` has, by the name of their op in `math`, and their errors.
 ///
 /// An error is in units in the last place, the largest over every f32 (of `powf`: over a sample of pairs),
-/// measured against f64 by the benchmark `accuracy`.
+/// measured against f64 by the benchmark `accuracy`, on a processor.
 pub const FUNCTIONS: &[(&str, f64)] = &[
     ("exp", 1.02),
     ("exp2", 0.87),
@@ -46,22 +46,48 @@ const INSTRUCTIONS: &[&str] = &[
     "trunc",
 ];
 
+/// What a machine has for elementary functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elementary {
+    /// The functions, as modules; of equal names the first counts.
+    sources: &'static [&'static str],
+    /// Whether it rounds f32 to bf16 by an instruction.
+    narrows: bool,
+    /// Whether libm has what the sources lack.
+    has_libm: bool,
+    /// Whether quotients that are rounded to 16 bits are faster by a function.
+    divides: bool,
+}
+
+/// A processor.
+pub const CPU: Elementary =
+    Elementary { sources: &[include_str!("math.mlir")], narrows: false, has_libm: true, divides: false };
+
+/// A GPU of NVIDIA's.
+pub const CUDA: Elementary = Elementary {
+    sources: &[include_str!("../cuda/math.mlir"), include_str!("math.mlir")],
+    narrows: true,
+    has_libm: false,
+    divides: true,
+};
+
 /// Replaces the ops of `math` and the conversions of narrow floats by calls, and adds what is called.
-pub fn expand(module: &mut Module<'_>) -> Result {
+pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
     widen_integers(module)?;
     let mut ops = Vec::new();
     module.operation().walk(|op| {
-        if op.name().starts_with("math.") || ["arith.truncf", "arith.extf"].contains(&op.name()) {
+        let is_quotient = machine.divides && op.name() == "arith.divf" && is_rounded(op, ROUNDED);
+        if op.name().starts_with("math.") || ["arith.truncf", "arith.extf"].contains(&op.name()) || is_quotient {
             ops.push(op);
         }
     });
     let mut wanted = BTreeSet::new();
-    if holds_bf16(module) {
+    if !machine.narrows && holds_bf16(module) {
         wanted.insert("__truncsfbf2".to_owned());
     }
     let mut foreign: HashMap<String, Type<'_>> = HashMap::new();
     for op in ops {
-        let Some(callee) = callee_of(op) else { continue };
+        let Some(callee) = callee_of(op, machine) else { continue };
         let rewriter = Rewriter::at(op);
         let call = rewriter.insert(
             &Blueprint::new("func.call")
@@ -71,6 +97,9 @@ pub fn expand(module: &mut Module<'_>) -> Result {
         )?;
         if callee.starts_with("thunder.") {
             wanted.insert(callee);
+        } else if !machine.has_libm {
+            let dtype = op.operand(0).ty();
+            return Err(op.error(format!("has no form on a GPU: '{}' of {dtype} is a function of libm", op.name())));
         } else {
             let inputs: Vec<_> = op.operands().map(|v| v.ty()).collect();
             let results: Vec<_> = op.results().map(|v| v.ty()).collect();
@@ -79,7 +108,21 @@ pub fn expand(module: &mut Module<'_>) -> Result {
         rewriter.replace(op, &call.results().collect::<Vec<_>>())?;
     }
     declare(module, foreign)?;
-    add(module, wanted)
+    add(module, machine, wanted)
+}
+
+/// How many ops are looked at for what becomes of a quotient.
+const ROUNDED: usize = 8;
+
+/// Whether all that comes of an f32 is rounded to 16 bits.
+fn is_rounded(op: Operation<'_>, depth: usize) -> bool {
+    let result = op.result(0);
+    result.ty().as_scalar() == Some(Scalar::F32)
+        && result.uses().into_iter().all(|(user, _)| match user.name() {
+            "arith.truncf" => true,
+            "arith.mulf" | "arith.divf" | "arith.negf" => depth > 0 && is_rounded(user, depth - 1),
+            _ => false,
+        })
 }
 
 fn holds_bf16(module: &Module<'_>) -> bool {
@@ -112,10 +155,11 @@ fn widen_integers(module: &Module<'_>) -> Result {
 }
 
 /// The function that does what `op` does, if it is not done by instructions.
-fn callee_of(op: Operation<'_>) -> Option<String> {
+fn callee_of(op: Operation<'_>, machine: Elementary) -> Option<String> {
     let from = op.operand(0).ty().as_scalar()?;
     if op.name() == "arith.truncf" {
         return match (from, op.result(0).ty().as_scalar()?) {
+            (Scalar::F32, Scalar::BF16) if machine.narrows => None,
             (Scalar::F32, Scalar::BF16) => Some("thunder.truncf.f32.bf16".to_owned()),
             (Scalar::F64, Scalar::BF16) => Some("thunder.truncf.f64.bf16".to_owned()),
             (Scalar::F64, Scalar::F16) => Some("thunder.truncf.f64.f16".to_owned()),
@@ -124,7 +168,10 @@ fn callee_of(op: Operation<'_>) -> Option<String> {
     }
     if op.name() == "arith.extf" {
         let is_plain = from == Scalar::BF16 && op.result(0).ty().as_scalar() == Some(Scalar::F32);
-        return is_plain.then(|| "thunder.extf.bf16.f32".to_owned());
+        return (is_plain && !machine.narrows).then(|| "thunder.extf.bf16.f32".to_owned());
+    }
+    if op.name() == "arith.divf" {
+        return Some("thunder.divf.f32".to_owned());
     }
     let name = op.name().strip_prefix("math.")?;
     match from {
@@ -156,14 +203,17 @@ fn declare(module: &Module<'_>, foreign: HashMap<String, Type<'_>>) -> Result {
 }
 
 /// Copies `wanted` and what these call from the library.
-fn add(module: &Module<'_>, mut wanted: BTreeSet<String>) -> Result {
+fn add(module: &Module<'_>, machine: Elementary, mut wanted: BTreeSet<String>) -> Result {
     if wanted.is_empty() {
         return Ok(());
     }
-    let library = Module::parse(module.context(), "math.mlir", include_bytes!("math.mlir"))?;
+    let parse = |source: &&str| Module::parse(module.context(), "math.mlir", source.as_bytes());
+    let libraries = machine.sources.iter().map(parse).collect::<Result<Vec<_>>>()?;
     let mut symbols: Vec<(&str, Operation<'_>)> = Vec::new();
-    for op in library.body().operations() {
-        if let Some(name) = op.attribute("sym_name").and_then(|a| a.as_string()) {
+    for op in libraries.iter().flat_map(|library| library.body().operations()) {
+        if let Some(name) = op.attribute("sym_name").and_then(|a| a.as_string())
+            && !symbols.iter().any(|(known, _)| *known == name)
+        {
             symbols.push((name, op));
         }
     }

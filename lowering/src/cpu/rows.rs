@@ -9,9 +9,9 @@ use std::collections::{HashMap, HashSet};
 use thunder_ir::{Attribute, Block, Blueprint, Builder, Operation, Result, Rewriter, Type, Value};
 use thunder_passes::ROWS;
 
-use super::access::Access;
 use super::entry::{Buffer, Part, Range, add, binary, equal, index, store};
 use super::slices::{self, covers_rows};
+use crate::access::Access;
 
 /// Computes the rows of `range` before `rewriter`'s place and stores them; `false` where the ops share no rows.
 pub fn split<'c>(

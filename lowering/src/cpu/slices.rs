@@ -2,7 +2,7 @@
 
 use thunder_ir::{Attribute, Blueprint, Builder, Operation, Result, Type, Value};
 
-use super::access::Access;
+use crate::access::Access;
 
 /// What of a slice is known, by dimension.
 const ENTRIES: [&str; 3] = ["static_offsets", "static_sizes", "static_strides"];

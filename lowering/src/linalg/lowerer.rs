@@ -12,6 +12,8 @@ use thunder_passes::shapes::Shapes;
 
 /// Lowers the ops of one function, in order, into another function.
 pub struct Lowerer<'c> {
+    /// Whether each element is to be said by itself, without loops that carry tensors.
+    pub by_element: bool,
     builder: Rewriter<'c>,
     shapes: Shapes<'c>,
     sizes: Sizes<'c>,
@@ -37,6 +39,7 @@ impl<'c> Lowerer<'c> {
             sizes.symbol(source, true);
         }
         let mut lowerer = Self {
+            by_element: false,
             builder,
             shapes,
             sizes,

@@ -1,10 +1,10 @@
 //! Running totals.
 
-use super::arith::Arith;
+use super::arith::{Arith, Ints};
 use super::dtype::{load, storage_type, store};
-use super::generic::{Generic, Map};
+use super::generic::{Generic, Loop, Map, loop_index};
 use super::lowerer::Lowerer;
-use super::reduce::Combine;
+use super::reduce::{Combine, finish};
 use super::scalar::element_dtype;
 use super::structure::repeat;
 use super::tensor::{Mixed, Part};
@@ -31,6 +31,9 @@ struct Scan<'a, 'c> {
 pub fn cumsum<'c>(lo: &mut Lowerer<'c>, op: Operation<'c>, axis: usize) -> Result<Value<'c>> {
     let dtype = element_dtype(op, op.operand(0).ty())?;
     let (input, dims) = (lo.value(op.operand(0))?, lo.dims(op.result(0)));
+    if lo.by_element {
+        return sums(lo, op, input, &dims, axis, dtype);
+    }
     let out = lo.empty(storage_type(op.context(), dtype), &dims)?;
     let zero = Combine::Sum.start(op.context(), dtype);
     let inner = &dims[axis + 1..];
@@ -39,6 +42,31 @@ pub fn cumsum<'c>(lo: &mut Lowerer<'c>, op: Operation<'c>, axis: usize) -> Resul
     let bounds = (lo.size(&Dim::Known(0))?, lo.size(&Dim::Known(1))?);
     let scan = Scan { lo, input, dtype, axis, dims: &dims, sizes, bounds, start };
     scan.outer(lo.code(), &mut Vec::new(), out)
+}
+
+/// The same as a sum for each element.
+fn sums<'c>(
+    lo: &mut Lowerer<'c>,
+    op: Operation<'c>,
+    input: Value<'c>,
+    dims: &[Dim],
+    axis: usize,
+    dtype: DType,
+) -> Result<Value<'c>> {
+    let rank = dims.len();
+    let start = lo.filled(Combine::Sum.start(op.context(), dtype), dims)?;
+    let mut loops = vec![Loop::Parallel; rank];
+    loops.push(Loop::Reduction);
+    let from = (0..rank).map(|at| if at == axis { rank } else { at });
+    let totals = Generic::new(loops).input(input, Map::loops(from)).output(start, Map::identity(rank)).build(
+        lo,
+        |code, x| {
+            let total = Combine::Sum.step(code, x[1], x[0], dtype)?;
+            let is_before = code.cmpi(Ints::Ule, loop_index(code, rank)?, loop_index(code, axis)?)?;
+            Ok(vec![code.select(is_before, total, x[1])?])
+        },
+    )?;
+    finish(lo, totals[0], dims, dtype, None)
 }
 
 impl<'c> Scan<'_, 'c> {

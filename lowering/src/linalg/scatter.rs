@@ -7,12 +7,13 @@
 
 use super::arith::{Arith, Ints};
 use super::dtype::{is_unsigned, load};
-use super::generic::{Generic, Map};
+use super::generic::{Generic, Loop, Map, loop_index};
 use super::lowerer::Lowerer;
 use super::reduce::{accumulator, finish};
 use super::scalar::element_dtype;
 use super::structure::repeat;
 use super::tensor::{Mixed, Part};
+use std::ops::Range;
 use thunder_dialect::ops::scatter::{IndexAdd, ScatterAdd};
 use thunder_interface::Dim;
 use thunder_ir::op::Op;
@@ -23,13 +24,63 @@ use thunder_tensor::DType;
 pub fn index_add<'c>(lo: &mut Lowerer<'c>, op: &IndexAdd<'c>) -> Result<Value<'c>> {
     let axis = op.axis() as usize;
     let rank = lo.dims(op.indices()).len();
+    if lo.by_element {
+        let loops = (0..axis).map(Some).chain((0..rank).map(|_| None));
+        let after = (axis + 1..lo.dims(op.operand()).len()).map(Some);
+        return sums(lo, op.operation(), axis, &loops.chain(after).collect::<Vec<_>>(), axis..axis + rank);
+    }
     add(lo, op.operation(), axis, axis + rank, |place| place[axis..].to_vec())
 }
 
 /// Adds elements of the updates, each at its own index.
 pub fn scatter_add<'c>(lo: &mut Lowerer<'c>, op: &ScatterAdd<'c>) -> Result<Value<'c>> {
     let rank = lo.dims(op.indices()).len();
+    if lo.by_element {
+        let axis = op.axis() as usize;
+        let loops: Vec<_> = (0..rank).map(|at| (at != axis).then_some(at)).collect();
+        return sums(lo, op.operation(), axis, &loops, 0..rank);
+    }
     add(lo, op.operation(), op.axis() as usize, rank, |place| place.to_vec())
+}
+
+/// The same as a sum for each element: of the updates whose index is its own.
+///
+/// `loops` says of each dimension of the updates which dimension of the result it is; the others are those along which
+/// indices differ. `places` are those of the indices.
+fn sums<'c>(
+    lo: &mut Lowerer<'c>,
+    op: Operation<'c>,
+    axis: usize,
+    loops: &[Option<usize>],
+    places: Range<usize>,
+) -> Result<Value<'c>> {
+    let (operand, indices, updates) = (op.operand(0), op.operand(1), op.operand(2));
+    let dtype = element_dtype(op, operand.ty())?;
+    let is_unsigned = is_unsigned(element_dtype(op, indices.ty())?);
+    let (dims, accumulator) = (lo.dims(operand), accumulator(op.context(), dtype));
+    let start = lo.map(lo.value(operand)?, &dims, accumulator, |code, x| load(code, x, dtype))?;
+    let (zero, last) = (lo.size(&Dim::Known(0))?, lo.size(&dims[axis].sub(&Dim::Known(1)))?);
+    let mut kinds = vec![Loop::Parallel; dims.len()];
+    let mut from = Vec::new();
+    for place in loops {
+        from.push(place.unwrap_or(kinds.len()));
+        if place.is_none() {
+            kinds.push(Loop::Reduction);
+        }
+    }
+    let totals = Generic::new(kinds)
+        .input(lo.value(updates)?, Map::loops(from.iter().copied()))
+        .input(lo.value(indices)?, Map::loops(from[places].iter().copied()))
+        .output(start, Map::identity(dims.len()))
+        .build(lo, |code, x| {
+            let name = if is_unsigned { "arith.index_castui" } else { "arith.index_cast" };
+            let index = code.op(name, &[x[1]], Type::index(code.context()))?;
+            let is_here = code.cmpi(Ints::Eq, code.clamp(index, zero, last)?, loop_index(code, axis)?)?;
+            let update = load(code, x[0], dtype)?;
+            let total = code.two(if dtype.is_float() { "arith.addf" } else { "arith.addi" }, x[2], update)?;
+            Ok(vec![code.select(is_here, total, x[2])?])
+        })?;
+    finish(lo, totals[0], &dims, dtype, None)
 }
 
 /// What the loops share.

@@ -59,3 +59,27 @@ impl Sizes {
         self.table
     }
 }
+
+/// The entry of a size over symbols that are entries themselves.
+pub fn id_over(table: &mut Dims, dim: &Dim, symbols: &[DimId]) -> Result<DimId> {
+    let Dim::Expr(expr) = dim else {
+        let size =
+            dim.known().ok_or_else(|| Error::new("internal: a kernel has blocks that its symbols do not tell"))?;
+        return Ok(table.constant(size));
+    };
+    let mut pair = |a: &Dim, b: &Dim, make: fn(DimId, DimId) -> program::DimExpr| {
+        let (a, b) = (id_over(table, a, symbols)?, id_over(table, b, symbols)?);
+        Ok(table.intern(make(a, b)))
+    };
+    match &**expr {
+        DimExpr::Symbol(number) => {
+            let symbol = symbols.get(*number as usize).copied();
+            symbol.ok_or_else(|| Error::new("internal: a kernel has blocks over a symbol that it lacks"))
+        }
+        DimExpr::Add(a, b) => pair(a, b, program::DimExpr::Add),
+        DimExpr::Sub(a, b) => pair(a, b, program::DimExpr::Sub),
+        DimExpr::Mul(a, b) => pair(a, b, program::DimExpr::Mul),
+        DimExpr::FloorDiv(a, b) => pair(a, b, program::DimExpr::FloorDiv),
+        DimExpr::Max(a, b) => pair(a, b, program::DimExpr::Max),
+    }
+}

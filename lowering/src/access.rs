@@ -117,6 +117,11 @@ impl Access {
         Self { loops, ..self }
     }
 
+    /// The expression of each index.
+    pub fn indices(&self) -> &[String] {
+        &self.indices
+    }
+
     /// The number of loops.
     pub fn loops(&self) -> usize {
         self.loops

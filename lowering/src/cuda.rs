@@ -1,0 +1,110 @@
+//! Kernels as PTX: from `linalg` on tensors to what a driver of NVIDIA's compiles for its GPU.
+//!
+//! Needs: kernels (functions with the attribute [`KERNEL`]) lowered to `linalg`, `tensor`, `arith` and `math`, without
+//! loops that carry tensors. Guarantees: for each kernel a GPU function of its name, and the [`Grid`] that it is launched
+//! with; so launched it computes the kernel's results, whatever its sizes and wherever its memory is. It calls nothing.
+//!
+//! A kernel is written by one of the schedules below `cuda/`, the first that takes it. Each asks for elements of the
+//! results (`cuda/element.rs`), and decides which thread computes which, and who combines what.
+
+mod affine;
+mod assembler;
+mod body;
+mod columns;
+mod element;
+mod emitter;
+mod entry;
+mod general;
+mod lanes;
+mod memory;
+mod nest;
+mod pointwise;
+mod rows;
+mod team;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use thunder_ir::codegen::{Machine, Output, emit};
+use thunder_ir::prelude::*;
+use thunder_passes::KERNEL;
+
+use crate::cpu::{CUDA, expand};
+
+pub use assembler::{AssembleError, Assembler};
+pub use entry::Grid;
+
+/// A generation of GPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Arch {
+    /// A100 and what came after it.
+    Sm80,
+    /// H100 and H200 alone.
+    Sm90a,
+    /// B200 and what came after it.
+    Sm100,
+}
+
+impl Arch {
+    /// All of them.
+    pub const ALL: [Arch; 3] = [Arch::Sm80, Arch::Sm90a, Arch::Sm100];
+
+    /// The name that NVIDIA's tools have for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sm80 => "sm_80",
+            Self::Sm90a => "sm_90a",
+            Self::Sm100 => "sm_100",
+        }
+    }
+
+    fn machine(self) -> Machine {
+        let version = match self {
+            Self::Sm80 | Self::Sm90a => "+ptx80",
+            Self::Sm100 => "+ptx86",
+        };
+        Machine { triple: "nvptx64-nvidia-cuda".to_owned(), cpu: self.name().to_owned(), features: version.to_owned() }
+    }
+}
+
+impl fmt::Display for Arch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Arch {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|arch| arch.name() == name);
+        known.ok_or_else(|| format!("unknown architecture '{name}': known are sm_80, sm_90a and sm_100"))
+    }
+}
+
+/// From structured control flow to the LLVM dialect.
+const LLVM: &str = "inline,canonicalize,cse,symbol-dce,convert-scf-to-cf,convert-to-llvm,reconcile-unrealized-casts";
+
+/// Lowers a module of kernels to the LLVM and NVVM dialects; how each is launched.
+pub fn lower(module: &mut Module<'_>) -> Result<BTreeMap<String, Grid>> {
+    let mut grids = BTreeMap::new();
+    for function in module.body().operations() {
+        if function.name() == "func.func" && function.attribute(KERNEL).is_some() {
+            let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default().to_owned();
+            grids.insert(name, entry::make(function)?);
+        } else {
+            Rewriter::at(function).erase(function)?;
+        }
+    }
+    expand(module, CUDA)?;
+    Pipeline::new().then(LLVM).run(module)?;
+    entry::mark(module, &grids)?;
+    Ok(grids)
+}
+
+/// The PTX of a module that [`lower`] has lowered.
+pub fn ptx(module: &Module<'_>, arch: Arch) -> Result<String> {
+    let text = emit(module, &arch.machine(), 3, Output::Assembly)?;
+    String::from_utf8(text).map_err(|error| format!("internal: PTX is no text: {error}").as_str().into())
+}

@@ -1,0 +1,158 @@
+//! The GPU function of a kernel: its parameters, and the schedule that computes its results.
+//!
+//! The parameters are a pointer for each tensor, inputs and then results but for those that take the memory of an input,
+//! and then the kernel's symbols as numbers of 64 bits: what `thunder_runtime::program::Launch` says.
+
+use std::collections::BTreeMap;
+
+use thunder_interface::Dim;
+use thunder_ir::{Attribute, Block, Blueprint, Module, Operation, Result, Rewriter, Type, Value};
+
+use super::emitter::Emitter;
+use super::memory::Memory;
+use super::{columns, general, pointwise, rows};
+use crate::signature::Signature;
+
+/// How many threads run a kernel, in terms of its symbols.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grid {
+    /// Blocks in each dimension.
+    pub blocks: [Dim; 3],
+    /// Threads of a block.
+    pub threads: u32,
+    /// Bytes of shared memory that a block is given at its launch.
+    pub shared: u32,
+}
+
+/// A result of a kernel.
+pub struct Output<'c> {
+    /// The tensor.
+    pub value: Value<'c>,
+    /// Where it goes.
+    pub memory: Memory<'c>,
+    /// Its sizes.
+    pub dims: Vec<Dim>,
+}
+
+/// Replaces the kernel `function` by a GPU function of its name; the threads that it is for.
+pub fn make(function: Operation<'_>) -> Result<Grid> {
+    let signature = Signature::of(function)?;
+    let rewriter = Rewriter::at(function);
+    let (entry, block) = declare(&signature, &rewriter, function)?;
+    rewriter.at_end(block);
+    let done = rewriter.insert(&Blueprint::new("func.return"))?;
+    rewriter.before(done);
+    let index = Type::int(function.context(), if fits(&signature) { 32 } else { 64 });
+    let mut emitter = Emitter::new(&rewriter, entry, index);
+    let outputs = bind(&mut emitter, function, &signature, block)?;
+    let pointers: Vec<_> = block.arguments().take(signature.tensors()).collect();
+    let grid = schedule(&mut emitter, function, &outputs, &pointers)?;
+    Rewriter::at(function).erase(function)?;
+    Ok(grid)
+}
+
+/// Writes the kernel as the first schedule that takes it.
+fn schedule<'c>(
+    emitter: &mut Emitter<'_, 'c>,
+    function: Operation<'c>,
+    outputs: &[Output<'c>],
+    pointers: &[Value<'c>],
+) -> Result<Grid> {
+    for emit in [pointwise::emit, rows::emit, columns::emit] {
+        if let Some(grid) = emit(emitter, function, outputs, pointers)? {
+            return Ok(grid);
+        }
+    }
+    general::emit(emitter, outputs)
+}
+
+/// Marks the lowered functions as kernels.
+pub fn mark(module: &Module<'_>, grids: &BTreeMap<String, Grid>) -> Result {
+    for op in module.body().operations() {
+        let name = op.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
+        let Some(grid) = grids.get(name) else { continue };
+        let threads = Attribute::parse(op.context(), &format!("array<i32: {}>", grid.threads));
+        op.set_attribute("nvvm.kernel", Attribute::unit(op.context()));
+        op.set_attribute("nvvm.maxntid", threads.ok_or("internal: a number of threads parses")?);
+    }
+    Ok(())
+}
+
+/// Whether the number of elements of every tensor is known to be one of 31 bits.
+fn fits(signature: &Signature<'_>) -> bool {
+    signature.dims.iter().all(|dims| Dim::product(dims).known().is_some_and(|count| count < 1 << 30))
+}
+
+/// An empty kernel.
+fn declare<'c>(
+    signature: &Signature<'c>,
+    rewriter: &Rewriter<'c>,
+    function: Operation<'c>,
+) -> Result<(Operation<'c>, Block<'c>)> {
+    let cx = function.context();
+    let pointer = Type::parse(cx, "!llvm.ptr<1>").ok_or("internal: a pointer type parses")?;
+    let mut inputs = vec![pointer; signature.tensors()];
+    inputs.resize(signature.tensors() + signature.symbols, Type::int(cx, 64));
+    let unit = Attribute::unit(cx);
+    let reads = signature.types.iter().zip(0..).filter(|(ty, _)| ty.as_tensor().is_some()).map(|(_, number)| {
+        number < signature.types.len() - signature.in_place.len() && !signature.in_place.contains(&Some(number))
+    });
+    let mut attributes: Vec<_> = reads
+        .take(signature.tensors())
+        .map(|reads| match reads {
+            true => Attribute::dictionary(cx, &[("llvm.noalias", unit), ("llvm.readonly", unit)]),
+            false => Attribute::dictionary(cx, &[("llvm.noalias", unit)]),
+        })
+        .collect();
+    attributes.resize(inputs.len(), Attribute::dictionary(cx, &[]));
+    let entry = rewriter.insert(
+        &Blueprint::new("func.func")
+            .attribute("sym_name", Attribute::string(cx, &signature.name))
+            .attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &[])))
+            .attribute("arg_attrs", Attribute::array(cx, &attributes))
+            .regions(1),
+    )?;
+    let arguments: Vec<_> = inputs.iter().map(|ty| (*ty, function.location())).collect();
+    Ok((entry, entry.region(0).append_block(&arguments)))
+}
+
+/// Says where the kernel's arguments are; the results, and where they go.
+fn bind<'c>(
+    emitter: &mut Emitter<'_, 'c>,
+    function: Operation<'c>,
+    signature: &Signature<'c>,
+    block: Block<'c>,
+) -> Result<Vec<Output<'c>>> {
+    let old = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let returned = old.terminator().ok_or_else(|| function.error("does not return"))?;
+    let mut pointers = block.arguments();
+    let symbols: Vec<_> = block.arguments().skip(signature.tensors()).collect();
+    for symbol in symbols {
+        let symbol = emitter.cast(symbol, emitter.index)?;
+        emitter.symbols.push(symbol);
+    }
+    let mut taken: Vec<Option<Value<'c>>> = Vec::new();
+    let mut outputs = Vec::new();
+    for (number, (ty, dims)) in signature.types.iter().zip(&signature.dims).enumerate() {
+        let sizes = dims.iter().map(|dim| emitter.dim(dim)).collect::<Result<Vec<_>>>()?;
+        let Some(tensor) = ty.as_tensor() else {
+            let value = emitter.cast(sizes[0], *ty)?;
+            emitter.numbers.insert(old.argument(number), value);
+            taken.push(None);
+            continue;
+        };
+        let result = number.checked_sub(old.argument_count());
+        let shared = result.and_then(|result| signature.in_place[result]).and_then(|input| taken[input]);
+        let pointer = match shared {
+            Some(pointer) => pointer,
+            None => pointers.next().ok_or("internal: a tensor has no pointer")?,
+        };
+        taken.push(Some(pointer));
+        let memory = Memory { pointer, element: tensor.element(), sizes };
+        match result {
+            None => _ = emitter.inputs.insert(old.argument(number), memory),
+            Some(result) => outputs.push(Output { value: returned.operand(result), memory, dims: dims.clone() }),
+        }
+    }
+    Ok(outputs)
+}

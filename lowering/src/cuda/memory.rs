@@ -1,0 +1,177 @@
+//! Loads and stores of dense tensors in global memory, as wide as indices allow.
+
+use thunder_ir::{Attribute, Blueprint, Result, Scalar, Type, Value};
+
+use super::emitter::Emitter;
+use super::lanes::{Index, Lanes, Point};
+
+/// Bytes of the widest access.
+pub const WIDEST: i64 = 16;
+
+/// A dense tensor in memory.
+#[derive(Clone)]
+pub struct Memory<'c> {
+    /// Its first element.
+    pub pointer: Value<'c>,
+    /// The type of elements.
+    pub element: Type<'c>,
+    /// Its sizes.
+    pub sizes: Vec<Value<'c>>,
+}
+
+/// The bytes of an element in memory.
+pub fn bytes_of(element: Type<'_>) -> i64 {
+    match element.as_scalar() {
+        Some(Scalar::Int(bits)) => i64::from(bits.div_ceil(8)),
+        Some(Scalar::F16 | Scalar::BF16) => 2,
+        Some(Scalar::F32) => 4,
+        _ => 8,
+    }
+}
+
+impl<'c> Emitter<'_, 'c> {
+    /// The elements of `memory` at a point.
+    pub fn load(&mut self, memory: &Memory<'c>, point: &Point<'c>) -> Result<Lanes<'c>> {
+        match self.offset(memory, point)? {
+            Index::Same(offset) => Ok(Lanes::Same(self.load_from(memory, offset, 1)?[0])),
+            Index::Step(offset) => Ok(Lanes::each(self.load_from(memory, offset, self.lanes)?)),
+            Index::Each(offsets) => {
+                let loads = offsets.into_iter().map(|offset| Ok(self.load_from(memory, offset, 1)?[0]));
+                Ok(Lanes::Each(loads.collect::<Result<_>>()?))
+            }
+        }
+    }
+
+    /// Writes the elements of `memory` at a point.
+    pub fn store(&mut self, memory: &Memory<'c>, point: &Point<'c>, values: &Lanes<'c>) -> Result {
+        match self.offset(memory, point)? {
+            Index::Same(offset) => self.store_to(memory, offset, &[values.lane(0)]),
+            Index::Step(offset) => self.store_to(memory, offset, &values.all(self.lanes)),
+            Index::Each(offsets) => {
+                let mut each = offsets.into_iter().enumerate();
+                each.try_for_each(|(lane, offset)| self.store_to(memory, offset, &[values.lane(lane)]))
+            }
+        }
+    }
+
+    /// The number of an element among all.
+    fn offset(&mut self, memory: &Memory<'c>, point: &Point<'c>) -> Result<Index<'c>> {
+        if let Some(flat) = &point.flat {
+            return Ok(flat.clone());
+        }
+        self.linearize(&point.at, &memory.sizes)
+    }
+
+    /// The number of the element at indices of a dense tensor.
+    pub fn linearize(&mut self, at: &[Index<'c>], sizes: &[Value<'c>]) -> Result<Index<'c>> {
+        let mut offset = Index::Same(self.int(0)?);
+        for (index, size) in at.iter().zip(sizes) {
+            offset = offset.mul(self, &Index::Same(*size))?.add(self, index)?;
+        }
+        Ok(offset)
+    }
+
+    fn load_from(&mut self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Result<Vec<Value<'c>>> {
+        let address = self.address(memory, offset)?;
+        let alignment = self.alignment(memory, offset, count);
+        let ty = self.vector(memory.element, count)?;
+        let load = Blueprint::new("llvm.load").operands([address]).results([ty]);
+        let loaded = self.b.insert(&load.attribute("alignment", alignment))?.result(0);
+        if count == 1 {
+            return Ok(vec![loaded]);
+        }
+        let lane = |lane: usize| {
+            let number = self.lane_number(lane)?;
+            self.op("llvm.extractelement", &[loaded, number], memory.element)
+        };
+        (0..count).map(lane).collect()
+    }
+
+    fn store_to(&mut self, memory: &Memory<'c>, offset: Value<'c>, values: &[Value<'c>]) -> Result {
+        let address = self.address(memory, offset)?;
+        let alignment = self.alignment(memory, offset, values.len());
+        let mut stored = values[0];
+        if values.len() > 1 {
+            let ty = self.vector(memory.element, values.len())?;
+            stored = self.op("llvm.mlir.poison", &[], ty)?;
+            for (lane, value) in values.iter().enumerate() {
+                let number = self.lane_number(lane)?;
+                stored = self.op("llvm.insertelement", &[stored, *value, number], ty)?;
+            }
+        }
+        let store = Blueprint::new("llvm.store").operands([stored, address]);
+        self.b.insert(&store.attribute("alignment", alignment))?;
+        Ok(())
+    }
+
+    fn address(&mut self, memory: &Memory<'c>, offset: Value<'c>) -> Result<Value<'c>> {
+        self.element_of(memory.pointer, offset, memory.element)
+    }
+
+    /// The address of element `number` behind a pointer.
+    pub fn element_of(&mut self, pointer: Value<'c>, number: Value<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+        let open = Attribute::parse(self.context(), "array<i32: -2147483648>").ok_or("internal: indices parse")?;
+        let op = Blueprint::new("llvm.getelementptr")
+            .operands([pointer, number])
+            .results([pointer.ty()])
+            .attribute("elem_type", Attribute::of_type(ty))
+            .attribute("rawConstantIndices", open);
+        Ok(self.b.insert(&op)?.result(0))
+    }
+
+    /// What the address of an access is a multiple of.
+    fn alignment(&self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Attribute<'c> {
+        let size = bytes_of(memory.element);
+        let mut alignment = size;
+        let whole = (size * count as i64).min(WIDEST);
+        while self.is_aligned && alignment < whole && self.factor(offset) * size % (alignment * 2) == 0 {
+            alignment *= 2;
+        }
+        Attribute::i64(self.context(), alignment)
+    }
+
+    /// The address of memory that belongs to the kernel: in an address space, with these contents if any.
+    pub fn global(
+        &mut self,
+        what: &str,
+        ty: Type<'c>,
+        space: i64,
+        contents: Option<Attribute<'c>>,
+    ) -> Result<Value<'c>> {
+        let cx = self.context();
+        let kernel = self.function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
+        let name = format!("{kernel}_{what}{}", self.globals);
+        self.globals += 1;
+        let linkage = Attribute::parse(cx, "#llvm.linkage<internal>").ok_or("internal: a linkage parses")?;
+        let module = self.function.block().ok_or("internal: a kernel is in a module")?;
+        let mut global = Blueprint::new("llvm.mlir.global")
+            .attribute("sym_name", Attribute::string(cx, &name))
+            .attribute("global_type", Attribute::of_type(ty))
+            .attribute("addr_space", Attribute::integer(Type::int(cx, 32), space))
+            .attribute("alignment", Attribute::i64(cx, WIDEST))
+            .attribute("linkage", linkage)
+            .regions(1);
+        if let Some(contents) = contents {
+            global = global.attribute("constant", Attribute::unit(cx)).attribute("value", contents);
+        }
+        self.b.nested(|b| b.at_start(module).insert(&global))?;
+        let text = format!("!llvm.ptr<{space}>");
+        let pointer = Type::parse(cx, &text).ok_or("internal: a pointer type parses")?;
+        let address = Blueprint::new("llvm.mlir.addressof").results([pointer]);
+        Ok(self.b.insert(&address.attribute("global_name", Attribute::symbol(cx, &name)))?.result(0))
+    }
+
+    fn vector(&self, element: Type<'c>, count: usize) -> Result<Type<'c>> {
+        if count == 1 {
+            return Ok(element);
+        }
+        let text = format!("vector<{count}x{element}>");
+        Type::parse(self.context(), &text).ok_or_else(|| format!("internal: '{text}' is no type").as_str().into())
+    }
+
+    fn lane_number(&self, lane: usize) -> Result<Value<'c>> {
+        let ty = Type::int(self.context(), 32);
+        let op = Blueprint::new("llvm.mlir.constant").results([ty]);
+        Ok(self.b.insert(&op.attribute("value", Attribute::integer(ty, lane as i64)))?.result(0))
+    }
+}

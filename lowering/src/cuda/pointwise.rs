@@ -1,0 +1,147 @@
+//! The schedule of kernels that combine nothing: each thread computes as many neighbouring elements as the widest access
+//! holds.
+//!
+//! Memory that is not aligned, and rows that do not hold a whole number of accesses, go to the general schedule.
+
+use thunder_interface::Dim;
+use thunder_ir::{Operation, Result, Type, Value};
+
+use super::emitter::Emitter;
+use super::entry::{Grid, Output};
+use super::general::{self, groups, register, store};
+use super::lanes::Index;
+use super::memory::{WIDEST, bytes_of};
+use super::nest::Nest;
+
+/// Threads of a block.
+const THREADS: u32 = 256;
+
+/// Writes the kernel, if it combines nothing.
+pub fn emit<'c>(
+    emitter: &mut Emitter<'_, 'c>,
+    function: Operation<'c>,
+    outputs: &[Output<'c>],
+    pointers: &[Value<'c>],
+) -> Result<Option<Grid>> {
+    let Some(shape) = Shape::of(function)? else { return Ok(None) };
+    let lanes = lanes(emitter, outputs);
+    let mut ends = Vec::new();
+    for output in outputs.iter().filter(|_| !shape.is_flat) {
+        let Some(size) = output.memory.sizes.last() else { return Ok(None) };
+        if emitter.number(*size).is_some_and(|size| size % lanes as i64 != 0) {
+            return Ok(None);
+        }
+        ends.push(*size);
+    }
+    let aligned = is_aligned(emitter, pointers)?;
+    let condition = emitter.are_multiples(&ends, lanes as i64, aligned)?;
+    emitter.choose(
+        condition,
+        &[],
+        |emitter| {
+            emitter.is_aligned = true;
+            let done = emitter.assuming(&ends, lanes as i64, |emitter| {
+                groups(outputs).iter().try_for_each(|group| chunk(emitter, group, lanes))
+            });
+            emitter.is_aligned = false;
+            done.map(|()| Vec::new())
+        },
+        |emitter| general::write(emitter, outputs).map(|()| Vec::new()),
+    )?;
+    let most = groups(outputs).iter().fold(Dim::Known(1), |most, group| most.max(&Dim::product(&group[0].dims)));
+    let blocks = most.ceil_div(i64::from(THREADS) * lanes as i64);
+    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0 }))
+}
+
+/// What the ops of a kernel have in common.
+struct Shape {
+    /// Whether each element needs the same element of other tensors only.
+    is_flat: bool,
+}
+
+impl Shape {
+    fn of(function: Operation<'_>) -> Result<Option<Self>> {
+        let body = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+        let mut shape = Self { is_flat: true };
+        for op in body.operations() {
+            match op.name() {
+                "linalg.generic" => {
+                    let nest = Nest::of(op)?;
+                    if nest.is_reduction() {
+                        return Ok(None);
+                    }
+                    let is_same = (0..nest.input_count() + op.result_count())
+                        .all(|operand| nest.is_identity(operand) || nest.access(operand).is_empty());
+                    let mut moves = false;
+                    op.walk(|below| moves |= ["linalg.index", "tensor.extract"].contains(&below.name()));
+                    shape.is_flat &= is_same && !moves;
+                }
+                "tensor.empty" | "tensor.cast" | "linalg.fill" => {}
+                name if name.starts_with("tensor.") => shape.is_flat = false,
+                _ => {}
+            }
+        }
+        Ok(Some(shape))
+    }
+}
+
+/// How many elements the widest access holds: of the narrowest results that are no bytes.
+fn lanes<'c>(emitter: &Emitter<'_, 'c>, outputs: &[Output<'c>]) -> usize {
+    let tensors = outputs.iter().map(|output| &output.memory).chain(emitter.inputs.values());
+    let sizes = tensors.filter(|memory| !memory.sizes.is_empty()).map(|memory| bytes_of(memory.element));
+    let narrowest = sizes.filter(|size| *size > 1).min().unwrap_or(1);
+    (WIDEST / narrowest) as usize
+}
+
+/// The elements of one thread.
+fn chunk<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[&Output<'c>], lanes: usize) -> Result {
+    let count = emitter.dim(&Dim::product(&outputs[0].dims))?;
+    if emitter.number(count) == Some(0) {
+        return Ok(());
+    }
+    let (thread, block) = (register(emitter, "tid.x")?, register(emitter, "ctaid.x")?);
+    let threads = emitter.int(i64::from(THREADS))?;
+    let before = emitter.mul(block, threads)?;
+    let number = emitter.add(before, thread)?;
+    let step = emitter.int(lanes as i64)?;
+    let first = emitter.mul(number, step)?;
+    let end = emitter.add(first, step)?;
+    let is_whole = emitter.compare(7, end, count)?;
+    let is_even = emitter.factor(count) % lanes as i64 == 0;
+    emitter.choose(
+        is_whole,
+        &[],
+        |emitter| {
+            emitter.lanes = lanes;
+            store(emitter, outputs, Index::Step(first))?;
+            emitter.lanes = 1;
+            Ok(Vec::new())
+        },
+        |emitter| {
+            // What is left is less than a chunk.
+            if !is_even {
+                let one = emitter.int(1)?;
+                emitter.repeat((first, count, one), &[], |emitter, number, _| {
+                    store(emitter, outputs, Index::Same(number))?;
+                    Ok(Vec::new())
+                })?;
+            }
+            Ok(Vec::new())
+        },
+    )?;
+    Ok(())
+}
+
+/// Whether every pointer is a multiple of the widest access.
+pub fn is_aligned<'c>(emitter: &mut Emitter<'_, 'c>, pointers: &[Value<'c>]) -> Result<Value<'c>> {
+    let i64 = Type::int(emitter.context(), 64);
+    let mut any = emitter.constant(thunder_ir::Attribute::integer(i64, 0))?;
+    for pointer in pointers {
+        let address = emitter.op("llvm.ptrtoint", &[*pointer], i64)?;
+        any = emitter.op("arith.ori", &[any, address], i64)?;
+    }
+    let mask = emitter.constant(thunder_ir::Attribute::integer(i64, WIDEST - 1))?;
+    let zero = emitter.constant(thunder_ir::Attribute::integer(i64, 0))?;
+    let rest = emitter.op("arith.andi", &[any, mask], i64)?;
+    emitter.compare(0, rest, zero)
+}

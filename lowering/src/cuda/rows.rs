@@ -1,0 +1,354 @@
+//! The schedule of kernels whose ops share rows: a team of threads computes a row, from the first op to the last.
+//!
+//! What a row needs of memory is read once where it fits into the team's registers, and stays there across all ops. Short
+//! rows take a part of a warp, others a block. Rows that are too long, or whose length is not known, are read again by each
+//! reduction. Totals of a row are combined by shuffles and shared memory.
+
+use thunder_interface::Dim;
+use thunder_ir::{Operation, Result, Value};
+use thunder_passes::ROWS;
+
+use super::emitter::Emitter;
+use super::entry::{Grid, Output};
+use super::general::{groups, register};
+use super::lanes::{Index, Lanes, Point};
+use super::memory::{WIDEST, bytes_of};
+use super::nest::Nest;
+use super::pointwise::is_aligned;
+use super::team::{Combiner, WARP};
+
+/// Elements of a row that a thread keeps in registers at most.
+const KEPT: i64 = 32;
+/// Accesses of a row that a thread should make.
+const ACCESSES: i64 = 4;
+/// Threads of a block whose rows are shorter than it.
+const THREADS: u32 = 256;
+/// Threads of a block for rows whose length is not known.
+const LONG: u32 = 512;
+/// Threads of a block at most.
+const MOST: i64 = 1024;
+
+/// Writes the kernel, if all its totals are those of rows.
+pub fn emit<'c>(
+    emitter: &mut Emitter<'_, 'c>,
+    function: Operation<'c>,
+    outputs: &[Output<'c>],
+    pointers: &[Value<'c>],
+) -> Result<Option<Grid>> {
+    let Some(plan) = Plan::of(emitter, function, outputs)? else { return Ok(None) };
+    let aligned = is_aligned(emitter, pointers)?;
+    let condition = emitter.are_multiples(&plan.ends, plan.width, aligned)?;
+    let slow = Plan { width: 1, is_kept: false, ..plan.clone() };
+    emitter.choose(
+        condition,
+        &[],
+        |emitter| {
+            emitter.is_aligned = true;
+            let done = emitter.assuming(&plan.ends, plan.width, |emitter| plan.write(emitter, outputs));
+            emitter.is_aligned = false;
+            done.map(|()| Vec::new())
+        },
+        |emitter| slow.write(emitter, outputs).map(|()| Vec::new()),
+    )?;
+    let blocks = plan.count.ceil_div(i64::from(plan.threads / plan.team));
+    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: plan.threads, shared: 0 }))
+}
+
+/// Who computes what.
+#[derive(Clone)]
+struct Plan<'c> {
+    /// How many leading dimensions count rows.
+    rows: usize,
+    /// How many rows there are.
+    count: Dim,
+    /// The reductions in order, with how they combine.
+    totals: Vec<(Operation<'c>, Vec<Combiner<'c>>)>,
+    /// The sizes of the innermost dimensions of rows.
+    ends: Vec<Value<'c>>,
+    /// Elements of an access.
+    width: i64,
+    /// Threads of a block, and those that share a row.
+    threads: u32,
+    team: u32,
+    /// Whether rows stay in registers.
+    is_kept: bool,
+}
+
+/// A team at work.
+struct Team<'c> {
+    /// The number of this thread among those of the team.
+    thread: Value<'c>,
+    /// The row, and its index in each dimension.
+    row: Value<'c>,
+    at: Vec<Index<'c>>,
+    /// Whether there is such a row; nothing where there must be.
+    exists: Option<Value<'c>>,
+}
+
+impl<'c> Plan<'c> {
+    fn of(emitter: &mut Emitter<'_, 'c>, function: Operation<'c>, outputs: &[Output<'c>]) -> Result<Option<Self>> {
+        let rows = function.attribute(ROWS).and_then(|a| a.as_i64_array()).and_then(|r| r.last().copied());
+        let rows = rows.unwrap_or(0) as usize;
+        let Some(first) = outputs.first() else { return Ok(None) };
+        let is_apart = |output: &Output<'c>| output.dims.get(..rows) != first.dims.get(..rows);
+        if first.dims.len() < rows || outputs.iter().any(is_apart) {
+            return Ok(None);
+        }
+        let body = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+        let (mut totals, mut ends, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
+        for op in body.operations().into_iter().filter(|op| op.name() == "linalg.generic") {
+            let nest = Nest::of(op)?;
+            let Some(last) = nest.reductions.last() else { continue };
+            let is_total = (0..op.result_count()).all(|number| is_total_of_row(&nest, number, rows));
+            let Some(combiners) = Combiner::all_of(&nest).filter(|_| is_total) else { return Ok(None) };
+            totals.push((op, combiners));
+            ends.push(nest.extent(emitter, *last)?);
+            let extents = nest.reductions.iter().map(|number| nest.known_extent(*number));
+            lengths.push(extents.product::<Option<i64>>());
+        }
+        if totals.is_empty() {
+            return Ok(None);
+        }
+        for output in outputs.iter().filter(|output| Dim::product(&output.dims[rows..]) != Dim::Known(1)) {
+            ends.extend(output.memory.sizes.last());
+            lengths.push(Dim::product(&output.dims[rows..]).known());
+        }
+        let tensors = outputs.iter().map(|output| &output.memory).chain(emitter.inputs.values());
+        let sizes = tensors.filter(|memory| memory.sizes.len() >= rows).map(|memory| bytes_of(memory.element));
+        let mut width = WIDEST / sizes.filter(|size| *size > 1).min().unwrap_or(1);
+        while ends.iter().any(|end| emitter.number(*end).is_some_and(|size| size % width != 0)) {
+            width /= 2;
+        }
+        let longest: Option<i64> = lengths.iter().try_fold(1, |most: i64, length| Some(most.max((*length)?)));
+        let (threads, team, is_kept) = longest.map_or((LONG, LONG, false), |longest| shape(longest, width));
+        let count = Dim::product(&first.dims[..rows]);
+        Ok(Some(Self { rows, count, totals, ends, width, threads, team, is_kept }))
+    }
+
+    fn write(&self, emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Result {
+        if self.count == Dim::Known(0) {
+            return Ok(());
+        }
+        let team = self.team_of_thread(emitter, outputs)?;
+        for (op, combiners) in &self.totals {
+            self.total(emitter, &team, *op, combiners)?;
+        }
+        for group in groups(outputs) {
+            let length = emitter.dim(&Dim::product(&group[0].dims[self.rows..]))?;
+            if emitter.number(length) == Some(1) {
+                let zero = emitter.int(0)?;
+                let is_first = emitter.compare(0, team.thread, zero)?;
+                let stores = self.existing(emitter, &team, Some(is_first))?;
+                self.store(emitter, &team, &group, Index::Same(zero), stores)?;
+                continue;
+            }
+            emitter.lanes = self.width as usize;
+            self.each(emitter, &team, length, &mut Vec::new(), |emitter, first, inside, _| {
+                let number = if self.width == 1 { Index::Same(first) } else { Index::Step(first) };
+                let stores = self.existing(emitter, &team, inside)?;
+                self.store(emitter, &team, &group, number, stores)?;
+                Ok(Vec::new())
+            })?;
+            emitter.lanes = 1;
+        }
+        Ok(())
+    }
+
+    /// The row of this thread's team.
+    fn team_of_thread(&self, emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Result<Team<'c>> {
+        let (thread, block) = (register(emitter, "tid.x")?, register(emitter, "ctaid.x")?);
+        let per_block = i64::from(self.threads / self.team);
+        let (mut row, mut number, mut exists) = (block, thread, None);
+        if per_block > 1 {
+            let (size, rows) = (emitter.int(i64::from(self.team))?, emitter.int(per_block)?);
+            number = emitter.rem(thread, size)?;
+            let within = emitter.div(thread, size)?;
+            let before = emitter.mul(block, rows)?;
+            let wanted = emitter.add(before, within)?;
+            let (count, one) = (emitter.dim(&self.count)?, emitter.int(1)?);
+            // Teams without a row compute the last one: shuffles need every thread of a warp.
+            let last = emitter.sub(count, one)?;
+            row = emitter.pair("arith.minui", wanted, last)?;
+            let all = self.count.known().is_some_and(|count| count % per_block == 0);
+            exists = if all { None } else { Some(emitter.is_less(wanted, count)?) };
+        }
+        let sizes = &outputs[0].memory.sizes[..self.rows];
+        let at = emitter.delinearize(row, sizes)?.into_iter().map(Index::Same).collect();
+        Ok(Team { thread: number, row, at, exists })
+    }
+
+    /// Whether a thread stores: its row exists, and `condition`.
+    fn existing(
+        &self,
+        emitter: &Emitter<'_, 'c>,
+        team: &Team<'c>,
+        condition: Option<Value<'c>>,
+    ) -> Result<Option<Value<'c>>> {
+        match (team.exists, condition) {
+            (Some(a), Some(b)) => emitter.op("arith.andi", &[a, b], a.ty()).map(Some),
+            (a, b) => Ok(a.or(b)),
+        }
+    }
+
+    fn store(
+        &self,
+        emitter: &mut Emitter<'_, 'c>,
+        team: &Team<'c>,
+        outputs: &[&Output<'c>],
+        number: Index<'c>,
+        condition: Option<Value<'c>>,
+    ) -> Result {
+        let mut at = team.at.clone();
+        at.extend(emitter.split(&number, &outputs[0].memory.sizes[self.rows..])?);
+        let length = emitter.dim(&Dim::product(&outputs[0].dims[self.rows..]))?;
+        let before = Index::Same(emitter.mul(team.row, length)?);
+        let flat = before.add(emitter, &number)?;
+        let point = Point { at, flat: Some(flat) };
+        let elements =
+            outputs.iter().map(|output| emitter.element(output.value, &point)).collect::<Result<Vec<_>>>()?;
+        let store = |emitter: &mut Emitter<'_, 'c>| {
+            let mut all = outputs.iter().zip(&elements);
+            all.try_for_each(|(output, lanes)| emitter.store(&output.memory, &point, lanes))
+        };
+        match condition {
+            Some(condition) => emitter.when(condition, store),
+            None => store(emitter),
+        }
+    }
+
+    /// A total of the row, in every thread of the team; kept for all that asks for it.
+    fn total(
+        &self,
+        emitter: &mut Emitter<'_, 'c>,
+        team: &Team<'c>,
+        op: Operation<'c>,
+        combiners: &[Combiner<'c>],
+    ) -> Result {
+        let nest = Nest::of(op)?;
+        let mut place = team.at.clone();
+        let zero = emitter.int(0)?;
+        place.resize(nest.output(0).len(), Index::Same(zero));
+        let at: Vec<_> = place.iter().cloned().map(Some).collect();
+        let mut loops = nest.loops_at(0, &at);
+        let point = Point::new(place);
+        let starts = emitter.starts(&nest, &point, true)?;
+        emitter.prepare_inputs(&nest, &loops)?;
+        let mut sizes = Vec::new();
+        let mut length = emitter.int(1)?;
+        for number in &nest.reductions {
+            let extent = nest.extent(emitter, *number)?;
+            sizes.push(extent);
+            length = emitter.mul(length, extent)?;
+        }
+        let lanes = self.width as usize;
+        let mut totals = Vec::new();
+        for combiner in combiners {
+            let neutral = combiner.start(emitter)?;
+            totals.extend(vec![neutral; lanes]);
+        }
+        emitter.lanes = lanes;
+        self.each(emitter, team, length, &mut totals, |emitter, first, inside, totals| {
+            let number = if lanes == 1 { Index::Same(first) } else { Index::Step(first) };
+            for (number, index) in nest.reductions.iter().zip(emitter.split(&number, &sizes)?) {
+                loops[*number] = Some(index);
+            }
+            let after = emitter.iteration(&nest, &loops, totals)?;
+            let Some(inside) = inside else { return Ok(after) };
+            after.iter().zip(totals).map(|(after, before)| emitter.select(inside, *after, *before)).collect()
+        })?;
+        emitter.lanes = 1;
+        for (number, combiner) in combiners.iter().enumerate() {
+            let mut parts = totals[number * lanes..(number + 1) * lanes].to_vec();
+            while parts.len() > 1 {
+                let (left, right) = parts.split_at(parts.len() / 2);
+                let joined = left.iter().zip(right).map(|(a, b)| combiner.join(emitter, *a, *b));
+                parts = joined.collect::<Result<_>>()?;
+            }
+            let mut total = combiner.across_lanes(emitter, parts[0], self.team.min(WARP), 1)?;
+            if self.team > WARP {
+                total = combiner.across_warps(emitter, total, self.threads)?;
+            }
+            if let Some(start) = &starts[number] {
+                total = combiner.join(emitter, start.lane(0), total)?;
+            }
+            emitter.remember_elements(op.result(number), &point.at, Lanes::Same(total));
+        }
+        Ok(())
+    }
+
+    /// Goes over the accesses of this thread to a row: `body` gets the first element of each, whether it is one of the row
+    /// where that is not sure, and what is carried from one to the next.
+    fn each(
+        &self,
+        emitter: &mut Emitter<'_, 'c>,
+        team: &Team<'c>,
+        length: Value<'c>,
+        carried: &mut Vec<Value<'c>>,
+        mut body: impl FnMut(&mut Emitter<'_, 'c>, Value<'c>, Option<Value<'c>>, &[Value<'c>]) -> Result<Vec<Value<'c>>>,
+    ) -> Result {
+        let width = emitter.int(self.width)?;
+        let first = emitter.mul(team.thread, width)?;
+        let step = self.width * i64::from(self.team);
+        let known = emitter.number(length).filter(|length| self.is_kept && *length > 0);
+        let Some(known) = known else {
+            let step = emitter.int(step)?;
+            *carried = emitter.repeat((first, length, step), carried, |emitter, index, carried| {
+                body(emitter, index, None, carried)
+            })?;
+            return Ok(());
+        };
+        for number in 0..(known + step - 1) / step {
+            let before = emitter.int(number * step)?;
+            let index = emitter.add(before, first)?;
+            if (number + 1) * step <= known {
+                *carried = body(emitter, index, None, carried)?;
+            } else {
+                // Elements beyond the row are computed from its first ones, and count for nothing.
+                let inside = emitter.is_less(index, length)?;
+                let zero = emitter.int(0)?;
+                let place = emitter.guarded(inside, index, zero)?;
+                *carried = body(emitter, place, Some(inside), carried)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a result of a reduction is one value for each row.
+fn is_total_of_row(nest: &Nest<'_>, number: usize, rows: usize) -> bool {
+    let output = nest.output(number);
+    let leading = output.len() >= rows && output[..rows].iter().all(|index| index.as_loop().is_some());
+    let after = output.iter().skip(rows).filter_map(|index| index.as_loop());
+    leading && after.into_iter().all(|number| nest.known_extent(number) == Some(1))
+}
+
+/// Threads of a block, threads of a row's team, and whether rows of `length` stay in its registers.
+fn shape(length: i64, width: i64) -> (u32, u32, bool) {
+    let accesses = (length + width - 1) / width;
+    let most = (KEPT / width).max(1);
+    if accesses <= i64::from(WARP) * ACCESSES.min(most) {
+        let team = (accesses / ACCESSES.min(most)).max(1) as u32;
+        return (THREADS, team.next_power_of_two().min(WARP), true);
+    }
+    let least = (accesses / ACCESSES).max(1) as u64;
+    let least = (least.next_multiple_of(u64::from(WARP)) as i64).min(MOST);
+    let even = (least..=MOST).step_by(WARP as usize).find(|threads| accesses % threads == 0);
+    let threads = even.filter(|threads| *threads <= least * 2).unwrap_or(least);
+    let is_kept = (accesses + threads - 1) / threads <= most;
+    (threads as u32, threads as u32, is_kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shape;
+
+    #[test]
+    fn teams_fit_rows() {
+        assert_eq!(shape(64, 8), (256, 2, true));
+        assert_eq!(shape(1024, 8), (256, 32, true));
+        assert_eq!(shape(4096, 8), (128, 128, true));
+        assert_eq!(shape(32000, 8), (1024, 1024, true));
+        assert_eq!(shape(131072, 8), (1024, 1024, false));
+        assert_eq!(shape(1, 1), (256, 1, true));
+    }
+}

@@ -1,0 +1,191 @@
+//! Threads that combine what each of them has: lanes of a warp by shuffles, warps of a block through shared memory.
+
+use thunder_ir::{Attribute, Blueprint, Operation, Result, Scalar, Type, Value};
+
+use super::emitter::Emitter;
+use super::memory::bytes_of;
+use super::nest::Nest;
+
+/// Threads of a warp.
+pub const WARP: u32 = 32;
+
+/// How a reduction combines two totals.
+#[derive(Clone, Copy)]
+pub struct Combiner<'c> {
+    /// The op of the body that adds an element to a total.
+    op: Operation<'c>,
+    /// The total of nothing.
+    neutral: Attribute<'c>,
+}
+
+impl<'c> Combiner<'c> {
+    /// How each result of a reduction combines; `None` where one adds elements by more than one op.
+    pub fn all_of(nest: &Nest<'c>) -> Option<Vec<Self>> {
+        let yielded = nest.body.terminator()?;
+        let combiner = |number: usize| {
+            let op = yielded.operand(number).defining_op()?;
+            let total = nest.body.argument(nest.input_count() + number);
+            let uses = total.uses();
+            let is_alone = uses.len() == 1 && uses[0].0 == op && op.operand_count() == 2;
+            let neutral = neutral(op.name(), op.result(0).ty()).filter(|_| is_alone)?;
+            Some(Self { op, neutral })
+        };
+        (0..nest.op.result_count()).map(combiner).collect()
+    }
+
+    /// The total of nothing.
+    pub fn start(&self, emitter: &mut Emitter<'_, 'c>) -> Result<Value<'c>> {
+        emitter.constant(self.neutral)
+    }
+
+    /// Two totals as one.
+    pub fn join(&self, emitter: &Emitter<'_, 'c>, a: Value<'c>, b: Value<'c>) -> Result<Value<'c>> {
+        Ok(emitter.repeated(self.op, &[a, b])?[0])
+    }
+
+    /// The total of every `step`th of `team` neighbouring threads of a warp, in each of them.
+    pub fn across_lanes(
+        &self,
+        emitter: &mut Emitter<'_, 'c>,
+        mut total: Value<'c>,
+        team: u32,
+        step: u32,
+    ) -> Result<Value<'c>> {
+        let mut distance = team / 2;
+        while distance >= step {
+            let other = shuffled(emitter, total, distance)?;
+            total = self.join(emitter, total, other)?;
+            distance /= 2;
+        }
+        Ok(total)
+    }
+
+    /// The total of all threads of a block, in each of them, given that of its warp.
+    pub fn across_warps(&self, emitter: &mut Emitter<'_, 'c>, total: Value<'c>, threads: u32) -> Result<Value<'c>> {
+        let warps = threads.div_ceil(WARP);
+        if warps == 1 {
+            return Ok(total);
+        }
+        let i32 = Type::int(emitter.context(), 32);
+        let thread = emitter.op("nvvm.read.ptx.sreg.tid.x", &[], i32)?;
+        let constant =
+            |emitter: &mut Emitter<'_, 'c>, number: u32| emitter.constant(Attribute::integer(i32, i64::from(number)));
+        let (bits, mask) = (constant(emitter, 5)?, constant(emitter, WARP - 1)?);
+        let warp = emitter.op("arith.shrui", &[thread, bits], i32)?;
+        let lane = emitter.op("arith.andi", &[thread, mask], i32)?;
+        let shared = emitter.shared(total.ty(), i64::from(WARP))?;
+        let zero = constant(emitter, 0)?;
+        let is_first = emitter.compare(0, lane, zero)?;
+        emitter.when(is_first, |emitter| emitter.store_shared(shared, warp, total))?;
+        emitter.barrier()?;
+        // Warps are as many as a power of 2 at least in what is read: the rest is neutral.
+        let count = constant(emitter, warps)?;
+        let is_there = emitter.is_less(lane, count)?;
+        let place = emitter.select(is_there, lane, zero)?;
+        let read = emitter.load_shared(shared, place, total.ty())?;
+        let neutral = self.start(emitter)?;
+        let part = emitter.select(is_there, read, neutral)?;
+        self.across_lanes(emitter, part, WARP, 1)
+    }
+}
+
+/// The total of nothing, of an op that combines.
+fn neutral<'c>(name: &str, ty: Type<'c>) -> Option<Attribute<'c>> {
+    let scalar = ty.as_scalar()?;
+    if scalar.is_float() {
+        let value = match name {
+            "arith.addf" => 0.0,
+            "arith.mulf" => 1.0,
+            "arith.maximumf" => f64::NEG_INFINITY,
+            "arith.minimumf" => f64::INFINITY,
+            _ => return None,
+        };
+        return Some(Attribute::float(ty, value));
+    }
+    let Scalar::Int(bits) = scalar else { return None };
+    let highest = i64::MAX >> (64 - bits.clamp(1, 64));
+    let value = match name {
+        "arith.addi" | "arith.ori" | "arith.maxui" => 0,
+        "arith.muli" => 1,
+        "arith.andi" | "arith.minui" => -1,
+        "arith.maxsi" => -highest - 1,
+        "arith.minsi" => highest,
+        _ => return None,
+    };
+    Some(Attribute::integer(ty, value))
+}
+
+/// What the lane at a distance has.
+fn shuffled<'c>(emitter: &mut Emitter<'_, 'c>, value: Value<'c>, distance: u32) -> Result<Value<'c>> {
+    let (cx, ty) = (emitter.context(), value.ty());
+    let i32 = Type::int(cx, 32);
+    let bits = bytes_of(ty) as u32 * 8;
+    let integer = Type::int(cx, bits);
+    let mut words = Vec::new();
+    let whole = if ty == integer { value } else { emitter.op("arith.bitcast", &[value], integer)? };
+    if bits == 64 {
+        let high = emitter.constant(Attribute::integer(integer, 32))?;
+        words.push(emitter.op("arith.trunci", &[whole], i32)?);
+        let upper = emitter.op("arith.shrui", &[whole, high], integer)?;
+        words.push(emitter.op("arith.trunci", &[upper], i32)?);
+    } else if bits == 32 {
+        words.push(whole);
+    } else {
+        words.push(emitter.op("arith.extui", &[whole], i32)?);
+    }
+    for word in &mut words {
+        *word = shuffled_word(emitter, *word, distance)?;
+    }
+    let whole = if bits == 64 {
+        let high = emitter.constant(Attribute::integer(integer, 32))?;
+        let low = emitter.op("arith.extui", &[words[0]], integer)?;
+        let upper = emitter.op("arith.extui", &[words[1]], integer)?;
+        let upper = emitter.op("arith.shli", &[upper, high], integer)?;
+        emitter.op("arith.ori", &[low, upper], integer)?
+    } else if bits == 32 {
+        words[0]
+    } else {
+        emitter.op("arith.trunci", &[words[0]], integer)?
+    };
+    if ty == integer { Ok(whole) } else { emitter.op("arith.bitcast", &[whole], ty) }
+}
+
+fn shuffled_word<'c>(emitter: &mut Emitter<'_, 'c>, word: Value<'c>, distance: u32) -> Result<Value<'c>> {
+    let (cx, i32) = (emitter.context(), word.ty());
+    let [all, distance, mask] = [-1, i64::from(distance), i64::from(WARP - 1)];
+    let all = emitter.constant(Attribute::integer(i32, all))?;
+    let distance = emitter.constant(Attribute::integer(i32, distance))?;
+    let mask = emitter.constant(Attribute::integer(i32, mask))?;
+    let kind = Attribute::parse(cx, "#nvvm<shfl_kind bfly>").ok_or("internal: a kind of shuffle parses")?;
+    let op = Blueprint::new("nvvm.shfl.sync").operands([all, word, distance, mask]).results([i32]);
+    Ok(emitter.b.insert(&op.attribute("kind", kind))?.result(0))
+}
+
+impl<'c> Emitter<'_, 'c> {
+    /// Waits for all threads of the block.
+    pub fn barrier(&self) -> Result {
+        self.b.insert(&Blueprint::new("nvvm.barrier0"))?;
+        Ok(())
+    }
+
+    /// Shared memory for so many elements.
+    pub fn shared(&mut self, element: Type<'c>, count: i64) -> Result<Value<'c>> {
+        let cx = self.context();
+        let text = format!("!llvm.array<{count} x {element}>");
+        let ty = Type::parse(cx, &text).ok_or_else(|| format!("internal: '{text}' is no type"))?;
+        self.global("shared", ty, 3, None)
+    }
+
+    /// Writes an element of shared memory.
+    pub fn store_shared(&mut self, shared: Value<'c>, place: Value<'c>, value: Value<'c>) -> Result {
+        let address = self.element_of(shared, place, value.ty())?;
+        self.b.insert(&Blueprint::new("llvm.store").operands([value, address]))?;
+        Ok(())
+    }
+
+    /// An element of shared memory.
+    pub fn load_shared(&mut self, shared: Value<'c>, place: Value<'c>, ty: Type<'c>) -> Result<Value<'c>> {
+        let address = self.element_of(shared, place, ty)?;
+        self.op("llvm.load", &[address], ty)
+    }
+}

@@ -1,0 +1,92 @@
+//! Samples of every op compile for GPUs, to PTX that NVIDIA's assembler accepts for each architecture.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail, ensure};
+use libtest_mimic::Trial;
+use thunder_interface::{Sample, SampleSet};
+use thunder_ir::op::OpDef;
+use thunder_ir::{Dialect, Module};
+use thunder_lowering::cuda::Arch;
+use thunder_lowering::{Options, Target, compile};
+use thunder_tensor::DType;
+
+/// Where `cargo xtask setup` puts the assembler.
+const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/ptxas/ptxas");
+
+/// One test for each op and dtype.
+pub fn trials(dialect: &'static Dialect, samples: Vec<(&'static OpDef, SampleSet)>) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (def, set) in samples {
+        let mut dtypes: Vec<DType> = set.samples.iter().flat_map(|sample| sample.dtypes.0).copied().collect();
+        dtypes.sort();
+        dtypes.dedup();
+        for dtype in dtypes {
+            let samples: Vec<Sample> =
+                set.samples.iter().filter(|sample| sample.dtypes.0.contains(&dtype)).cloned().collect();
+            let name = format!("{}::{dtype}::ptx", def.mnemonic());
+            trials.push(thunder_conformance::trial(name, move || assemble_all(dialect, &samples, dtype)));
+        }
+    }
+    trials
+}
+
+/// Compiles each sample for an architecture, one after the other, and assembles what is of one together.
+fn assemble_all(dialect: &'static Dialect, samples: &[Sample], dtype: DType) -> Result<()> {
+    let mut all = Arch::ALL.map(|arch| (arch, String::new()));
+    for (number, sample) in samples.iter().enumerate() {
+        let text = thunder_conformance::sample::text(sample, dtype);
+        let (arch, whole) = &mut all[number % Arch::ALL.len()];
+        match ptx_of(dialect, &text, *arch) {
+            Ok(ptx) => whole.push_str(&one_of_many(&ptx, number, whole.is_empty())),
+            // FIXME: these functions have polynomials of f32 only, or none.
+            Err(error) if format!("{error:#}").contains("has no form on a GPU") => {}
+            Err(error) => return Err(error.context(format!("{arch}, in\n{text}"))),
+        }
+    }
+    for (arch, whole) in all.iter().filter(|(_, whole)| !whole.is_empty()) {
+        assemble(whole, *arch)?;
+    }
+    Ok(())
+}
+
+/// The PTX of a sample, which may have no kernels.
+fn ptx_of(dialect: &'static Dialect, text: &str, arch: Arch) -> Result<String> {
+    let context = thunder_conformance::sample::context(&[dialect]);
+    let mut module = Module::parse(&context, "sample.mlir", text.as_bytes())?;
+    let options = Options { entry: "sample".to_owned(), target: Target::Cuda(arch), ..Options::default() };
+    let compiled = compile(&mut module, &options)?;
+    Ok(String::from_utf8(compiled.artifact.code().to_vec())?)
+}
+
+/// PTX whose names no other has, with a header if it is the first.
+fn one_of_many(ptx: &str, number: usize, is_first: bool) -> String {
+    let is_header = |line: &&str| [".version", ".target", ".address_size"].iter().any(|start| line.starts_with(start));
+    let lines = ptx.lines().filter(|line| is_first || !is_header(line));
+    let named = |line: &str| {
+        let line = line.replace("kernel_", &format!("sample{number}_kernel_"));
+        line.replace("thunder_$", &format!("sample{number}_thunder_$")) + "\n"
+    };
+    lines.map(named).collect()
+}
+
+/// Assembles PTX for an architecture; what the assembler tells of each function.
+pub fn assemble(ptx: &str, arch: Arch) -> Result<String> {
+    let folder = tempfile::tempdir()?;
+    let (from, to) = (folder.path().join("kernels.ptx"), folder.path().join("kernels.cubin"));
+    std::fs::write(&from, ptx)?;
+    let arguments = [Path::new("-v"), Path::new("-o"), &to, &from];
+    let output = Command::new(assembler()?).arg(format!("-arch={arch}")).args(arguments).output()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        bail!("ptxas refuses for {arch}: {}\n{ptx}", said.trim());
+    }
+    Ok(said)
+}
+
+fn assembler() -> Result<PathBuf> {
+    let installed = PathBuf::from(INSTALLED);
+    ensure!(installed.is_file(), "there is no '{INSTALLED}': cargo xtask setup installs it");
+    Ok(installed)
+}
