@@ -87,7 +87,12 @@ struct Team<'c> {
 
 impl<'c> Plan<'c> {
     fn of(emitter: &mut Emitter<'_, 'c>, function: Operation<'c>, outputs: &[Output<'c>]) -> Result<Option<Self>> {
-        let rows = function.attribute(ROWS).and_then(|a| a.as_i64_array()).and_then(|r| r.last().copied());
+        let counts = function.attribute(ROWS).and_then(|a| a.as_i64_array()).unwrap_or_default();
+        // Columns are another schedule's.
+        if counts.iter().any(|count| *count < 0) {
+            return Ok(None);
+        }
+        let rows = counts.last().copied();
         let rows = rows.unwrap_or(0) as usize;
         let Some(first) = outputs.first() else { return Ok(None) };
         let is_apart = |output: &Output<'c>| output.dims.get(..rows) != first.dims.get(..rows);
