@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::{Arguments, Trial};
 use thunder_import::Model;
-use thunder_interface::{NAME, PARAMETER, interpret_in_place};
+use thunder_interface::{INITIAL, NAME, PARAMETER, dtype_of, interpret_in_place};
 use thunder_ir::Module;
 use thunder_runtime::session::Options;
 use thunder_tensor::{DType, SafeTensors, Tensor};
@@ -91,13 +91,28 @@ fn names(module: &Module<'_>, list: &str, key: &str) -> Result<Vec<Option<String
     Ok(entries.into_iter().map(name).collect())
 }
 
+/// What a state of the program's own holds before the first run.
+fn initial(module: &Module<'_>, argument: usize) -> Result<Option<Tensor>> {
+    let function = thunder_conformance::sample::function(module, "main")?;
+    let entries = function.attribute("arg_attrs").and_then(|a| a.as_array()).unwrap_or_default();
+    let value = entries.get(argument).and_then(|entry| entry.entry(INITIAL)).and_then(|value| value.as_float());
+    let ty = thunder_conformance::sample::body(function)?.argument(argument).ty();
+    let shape: Option<Vec<usize>> =
+        ty.as_tensor().and_then(|ty| ty.dims().into_iter().map(|dim| usize::try_from(dim?).ok()).collect());
+    let dtype = dtype_of(ty.element());
+    Ok(value.zip(shape).zip(dtype).map(|((value, shape), dtype)| Tensor::full(dtype, shape, value)))
+}
+
 fn reference(module: &Module<'_>, model: &Model, inputs: &[Tensor]) -> Result<Outcome> {
     let parameters = names(module, "arg_attrs", PARAMETER)?;
     let mut given = inputs.iter();
     let mut arguments = Vec::new();
     for name in &parameters {
         arguments.push(match name {
-            Some(name) => model.weights().get(name).with_context(|| format!("no weight '{name}'"))?.clone(),
+            Some(name) => match model.weights().get(name) {
+                Some(weight) => weight.clone(),
+                None => initial(module, arguments.len())?.with_context(|| format!("no weight '{name}'"))?,
+            },
             None => given.next().context("an input is missing")?.clone(),
         });
     }

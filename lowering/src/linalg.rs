@@ -24,6 +24,7 @@ mod scalar;
 mod scan;
 mod scatter;
 mod sizes;
+mod sort;
 mod structure;
 mod tensor;
 mod window;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use thunder_interface::{DIM_NAMES, Dim, DimExpr, ShapeInputs, ShapeRule, SizeRule, collect_equalities};
+use thunder_interface::{DIM_NAMES, Dim, DimExpr, RANGES, ShapeInputs, ShapeRule, SizeRule, collect_equalities};
 use thunder_ir::{Attribute, Block, ContextRef, Operation, Result, Value};
 
 /// A symbol and the argument dimension that defines it.
@@ -85,6 +85,8 @@ impl<'c> Shapes<'c> {
                 .and_then(|a| a.as_array())
                 .unwrap_or_default();
             let mut dims = declared(value);
+            let ranges = attributes.get(argument).and_then(|a| a.entry(RANGES)).and_then(|a| a.as_i64_array());
+            let ranges = ranges.unwrap_or_default();
             let is_size = value.ty().as_tensor().is_none();
             if is_size {
                 dims = vec![Dim::Unknown];
@@ -94,6 +96,7 @@ impl<'c> Shapes<'c> {
                 let known = name.as_ref().and_then(|n| named.get(n)).cloned();
                 let fresh = Dim::symbol(self.symbols.len() as u32);
                 self.symbols.push(Symbol { argument, axis, name: name.clone() });
+                self.limit(&fresh, name.as_deref(), ranges.get(2 * axis..2 * axis + 2).unwrap_or_default());
                 if let Some(known) = known {
                     self.equalities.push((known.clone(), fresh, format!("both are '{}'", name.unwrap_or_default())));
                     *dim = known;
@@ -109,6 +112,20 @@ impl<'c> Shapes<'c> {
             } else {
                 self.dims.insert(value, dims);
             }
+        }
+    }
+
+    /// Notes that a size must be within its range.
+    fn limit(&mut self, size: &Dim, name: Option<&str>, range: &[i64]) {
+        let [least, most] = *range else { return };
+        let name = name.unwrap_or("a size");
+        if least > 0 {
+            let why = format!("'{name}' is at least {least}");
+            self.equalities.push((size.clone(), size.max(&Dim::Known(least)), why));
+        }
+        if most >= 0 {
+            let why = format!("'{name}' is at most {most}");
+            self.equalities.push((size.max(&Dim::Known(most)), Dim::Known(most), why));
         }
     }
 

@@ -265,6 +265,9 @@ def normalize(x, w, g, variance, target):
         F.cross_entropy(x, target, reduction="none", label_smoothing=0.1),
         F.nll_loss(F.log_softmax(x[:, :, 0], 1), target[:, 0]),
         F.binary_cross_entropy_with_logits(x, (x > 0).float()),
+        F.batch_norm(x, None, None, g, g, True),
+        F.instance_norm(x, weight=g, bias=g),
+        F.local_response_norm(x, 2),
     ]
 
 
@@ -287,6 +290,346 @@ def window(x, w, b, s, v):
         F.adaptive_avg_pool1d(s, 4),
         F.interpolate(x, scale_factor=2, mode="nearest"),
         F.interpolate(x, size=(5, 16), mode="nearest"),
+    ]
+
+
+@function("order", lambda: (randn(3, 7), randint(4, 3, 8), torch.tensor([0.5, math.nan, -1.0, math.nan, -0.0, 0.0, math.inf])))
+def order(x, n, specials):
+    row = x[0].sort().values
+    return [
+        *x.sort(),
+        *x.sort(0, descending=True),
+        *torch.sort(n, dim=1, stable=True, descending=True),
+        x.argsort(-1),
+        torch.argsort(n, stable=True, dim=1),
+        *specials.sort(stable=True),
+        *specials.sort(descending=True, stable=True),
+        torch.msort(x),
+        *x.topk(3),
+        *x.topk(2, dim=0, largest=False),
+        *specials.topk(3),
+        *x.kthvalue(2, 1),
+        *x.kthvalue(3, 0, keepdim=True),
+        x.median(),
+        *x.median(1),
+        *specials.median(0, keepdim=True),
+        torch.searchsorted(row, x),
+        torch.searchsorted(row, x[0], right=True),
+        torch.searchsorted(x.sort(1).values, x.flip(1), out_int32=True),
+        torch.bucketize(specials, row),
+        torch.bucketize(n, torch.tensor([0, 2, 3]), right=True),
+    ]
+
+
+@function("scatter", lambda: (randn(3, 5), randint(3, 2, 5), randn(2, 5), randint(5, 3, 4), randn(3, 4), torch.tensor([0, 4, 2])))
+def scatter(x, rows, r, columns, c, few):
+    permuted = torch.stack([few, few.flip(0), few])
+    n = columns * 3
+    return [
+        x.scatter(1, permuted, c[:, :3]),
+        x.scatter(1, permuted, 2.5),
+        x.scatter(0, rows[:1], r),
+        x.scatter(0, rows[:1, :3], r),
+        x.scatter_add(0, rows, r),
+        x.scatter_add(1, columns, c),
+        x.scatter(1, columns, c, reduce="multiply"),
+        x.scatter(1, columns, 2.0, reduce="add"),
+        *(x.scatter_reduce(1, columns, c, how) for how in ["sum", "prod", "mean", "amax", "amin"]),
+        *(x.scatter_reduce(0, rows, r, how, include_self=False) for how in ["sum", "prod", "mean", "amax", "amin"]),
+        *(n.scatter_reduce(1, columns % 4, columns, how) for how in ["sum", "prod", "amax", "amin", "mean"]),
+        *(n.scatter_reduce(1, columns % 4, columns, how, include_self=False) for how in ["amax", "amin", "mean"]),
+        x.index_add(1, few, c[:, :3], alpha=2),
+        x.index_copy(1, few, c[:, :3]),
+        x.index_fill(1, few, -1.0),
+        x.index_fill(0, torch.tensor([-1, 0]), torch.tensor(3.0)),
+        x.index_reduce(1, few, c[:, :3], "amax"),
+        torch.index_put(x, (few[:2] - 2,), r[:2]),
+        torch.index_put(x, (few[:1] * 0 + 1, few), c[0, :3]),
+        torch.ops.aten.index_put(x, [None, few], c[:, :3]),
+        torch.ops.aten.index_put(x, [None, columns[0]], c, True),
+        torch.index_put(x, (rows[:, :4], columns[:2]), c[:2], accumulate=True),
+        torch.ops.aten.index_put(x.reshape(3, 1, 5), [rows[0, :3], None, few], c[:, :1], True),
+        torch.index_put(x, (x > 0,), torch.tensor(-1.0)),
+        torch.index_put(x, (x[:, 0] > 0,), x[0]),
+        torch.ops.aten.index_put(x, [None, x[0] > 0], torch.tensor(5.0)),
+        torch.index_put(x > 0, (few[:2] - 2,), torch.tensor(True)),
+        x.masked_scatter(x > 0, x.flip(0)),
+        x.masked_fill(x > 0, torch.tensor(2.0)),
+        x.put(few, c[0, :3]),
+        x.put(columns, c, accumulate=True),
+        x.take(columns),
+        torch.take_along_dim(x, columns[:, :1], 1),
+        torch.take_along_dim(x, columns[:1], 1),
+        torch.take_along_dim(x, columns),
+        x.diagonal(),
+        x.diagonal(1, -1, 0),
+        torch.diag(x[0], -1),
+        torch.diag_embed(x, 1),
+        torch.diag_embed(x, -2, 0, 2),
+        torch.diagonal_scatter(x, c[0, :3]),
+        x.trace(),
+    ]
+
+
+class Written(nn.Module):
+    """Updates in place through indices and diagonals."""
+
+    def forward(self, x, rows):
+        y = x.clone()
+        y[rows, 1] = 3.0
+        y.diagonal().mul_(2.0)
+        y[:, 2:].index_add_(0, rows, x[: len(rows), 2:])
+        y.scatter_(1, rows[:, None].expand(-1, 2), 0.5)
+        y[y > 1] = -1.0
+        return y
+
+
+CASES.append(("written", Written, lambda: (randn(4, 5), torch.tensor([2, 0, 3, 1])), None, None, False))
+
+
+@function("scan", lambda: (randn(3, 6), randint(4, 3, 6), torch.tensor([1.0, -2.0, 3.0, math.nan, 5.0, math.nan])), core=True)
+def scan(x, n, specials):
+    return [
+        x.cumsum(0),
+        x.cumprod(1),
+        n.cumprod(1),
+        *x.cummax(1),
+        *n.cummax(1),
+        *n.cummin(0),
+        *specials.cummax(0),
+        *specials.cummin(0),
+        x.logcumsumexp(1),
+        (x * 300).logcumsumexp(0),
+        x.nansum(1),
+        n.count_nonzero(1),
+    ]
+
+
+@function("special", lambda: (randn(4, 5) * 3, torch.rand(4, 5, generator=torch.Generator().manual_seed(3)) * 0.98 + 0.01, randn(4, 5, seed=7)))
+def special(x, p, y):
+    s = torch.special
+    return [
+        *(f(x) for f in [torch.lgamma, torch.digamma, s.i0, s.i0e, s.i1, s.i1e, s.ndtr, s.entr, torch.sinc, torch.signbit]),
+        *(f(p) for f in [torch.lgamma, torch.digamma, torch.erfinv, s.ndtri, s.entr]),
+        torch.erfinv(p * 2 - 1),
+        s.ndtri(p * 1e-4),
+        s.i0e(x * 20),
+        *(torch.polygamma(n, p * 6) for n in [0, 1, 2, 5]),
+        torch.polygamma(1, x),
+        torch.polygamma(3, y),
+        torch.xlogy(y, p),
+        torch.xlogy(0.0 * y, p - p),
+        s.xlog1py(y, p),
+        torch.logaddexp(x * 100, y),
+        torch.fmax(x, y.log()),
+        torch.fmin(x, y.log()),
+        torch.copysign(p, y),
+        torch.heaviside(y, p),
+        torch.hypot(x, y),
+    ]
+
+
+@function("pool", lambda: (randn(2, 3, 9, 8), randn(2, 3, 10), randn(6, 2, 3, 2), randn(6, 3, 3), randn(4), randn(2, 6, 5, 4)))
+def pool(x, s, w, v, b, y):
+    return [
+        *F.max_pool2d(x, 3, 2, 1, return_indices=True),
+        *F.max_pool2d(x, (2, 3), (2, 2), (1, 1), dilation=(2, 1), return_indices=True),
+        *F.max_pool1d(s, 3, 2, return_indices=True),
+        F.max_pool2d(x, 2, ceil_mode=True),
+        *F.max_pool2d(x, 3, 2, 1, ceil_mode=True, return_indices=True),
+        F.max_pool1d(s, 4, 3, ceil_mode=True),
+        F.avg_pool2d(x, 3, 2, 1, count_include_pad=False),
+        F.avg_pool2d(x, 2, 2, 0, ceil_mode=True),
+        F.avg_pool2d(x, 3, 2, 1, ceil_mode=True),
+        F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False),
+        F.avg_pool2d(x, 3, 2, 1, divisor_override=5),
+        F.adaptive_max_pool2d(x, (3, 4)),
+        *F.adaptive_max_pool2d(x, (4, 3), return_indices=True),
+        *F.adaptive_max_pool1d(s, 4, return_indices=True),
+        F.conv_transpose2d(y, w, b, stride=2, padding=1, output_padding=1, groups=2),
+        F.conv_transpose2d(y, w, None, stride=(1, 2), dilation=2),
+        F.conv_transpose1d(y[:, :, 0], v, None, stride=3, padding=2, output_padding=2),
+        F.conv_transpose3d(y[:, :, None], w[:, :, None], padding=(0, 1, 0)),
+        F.unfold(x, (3, 2), dilation=2, padding=1, stride=(2, 1)),
+        F.fold(F.unfold(x, 3, padding=1, stride=2), (9, 8), 3, padding=1, stride=2),
+    ]
+
+
+@function("resize", lambda: (randn(2, 3, 5, 6), randn(2, 3, 7), randn(2, 4, 3, 2) * 0.8))
+def resize(x, s, grid):
+    return [
+        F.interpolate(x, size=(8, 3), mode="bilinear"),
+        F.interpolate(x, size=(8, 3), mode="bilinear", align_corners=True),
+        F.interpolate(x, scale_factor=(1.5, 2.0), mode="bilinear"),
+        F.interpolate(x, scale_factor=1.7, mode="bilinear", recompute_scale_factor=True),
+        F.interpolate(x, size=(7, 4), mode="bicubic"),
+        F.interpolate(x, size=(7, 4), mode="bicubic", align_corners=True),
+        F.interpolate(s, size=11, mode="linear"),
+        F.interpolate(x[:, :, None], size=(2, 4, 9), mode="trilinear", align_corners=True),
+        F.interpolate(x, scale_factor=1.5, mode="nearest"),
+        F.interpolate(x, size=(3, 8), mode="nearest-exact"),
+        F.interpolate(s, scale_factor=1.3, mode="nearest-exact"),
+        F.interpolate(x, size=(3, 2), mode="area"),
+        F.pad(x, (1, 2, 0, 3), mode="reflect"),
+        F.pad(x, (1, 2, 2, 0), mode="replicate"),
+        F.pad(x, (1, 2, 2, 0), mode="circular"),
+        F.pad(s, (3, 1), mode="reflect"),
+        F.grid_sample(x, grid, align_corners=False),
+        F.grid_sample(x, grid * 2, padding_mode="border", align_corners=True),
+        F.grid_sample(x, grid * 3, padding_mode="reflection", align_corners=False),
+        F.grid_sample(x, grid * 3, padding_mode="reflection", align_corners=True),
+        F.grid_sample(x, grid, mode="nearest", align_corners=False),
+    ]
+
+
+@function("loss", lambda: (randn(5, 4), randint(4, 5), randn(5, 4, seed=1), torch.rand(4, generator=torch.Generator().manual_seed(1)) + 0.5))
+def loss(x, target, y, weight):
+    p, q = x.softmax(1), y.softmax(1)
+    sign = torch.where(y > 0, 1.0, -1.0)
+    image, classes = x.reshape(1, 5, 2, 2).expand(2, 5, 2, 2), target[:4].reshape(1, 2, 2).expand(2, 2, 2)
+    return [
+        F.smooth_l1_loss(x, y, beta=0.5),
+        F.soft_margin_loss(x, sign),
+        F.kl_div(p.log(), q, reduction="batchmean"),
+        F.kl_div(p.log(), q.log(), log_target=True, reduction="sum"),
+        F.binary_cross_entropy(p, q),
+        F.binary_cross_entropy(p, q, weight=weight, reduction="none"),
+        F.binary_cross_entropy_with_logits(x, q, pos_weight=weight),
+        F.binary_cross_entropy_with_logits(x, q, weight=weight, reduction="sum"),
+        F.poisson_nll_loss(x, q * 3, full=True),
+        F.margin_ranking_loss(x, y, sign, margin=0.2),
+        F.hinge_embedding_loss(x, sign),
+        F.cosine_embedding_loss(x, y, sign[:, 0]),
+        F.triplet_margin_loss(x, y, x.flip(0), swap=True),
+        F.pairwise_distance(x, y, p=3),
+        F.nll_loss(p.log(), target, weight=weight),
+        F.nll_loss(p.log(), target, weight=weight, ignore_index=2, reduction="none"),
+        F.nll_loss(image.log_softmax(1), classes),
+        F.cross_entropy(x, target, weight=weight, label_smoothing=0.1),
+        F.cross_entropy(x, target, weight=weight, ignore_index=1, reduction="sum"),
+        F.cross_entropy(x, q),
+        F.cross_entropy(x, q, weight=weight, label_smoothing=0.2),
+        F.cross_entropy(image, classes, ignore_index=3),
+        F.mse_loss(x, y),
+    ]
+
+
+@function("random", lambda: (randn(4), torch.tensor([[0.0, 1.0, 3.0]])))
+def random(x, weights):
+    """What is true of random numbers, whichever they are."""
+    u, z, n = torch.rand(4000), torch.randn(4000), torch.randint(3, 8, (4000,))
+    dropped = F.dropout(torch.ones(4000) * x[0], 0.25, training=True)
+    drawn = torch.multinomial(weights, 4000, replacement=True)
+    return [
+        (u.mean() - 0.5).abs() < 0.03,
+        (u >= 0).all() & (u < 1).all(),
+        (u.var() - 1 / 12).abs() < 0.01,
+        (z.mean().abs() < 0.08) & ((z.var() - 1).abs() < 0.15),
+        ((z**4).mean() - 3).abs() < 0.8,
+        n.amin(),
+        n.amax(),
+        (torch.rand(4000) != u).any(),
+        torch.randperm(64).sort().values,
+        ((dropped == 0).float().mean() - 0.25).abs() < 0.05,
+        (dropped.mean() - x[0]).abs() < 0.1 * x[0].abs(),
+        (torch.bernoulli(torch.full((4000,), 0.3)).mean() - 0.3).abs() < 0.05,
+        (drawn == 0).any(),
+        ((drawn == 2).float().mean() - 0.75).abs() < 0.05,
+        torch.multinomial(weights + 1, 3).sort().values,
+        torch.rand_like(x).shape[0],
+    ]
+
+
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm = nn.LSTM(4, 3, num_layers=2, bidirectional=True, batch_first=True)
+        self.gru = nn.GRU(6, 5)
+        self.plain = nn.RNN(5, 2, nonlinearity="relu", bias=False)
+
+    def forward(self, x):
+        y, state = self.lstm(x)
+        z, last = self.gru(y.transpose(0, 1))
+        return y, state, z, last, self.plain(z)
+
+
+CASES.append(("recurrent", Recurrent, lambda: (randn(2, 5, 4),), lambda: (randn(3, 5, 4),), lambda: ({0: BATCH},), False))
+
+
+@function("rest", lambda: (randn(2, 4, 6, 8), randn(3, 7), randint(9, 11), torch.tensor([0, 3, 3, 8]), randn(9, 4), torch.tensor([1.0, math.nan, math.inf])))
+def rest(x, y, n, offsets, table, specials):
+    return [
+        F.pixel_unshuffle(x, 2),
+        torch.channel_shuffle(x, 2),
+        *(torch.rot90(y, k) for k in range(4)),
+        y.unfold(1, 3, 2),
+        x.unfold(-2, 2, 1),
+        torch.logspace(0, 2, 5) * y[0, 0],
+        torch.isclose(y, y + 1e-9),
+        torch.isclose(specials, specials, equal_nan=True),
+        torch.isposinf(specials),
+        torch.isin(n, torch.tensor([1, 5])),
+        F.embedding_bag(n, table, offsets, mode="sum"),
+        F.embedding_bag(n, table, offsets, mode="mean", padding_idx=2),
+        torch.aminmax(y, dim=1)[0],
+        torch.as_strided(y, (3, 2), (2, 5), 1),
+        *torch.std_mean(y, 1),
+        torch.nanmean(specials[:2]),
+    ]
+
+
+@function("einsum", lambda: (randn(2, 3, 4), randn(2, 4, 5), randn(5, 4), randn(3, 3), randn(4)))
+def einsum(a, b, w, square, v):
+    return [
+        torch.einsum("...ij,...jk->...ik", a, b),
+        torch.einsum("...j,kj", a, w),
+        torch.einsum("bij,bjk,lk,j->il", a, b, w @ w.T, v),
+        torch.einsum("ii->i", square),
+        torch.einsum("ii", square),
+        torch.einsum("iij->j", square[:, :, None] * v),
+        torch.einsum("b...->...b", a),
+        torch.linalg.multi_dot([v, w.T, w, b[0]]),
+        torch.linalg.multi_dot([a[0], b[0], w]),
+        torch.addbmm(a[0] @ b[0], a, b, beta=0.5),
+        torch.addr(square, a[0, :, 0], a[1, :, 1]),
+        torch.linalg.cross(square, square.flip(0)),
+        torch.cdist(a, b.mT[:, :, :4]),
+        torch.cdist(a, a, p=1.0),
+        F.pdist(a[0]),
+    ]
+
+
+@case("control", lambda: (randn(3, 4), randn(2)), lambda: (-randn(3, 4), -randn(2)))
+class Control(nn.Module):
+    """Branches, and a part without gradients."""
+
+    def forward(self, x, p):
+        y = torch.cond(x.sum() > 0, lambda x, p: (x.sin(), p + 1), lambda x, p: (x.cos() * 2, p - 1), (x, p))
+        z = torch.cond(p[0] > 0, lambda x: (x[:, :1] + 1,), lambda x: (x[:, 1:2] - 1,), (x,))
+        with torch.no_grad():
+            w = x * 3
+        return *y, *z, w + 1
+
+
+@function(
+    "backward",
+    lambda: (randn(2, 4, 6, 5), randn(6, 2, 3, 3), randn(2, 6, 3, 3), randn(2, 4, 3, 2), randint(7, 2, 3), randn(2, 3, 4), randn(4)),
+)
+def backward(x, w, dy, dp, index, de, v):
+    aten = torch.ops.aten
+    y, places = F.max_pool2d(x, 2, return_indices=True)
+    mean, rstd = (f(torch.stack([x.mean((2, 3)), x.var((2, 3), correction=0)]), i) for i, f in enumerate([lambda s, i: s[i], lambda s, i: (s[i] + 1e-5).rsqrt()]))
+    _, m, r = aten.native_layer_norm(de, [4], v, v, 1e-5)
+    return [
+        *aten.convolution_backward(dy, x, w, [6], [2, 2], [1, 1], [1, 1], False, [0, 0], 2, [True, True, True]),
+        aten.max_pool2d_with_indices_backward(y, x, [2, 2], [2, 2], [0, 0], [1, 1], False, places),
+        aten.avg_pool2d_backward(dp, x, [2, 2], [2, 2], [0, 0], False, True, None),
+        aten._adaptive_avg_pool2d_backward(dp, x),
+        aten.embedding_dense_backward(de, index, 7, 2, False),
+        *aten.native_layer_norm_backward(de * 2, de, [4], m, r, v, v, [True, True, True]),
+        *aten.native_group_norm_backward(x * 2, x, mean, rstd, v, 2, 4, 30, 4, [True, True, True]),
+        aten._softmax_backward_data(de, de.softmax(1), 1, torch.float32) if de.dtype == torch.float32 else aten._softmax_backward_data(de, de.softmax(1), 1, torch.float64),
+        aten.threshold_backward(de, de, 0.1),
     ]
 
 

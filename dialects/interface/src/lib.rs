@@ -44,7 +44,7 @@ pub use expr::{BinaryFn, Compare, Expr, ExprKind, UnaryFn};
 pub use interpreter::{compute, interpret, interpret_in_place};
 pub use library::{Library, LibraryCall};
 pub use memory::{Alias, Memory, MemoryAccess, memory_of};
-pub use names::{DIM_NAMES, INITIAL, NAME, PARAMETER, UPDATES};
+pub use names::{DIM_NAMES, INITIAL, NAME, PARAMETER, RANGES, UPDATES};
 pub use numerics::agree;
 pub use precision::{Precision, PrecisionClass};
 pub use quantize::Quantize;

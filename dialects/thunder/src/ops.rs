@@ -8,9 +8,11 @@ use thunder_ir::{Dialect, Type};
 thunder_interface::ops! {
     constant: Constant;
     create: Full, Iota;
+    random: Philox;
     unary: Neg, Abs, Sign, Not, Ceil, Floor, Round, Trunc, Sqrt, Rsqrt, Reciprocal, Exp, Exp2, Expm1, Log, Log2, Log10,
         Log1p, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Erfc;
     activation: Relu, Sigmoid, Silu, Softplus, Mish, HardSigmoid, HardSwish, Gelu, LeakyRelu, Elu;
+    special: Lgamma, Polygamma, Erfinv, Ndtri, I0, I0e, I1, I1e;
     binary: Add, Sub, Mul, Div, Rem, Remainder, Pow, Maximum, Minimum, Atan2, And, Or, Xor, ShiftLeft, ShiftRight;
     compare: Eq, Ne, Lt, Le, Gt, Ge, Isnan, Isinf, Isfinite;
     select: Where, Clamp, Lerp;
@@ -29,15 +31,17 @@ thunder_interface::ops! {
     reduce: Sum, Prod, Amax, Amin, Mean, Any, All;
     arg_reduce: Argmax, Argmin;
     variance: Var, VarMean;
-    scan: Cumsum;
+    scan: Cumsum, Cumprod, Cummax, Cummin, Logcumsumexp;
     gather: Take, TakeAlongAxis, Embedding;
     scatter: IndexAdd, ScatterAdd;
+    scatter_reduce: ScatterReduce;
+    sort: Argsort, Sort, Topk;
     softmax: Softmax, LogSoftmax;
     logsumexp: Logsumexp;
     cross_entropy: CrossEntropy;
     normalize: LayerNorm, RmsNorm, GroupNorm, BatchNorm;
     convolution: Convolution;
-    pool: MaxPool, AvgPool;
+    pool: MaxPool, MaxPoolIndex, AvgPool;
     attention: Sdpa, SdpaBackward;
 }
 

@@ -23,7 +23,7 @@ mod tree;
 pub use dim::{Dim, Dims};
 pub use error::{ModelError, TraceError};
 pub use operand::{Operand, Scalar};
-pub use ops::{Approximation, Attention, Axes, CrossEntropy, Window, cat, stack};
+pub use ops::{Approximation, Attention, Axes, CrossEntropy, Reduction, Window, cat, stack};
 pub use scope::Scope;
 pub use spec::{Device, Spec};
 pub use tensor::{Tensor, apply};

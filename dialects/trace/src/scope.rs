@@ -30,6 +30,15 @@ impl<'t> Scope<'t> {
         Self { path, ..self }
     }
 
+    pub(crate) fn site(self) -> Site<'t> {
+        self.site
+    }
+
+    /// The root of the tree.
+    pub(crate) fn root_of(self) -> Self {
+        Self { path: 0, ..self }
+    }
+
     /// The same place, where layers have weights of another dtype than `f32`.
     pub fn with_dtype(self, dtype: DType) -> Self {
         Self { dtype, ..self }
@@ -180,6 +189,11 @@ impl<'t> Scope<'t> {
 }
 
 impl<'t> Site<'t> {
+    /// The numbers 0, 1, 2, ... below `size`, as indices.
+    pub(crate) fn count(self, size: Size) -> Tensor<'t> {
+        self.sized_op(&[], self.element(DType::I64), vec![size], |b, dynamic, ty| b.iota(dynamic, 0, ty))
+    }
+
     pub(crate) fn full(self, sizes: Vec<Size>, value: Scalar, dtype: DType) -> Tensor<'t> {
         let value = self.literal(value, dtype);
         self.sized_op(&[], self.element(dtype), sizes, |b, dynamic, ty| b.full(dynamic, value, ty))

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::rc::Rc;
 
-use thunder_interface::{Dim as Size, dtype_of};
+use thunder_interface::{Differentiate, Dim as Size, dtype_of};
 use thunder_ir::{Builder, Result, Value};
 use thunder_tensor::DType;
 
@@ -49,6 +49,24 @@ impl<'t> Tensor<'t> {
     /// Where the elements are.
     pub fn device(self) -> Device {
         Device::Cpu
+    }
+
+    /// What the gradient of an op that made this tensor from `operands`, all that it has, is: the cotangent of each, where
+    /// it has one, given that of the result.
+    ///
+    /// Functions are differentiated by `--thunder-autodiff`; this is for front ends whose models name derivatives of ops.
+    #[track_caller]
+    pub fn cotangents(self, operands: &[Tensor<'t>], cotangent: Tensor<'t>) -> Vec<Option<Tensor<'t>>> {
+        let _at = self.site.at(std::panic::Location::caller());
+        let maker = self.value.defining_op().filter(|op| op.operands().eq(operands.iter().map(|x| x.value)));
+        let Some(rule) = maker.and_then(<dyn Differentiate>::of) else {
+            self.site.fail(format!("{self} is not made by an op of these operands that has a gradient"))
+        };
+        let cotangents = self.site.build(&[cotangent], |b| rule.vjp(b, &[Some(cotangent.value)]));
+        let like = |(operand, value): (&Tensor<'t>, Option<Value<'t>>)| {
+            value.map(|value| self.site.tensor(value, operand.sizes().to_vec()))
+        };
+        operands.iter().zip(cotangents).map(like).collect()
     }
 
     /// The value in the program.

@@ -13,7 +13,7 @@ use thunder_dialect::build::{BuildDim as _, BuildRead as _, BuildWhere as _};
 use thunder_dialect::compose::{broadcast, extents};
 use thunder_dialect::ops::dim::Dim as DimOp;
 use thunder_interface::{
-    CHECKPOINT, DIM_NAMES, Dim as Size, DimExpr, INITIAL, Memory, MemoryAccess, NAME, PARAMETER, ShapeInputs,
+    CHECKPOINT, DIM_NAMES, Dim as Size, DimExpr, INITIAL, Memory, MemoryAccess, NAME, PARAMETER, RANGES, ShapeInputs,
     ShapeRule, dtype_of, type_of,
 };
 use thunder_ir::op::Op as _;
@@ -53,6 +53,7 @@ struct State {
     frames: RefCell<Vec<Frame>>,
     quoted: RefCell<Option<Quoted>>,
     file: RefCell<Option<String>>,
+    ranges: RefCell<HashMap<String, [i64; 2]>>,
     paths: RefCell<Vec<Rc<str>>>,
     sizes: RefCell<Vec<Rc<[Size]>>>,
     symbols: RefCell<Vec<Symbol>>,
@@ -104,6 +105,13 @@ impl<'x> Tracer<'x> {
     /// Rust.
     pub fn of_file(self, file: &str) -> Self {
         self.state.file.replace(Some(file.to_owned()));
+        self
+    }
+
+    /// The same tracer, whose programs take sizes of the symbol `name` from `range[0]` to `range[1]` only; a bound below zero
+    /// sets no limit.
+    pub fn with_range(self, name: &str, range: [i64; 2]) -> Self {
+        self.state.ranges.borrow_mut().insert(name.to_owned(), range);
         self
     }
 
@@ -186,7 +194,8 @@ impl<'x> Tracer<'x> {
         let results: Vec<_> = values.iter().map(|v| v.ty()).collect();
         function.set_attribute("function_type", Attribute::of_type(Type::function(cx, &inputs, &results)));
         let arguments = self.state.arguments.borrow();
-        let arguments: Vec<_> = arguments.iter().map(|argument| argument.attributes(cx)).collect();
+        let ranges = self.state.ranges.borrow();
+        let arguments: Vec<_> = arguments.iter().map(|argument| argument.attributes(cx, &ranges)).collect();
         function.set_attribute("arg_attrs", Attribute::array(cx, &arguments));
         let named = |(path, _): &(String, Tensor<'t>)| {
             let name = if path.is_empty() { "output" } else { path };
@@ -266,11 +275,16 @@ impl State {
 }
 
 impl Argument {
-    fn attributes<'c>(&self, cx: ContextRef<'c>) -> Attribute<'c> {
+    fn attributes<'c>(&self, cx: ContextRef<'c>, ranges: &HashMap<String, [i64; 2]>) -> Attribute<'c> {
         let mut entries = vec![(self.attribute, Attribute::string(cx, &self.name))];
         if self.dims.iter().any(|dim| dim.known().is_none()) {
             let names: Vec<_> = self.dims.iter().map(|d| Attribute::string(cx, d.symbol().unwrap_or(""))).collect();
             entries.push((DIM_NAMES, Attribute::array(cx, &names)));
+        }
+        let range = |dim: &Dim| dim.symbol().and_then(|name| ranges.get(name)).copied();
+        if self.dims.iter().any(|dim| range(dim).is_some()) {
+            let bounds: Vec<i64> = self.dims.iter().flat_map(|dim| range(dim).unwrap_or([-1, -1])).collect();
+            entries.push((RANGES, Attribute::i64_array(cx, &bounds)));
         }
         entries.extend(self.initial.map(|value| (INITIAL, Attribute::float(Type::f64(cx), value))));
         Attribute::dictionary(cx, &entries)
@@ -560,7 +574,11 @@ impl<'t> Site<'t> {
         self.build(operands, build);
     }
 
-    fn build<T>(self, operands: &[Tensor<'t>], build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<T>) -> T {
+    pub(crate) fn build<T>(
+        self,
+        operands: &[Tensor<'t>],
+        build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<T>,
+    ) -> T {
         self.check(operands);
         let builder = Rewriter::at_end_of(self.block, self.tracer.location());
         build(&builder).unwrap_or_else(|error| self.fail(error.message()))
@@ -585,7 +603,7 @@ impl<'t> Site<'t> {
             .collect()
     }
 
-    fn tensor(self, value: Value<'t>, sizes: Vec<Size>) -> Tensor<'t> {
+    pub(crate) fn tensor(self, value: Value<'t>, sizes: Vec<Size>) -> Tensor<'t> {
         if sizes.contains(&Size::Unknown) {
             self.fail(format!("a size of '{}' is out of range", value.ty()));
         }

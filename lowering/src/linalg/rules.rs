@@ -4,7 +4,7 @@
 
 use super::lowerer::Lowerer;
 use super::movement::Padding;
-use super::{constant, contract, create, gather, movement, reduce, reshape, scan, scatter, window};
+use super::{constant, contract, create, gather, movement, reduce, reshape, scan, scatter, sort, window};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 use thunder_dialect::ops;
@@ -65,7 +65,11 @@ rules! {
     arg_reduce::Argmax => |lo, op| reduce::position(lo, op.operation(), op.axis() as usize, op.keep_dims(), true);
     arg_reduce::Argmin => |lo, op| reduce::position(lo, op.operation(), op.axis() as usize, op.keep_dims(), false);
 
-    scan::Cumsum => |lo, op| scan::cumsum(lo, op.operation(), op.axis() as usize);
+    scan::Cumsum => |lo, op| scan::scan(lo, op.operation(), op.axis() as usize, scan::Step::Sum);
+    scan::Cumprod => |lo, op| scan::scan(lo, op.operation(), op.axis() as usize, scan::Step::Product);
+    scan::Cummax => |lo, op| scan::scan(lo, op.operation(), op.axis() as usize, scan::Step::Max);
+    scan::Cummin => |lo, op| scan::scan(lo, op.operation(), op.axis() as usize, scan::Step::Min);
+    scan::Logcumsumexp => |lo, op| scan::scan(lo, op.operation(), op.axis() as usize, scan::Step::LogSumExp);
 
     gather::Take => |lo, op| gather::take(lo, &op, op.operand(), op.indices(), op.axis() as usize);
     gather::TakeAlongAxis => |lo, op| gather::take_along_axis(lo, &op, op.operand(), op.indices(), op.axis() as usize);
@@ -73,6 +77,9 @@ rules! {
 
     scatter::IndexAdd => |lo, op| scatter::index_add(lo, &op);
     scatter::ScatterAdd => |lo, op| scatter::scatter_add(lo, &op);
+    scatter_reduce::ScatterReduce => |lo, op| scatter::scatter_reduce(lo, &op);
+
+    sort::Argsort => |lo, op| sort::argsort(lo, &op);
 
     matmul::Matmul => |lo, op| contract::matmul(lo, op.operation(), op.lhs(), op.rhs(), op.out());
     linear::Linear => |lo, op| contract::linear(lo, op.operation(), op.x(), op.weight(), op.bias());

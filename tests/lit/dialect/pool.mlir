@@ -77,3 +77,35 @@ func.func @avg_pool_c4(%x: tensor<1x4x8x8xf32>) {
   %r = thunder.avg_pool %x window = [2, 9] : tensor<1x4x8x8xf32> -> tensor<1x4x4x4xf32>
   return
 }
+
+// -----
+
+func.func @max_pool_index_c1(%x: tensor<1x4x8x8xi32>) {
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<1x4x8x8xi32>'}}
+  %r = thunder.max_pool_index %x window = [2, 2] : tensor<1x4x8x8xi32> -> tensor<1x4x4x4xi64>
+  return
+}
+
+// -----
+
+func.func @max_pool_index_c2(%x: tensor<1x4x8x8xf32>) {
+  // expected-error @+1 {{(C2) a window of 1 dimensions over an operand of rank 4}}
+  %r = thunder.max_pool_index %x window = [2] : tensor<1x4x8x8xf32> -> tensor<1x4x4x4xi64>
+  return
+}
+
+// -----
+
+func.func @max_pool_index_c3(%x: tensor<1x4x8x8xf32>) {
+  // expected-error @+1 {{(C3) stride 0 is not positive}}
+  %r = thunder.max_pool_index %x window = [2, 2] stride = [2, 0] : tensor<1x4x8x8xf32> -> tensor<1x4x4x4xi64>
+  return
+}
+
+// -----
+
+func.func @max_pool_index_c4(%x: tensor<1x4x8x8xf32>) {
+  // expected-error @+1 {{(C4) the window spans 9 of only 8 elements in spatial dimension 1}}
+  %r = thunder.max_pool_index %x window = [2, 9] : tensor<1x4x8x8xf32> -> tensor<1x4x4x4xi64>
+  return
+}

@@ -22,3 +22,67 @@ func.func @cumsum_c2(%x: tensor<4xf32>) {
   %r = thunder.cumsum %x axis = 1 : tensor<4xf32>
   return
 }
+
+// -----
+
+func.func @cumprod_c1(%x: tensor<4xi1>) {
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  %r = thunder.cumprod %x axis = 0 : tensor<4xi1>
+  return
+}
+
+// -----
+
+func.func @cumprod_c2(%x: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) axis 1 is not one of 1 dimensions}}
+  %r = thunder.cumprod %x axis = 1 : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @cummax_c1(%x: tensor<4xi1>) {
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  %r = thunder.cummax %x axis = 0 : tensor<4xi1>
+  return
+}
+
+// -----
+
+func.func @cummax_c2(%x: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) axis 1 is not one of 1 dimensions}}
+  %r = thunder.cummax %x axis = 1 : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @cummin_c1(%x: tensor<4xi1>) {
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  %r = thunder.cummin %x axis = 0 : tensor<4xi1>
+  return
+}
+
+// -----
+
+func.func @cummin_c2(%x: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) axis 1 is not one of 1 dimensions}}
+  %r = thunder.cummin %x axis = 1 : tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @logcumsumexp_c1(%x: tensor<4xi32>) {
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  %r = thunder.logcumsumexp %x axis = 0 : tensor<4xi32>
+  return
+}
+
+// -----
+
+func.func @logcumsumexp_c2(%x: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) axis -1 is not one of 1 dimensions}}
+  %r = thunder.logcumsumexp %x axis = -1 : tensor<4xf32>
+  return
+}

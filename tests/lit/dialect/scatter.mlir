@@ -14,6 +14,13 @@ func.func @scatter_add(%x: tensor<2x5xi8>, %i: tensor<2x?xi64>, %u: tensor<2x?xi
   return %0 : tensor<2x5xi8>
 }
 
+// CHECK-LABEL: @scatter_reduce(
+// CHECK: thunder.scatter_reduce %{{.*}}, %{{.*}}, %{{.*}} axis = 1 reduce = amax : (tensor<2x5xi8>, tensor<2x?xi64>, tensor<2x?xi8>) -> tensor<2x5xi8>
+func.func @scatter_reduce(%x: tensor<2x5xi8>, %i: tensor<2x?xi64>, %u: tensor<2x?xi8>) -> tensor<2x5xi8> {
+  %0 = thunder.scatter_reduce %x, %i, %u axis = 1 reduce = amax : (tensor<2x5xi8>, tensor<2x?xi64>, tensor<2x?xi8>)
+  return %0 : tensor<2x5xi8>
+}
+
 // -----
 
 func.func @index_add_c1(%x: tensor<5xf32>, %i: tensor<4xi64>, %u: tensor<4xf64>) {
@@ -83,5 +90,37 @@ func.func @scatter_add_c3(%x: tensor<5x2xf32>, %i: tensor<4xi64>, %u: tensor<4xf
 func.func @scatter_add_c4(%x: tensor<5x2xf32>, %i: tensor<4x3xi64>, %u: tensor<4x3xf32>) {
   // expected-error @+1 {{(C4) sizes of dimension 1 differ: 2 and 3}}
   %r = thunder.scatter_add %x, %i, %u axis = 0 : (tensor<5x2xf32>, tensor<4x3xi64>, tensor<4x3xf32>) -> tensor<5x2xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_reduce_c1(%x: tensor<5xf32>, %i: tensor<4xi64>, %u: tensor<4xf64>) {
+  // expected-error @+1 {{(C1) element types differ: 'f32' and 'f64'}}
+  %r = thunder.scatter_reduce %x, %i, %u axis = 0 : (tensor<5xf32>, tensor<4xi64>, tensor<4xf64>) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_reduce_c2(%x: tensor<5xf32>, %i: tensor<4xi1>, %u: tensor<4xf32>) {
+  // expected-error @+1 {{(C2) operand #1 'indices' must be tensor of integer, but is 'tensor<4xi1>'}}
+  %r = thunder.scatter_reduce %x, %i, %u axis = 0 : (tensor<5xf32>, tensor<4xi1>, tensor<4xf32>) -> tensor<5xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_reduce_c3(%x: tensor<5x2xf32>, %i: tensor<4xi64>, %u: tensor<4xf32>) {
+  // expected-error @+1 {{(C3) ranks differ: 2 and 1}}
+  %r = thunder.scatter_reduce %x, %i, %u axis = 0 : (tensor<5x2xf32>, tensor<4xi64>, tensor<4xf32>) -> tensor<5x2xf32>
+  return
+}
+
+// -----
+
+func.func @scatter_reduce_c4(%x: tensor<5x2xf32>, %i: tensor<4x2xi64>, %u: tensor<3x2xf32>) {
+  // expected-error @+1 {{(C4) sizes of dimension 0 of the updates differ: 4 and 3}}
+  %r = thunder.scatter_reduce %x, %i, %u axis = 0 : (tensor<5x2xf32>, tensor<4x2xi64>, tensor<3x2xf32>) -> tensor<5x2xf32>
   return
 }

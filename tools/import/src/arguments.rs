@@ -3,7 +3,7 @@
 use thunder_tensor::DType;
 use thunder_trace::{Dim, Operand, Scalar, Scope, Spec, Tensor};
 
-use crate::schema::{self, Argument, Graph, Node, SymFloatArgument, SymInt, SymIntArgument};
+use crate::schema::{self, Argument, Graph, Node, SymFloatArgument, SymInt, SymIntArgument, TensorMeta};
 use crate::size::{self, Symbols};
 
 /// Why a node cannot be written.
@@ -74,6 +74,12 @@ impl<'t> Call<'_, 't> {
         }
     }
 
+    /// Whether the file says that a tensor's memory is its elements in row-major order, and nothing else.
+    pub(crate) fn is_contiguous(&self, name: &str) -> Answer<bool> {
+        let Argument::Tensor(value) = self.required(name)? else { return Ok(false) };
+        Ok(self.graph.tensor_values.get(value).is_some_and(TensorMeta::is_contiguous))
+    }
+
     /// A tensor, or none.
     pub(crate) fn optional(&self, name: &str) -> Answer<Option<Tensor<'t>>> {
         if self.get(name).is_none() { Ok(None) } else { self.tensor(name).map(Some) }
@@ -96,6 +102,46 @@ impl<'t> Call<'_, 't> {
             }
             other => self.wrong(name, other),
         }
+    }
+
+    /// The place among all inputs of the first graph from `place` on.
+    pub(crate) fn graph_from(&self, place: usize) -> Option<usize> {
+        let is_graph = |input: &schema::NamedArgument| matches!(input.arg, Argument::Graph(_));
+        Some(place + self.node.inputs.get(place..)?.iter().position(is_graph)?)
+    }
+
+    /// The graph at a place.
+    pub(crate) fn graph_at(&self, place: usize) -> Answer<&Graph> {
+        match self.node.inputs.get(place).map(|input| &input.arg) {
+            Some(Argument::Graph(graph)) => Ok(&graph.0),
+            _ => malformed(format!("input {place} is no graph")),
+        }
+    }
+
+    /// All tensors among the inputs from a place on; other inputs are known to graphs that they are given to.
+    pub(crate) fn tensors_from(&self, place: usize) -> Answer<Vec<Tensor<'t>>> {
+        self.all(self.node.inputs.get(place..).unwrap_or_default())
+    }
+
+    /// All tensors among the inputs before a place.
+    pub(crate) fn tensors_until(&self, place: usize) -> Answer<Vec<Tensor<'t>>> {
+        self.all(self.node.inputs.get(..place).unwrap_or_default())
+    }
+
+    fn all(&self, inputs: &[schema::NamedArgument]) -> Answer<Vec<Tensor<'t>>> {
+        let mut all = Vec::new();
+        for input in inputs {
+            match &input.arg {
+                Argument::Tensor(name) => all.push(self.value(name)?),
+                Argument::Tensors(names) => {
+                    for name in names {
+                        all.push(self.value(name)?);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(all)
     }
 
     /// A tensor or a number.
@@ -189,6 +235,15 @@ impl<'t> Call<'_, 't> {
             Some(Argument::Float(value) | Argument::SymFloat(SymFloatArgument::Float(value))) => Ok(*value),
             Some(Argument::Int(value)) => Ok(*value as f64),
             Some(other) => self.wrong(name, other),
+        }
+    }
+
+    /// A list of numbers.
+    pub(crate) fn floats(&self, name: &str) -> Answer<Vec<f64>> {
+        match self.required(name)? {
+            Argument::Floats(values) => Ok(values.clone()),
+            Argument::Ints(values) => Ok(values.iter().map(|value| *value as f64).collect()),
+            other => self.wrong(name, other),
         }
     }
 

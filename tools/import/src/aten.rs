@@ -7,12 +7,20 @@
 
 mod arithmetic;
 mod attention;
+mod backward;
 mod compare;
+mod control;
 mod create;
 mod index;
+mod loss;
 mod matrix;
 mod normalize;
+mod order;
+mod random;
+mod recurrent;
 mod reduce;
+mod resize;
+mod scatter;
 mod shape;
 mod unary;
 mod window;
@@ -23,6 +31,7 @@ use std::sync::LazyLock;
 use thunder_trace::Tensor;
 
 use crate::arguments::{Answer, Call};
+use crate::schema::Graph;
 
 /// Operations that one function writes.
 pub(crate) struct Entry {
@@ -32,6 +41,9 @@ pub(crate) struct Entry {
 
 type One = for<'a, 't> fn(&Call<'a, 't>) -> Answer<Tensor<'t>>;
 type Many = for<'a, 't> fn(&Call<'a, 't>) -> Answer<Vec<Tensor<'t>>>;
+type Graphs = for<'a, 't> fn(&Call<'a, 't>, Run<'_, 't>) -> Answer<Vec<Tensor<'t>>>;
+/// Carries out a graph on tensors.
+type Run<'r, 't> = &'r dyn Fn(&Graph, &[Tensor<'t>]) -> Answer<Vec<Tensor<'t>>>;
 type Inverse = for<'a, 't> fn(&Call<'a, 't>, Tensor<'t>) -> Answer<Tensor<'t>>;
 
 /// What an operation makes.
@@ -47,6 +59,8 @@ pub(crate) enum Build {
     Many(Many),
     /// Several views of the first operand.
     Parts(Many),
+    /// What graphs among its inputs make.
+    Graphs(Graphs),
     /// Nothing that a program needs: assertions about what is known already.
     Nothing,
 }
@@ -57,13 +71,21 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
         let families = [
             arithmetic::OPS,
             attention::OPS,
+            backward::OPS,
             compare::COMPARISONS,
             compare::OPS,
+            control::OPS,
             create::OPS,
             index::OPS,
+            loss::OPS,
             matrix::OPS,
             normalize::OPS,
+            order::OPS,
+            random::OPS,
+            recurrent::OPS,
             reduce::OPS,
+            resize::OPS,
+            scatter::OPS,
             shape::OPS,
             unary::OPS,
             unary::PLAIN,
@@ -97,6 +119,10 @@ const fn many(names: &'static [&'static str], build: Many) -> Entry {
 
 const fn parts(names: &'static [&'static str], build: Many) -> Entry {
     Entry { names, build: Build::Parts(build) }
+}
+
+const fn graphs(names: &'static [&'static str], build: Graphs) -> Entry {
+    Entry { names, build: Build::Graphs(build) }
 }
 
 const fn nothing(names: &'static [&'static str]) -> Entry {

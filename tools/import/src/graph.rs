@@ -14,6 +14,7 @@ use thunder_trace::{Dim, Path as Place, Scope, Spec, Tensor, TraceError, Tracer,
 use crate::arguments::{Answer, Call, Reason, dim, malformed, named_size, number};
 use crate::aten::{self, Build, Entry};
 use crate::memory::{Memory, Origin, Views};
+use crate::node::{functional, line, operation, place, results, tensors, value_name};
 use crate::schema::{Argument, ExportedProgram, Graph, InputSpec, Node, OutputSpec, TensorMeta};
 use crate::size::{self, Symbols};
 use crate::{Gap, ImportError, names};
@@ -33,7 +34,12 @@ pub(crate) fn write<'x>(
     let inputs = Inputs::of(program).map_err(|reason| refused(&reason))?;
     let gaps = RefCell::new(Gaps::default());
     let mut fault = None;
-    let tracer = Tracer::new(context).of_file(&path.display().to_string());
+    let mut tracer = Tracer::new(context).of_file(&path.display().to_string());
+    for (symbol, range) in &program.range_constraints {
+        // Sizes of 0 and 1 are set apart when a model is exported, and taken all the same.
+        let [least, most] = range.bounds();
+        tracer = tracer.with_range(symbol, [if least > 2 { least } else { -1 }, most]);
+    }
     let outcome = tracer.function("main", Named(inputs.named.clone()), |cx, tensors| {
         let writer = Writer { cx, program, graph: &program.graph_module.graph, inputs: &inputs, gaps: &gaps, at: &at };
         writer.run(weights, tensors).map(Named).unwrap_or_else(|reason| {
@@ -61,14 +67,6 @@ fn error(program: &ExportedProgram, path: &Path, node: Option<usize>, message: S
     let value = node.and_then(|node| node.outputs.iter().find_map(value_name)).unwrap_or("main");
     let place = node.map_or_else(|| "the graph's signature".to_owned(), place);
     ImportError::Graph { path: path.to_owned(), value: value.to_owned(), place, message }
-}
-
-fn value_name(argument: &Argument) -> Option<&str> {
-    match argument {
-        Argument::Tensor(name) => Some(name),
-        Argument::Tensors(names) => names.first().map(String::as_str),
-        _ => None,
-    }
 }
 
 /// Leaves with their names.
@@ -191,17 +189,9 @@ impl<'t> Writer<'_, 't> {
         }
         let before: Vec<_> =
             arguments.into_iter().map(|name| Ok((memory.read(&name, &self)?, name))).collect::<Answer<_>>()?;
-        for (index, node) in self.graph.nodes.iter().enumerate() {
+        for index in 0..self.graph.nodes.len() {
             self.at.set(Some(index));
-            match self.node(index, node, &mut memory) {
-                Ok(()) => {}
-                Err(Reason::Gap(what)) => {
-                    let target = operation(node);
-                    let what = if what.is_empty() { target.to_owned() } else { format!("{target} with {what}") };
-                    self.gaps.borrow_mut().note(what, || place(node));
-                }
-                Err(malformed) => return Err(malformed),
-            }
+            self.noted(index, &mut memory)?;
         }
         self.at.set(None);
         if !self.gaps.borrow().0.is_empty() {
@@ -215,6 +205,48 @@ impl<'t> Writer<'_, 't> {
             }
         }
         Ok(outputs)
+    }
+
+    /// Writes a node; what is missing for it is noted.
+    fn noted(self, index: usize, memory: &mut Memory<'t>) -> Answer<()> {
+        let node = &self.graph.nodes[index];
+        match self.node(index, node, memory) {
+            Err(Reason::Gap(what)) => {
+                let target = operation(node);
+                let what = if what.is_empty() { target.to_owned() } else { format!("{target} with {what}") };
+                self.gaps.borrow_mut().note(what, || place(node));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// What a graph that a node carries out makes of tensors.
+    fn inner(self, graph: &Graph, given: &[Tensor<'t>]) -> Answer<Vec<Tensor<'t>>> {
+        let writer = Writer { graph, ..self };
+        let mut memory = Memory::default();
+        let names: Vec<&str> = graph.inputs.iter().flat_map(results).collect();
+        if names.len() != given.len() {
+            return malformed(format!("{} tensors for a graph of {}", given.len(), names.len()));
+        }
+        for (name, tensor) in names.iter().zip(given) {
+            memory.add(name, *tensor);
+        }
+        for index in 0..graph.nodes.len() {
+            writer.noted(index, &mut memory)?;
+        }
+        if !self.gaps.borrow().0.is_empty() {
+            // What is missed is noted already; nothing of the program will be used.
+            let outputs = graph.outputs.iter().flat_map(results);
+            let specs = outputs.map(|name| writer.spec(name)).collect::<Answer<Vec<_>>>()?;
+            return Ok(specs.into_iter().map(|spec| self.cx.full(spec.dims, 0, spec.dtype)).collect());
+        }
+        for (name, tensor) in names.iter().zip(given) {
+            if memory.read(name, &writer)?.value() != tensor.value() {
+                return Err(Reason::Gap("an update in place of what its graph is given".to_owned()));
+            }
+        }
+        graph.outputs.iter().flat_map(results).map(|name| memory.read(name, &writer)).collect()
     }
 
     fn parameter(self, value: &str, name: &str, weights: &BTreeMap<String, HostTensor>) -> Answer<Tensor<'t>> {
@@ -286,7 +318,7 @@ impl<'t> Writer<'_, 't> {
             }
             check(tensor, spec)?;
             let origin = match (&entry.build, first) {
-                (Build::Copy(_) | Build::Many(_) | Build::Nothing, _) | (_, None) => Origin::Whole,
+                (Build::Copy(_) | Build::Many(_) | Build::Graphs(_) | Build::Nothing, _) | (_, None) => Origin::Whole,
                 (Build::View(..), Some(whole)) => Origin::View(index, whole.to_owned()),
                 (Build::Parts(_), Some(_)) => Origin::Part,
                 (Build::One(_), Some(other)) if tensor.value() == given[0].1.value() => Origin::Same(other.to_owned()),
@@ -312,6 +344,7 @@ impl<'t> Writer<'_, 't> {
         quoted(self.cx, node, || match entry.build {
             Build::One(build) | Build::Copy(build) | Build::View(build, _) => build(&call).map(|tensor| vec![tensor]),
             Build::Many(build) | Build::Parts(build) => build(&call),
+            Build::Graphs(build) => build(&call, &|graph, given| self.inner(graph, given)),
             Build::Nothing => Ok(Vec::new()),
         })
     }
@@ -435,53 +468,6 @@ fn check(tensor: Tensor<'_>, spec: &Spec) -> Answer<()> {
         return malformed(format!("it is {tensor} by its operands, but {spec} in the file"));
     }
     Ok(())
-}
-
-/// The name of an operation, without the Python module that it is reached by.
-fn operation(node: &Node) -> &str {
-    node.target.strip_prefix("torch.ops.").unwrap_or(&node.target)
-}
-
-/// `aten.add.Tensor` for `aten.add_.Tensor`, which updates its first operand.
-fn functional(target: &str) -> Option<String> {
-    let (namespace, rest) = target.split_once('.')?;
-    let (name, overload) = rest.split_once('.')?;
-    let name = name.strip_suffix('_').filter(|name| !name.ends_with('_'))?;
-    Some(format!("{namespace}.{name}.{overload}"))
-}
-
-/// The names of the tensors that a node takes, in order.
-fn tensors(node: &Node) -> Vec<&str> {
-    node.inputs.iter().flat_map(|input| results(&input.arg)).collect()
-}
-
-fn results(argument: &Argument) -> Vec<&str> {
-    match argument {
-        Argument::Tensor(name) => vec![name],
-        Argument::Tensors(names) => names.iter().map(String::as_str).collect(),
-        Argument::OptionalTensors(names) => names.iter().flatten().map(String::as_str).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn place(node: &Node) -> String {
-    match line(node) {
-        Some((file, line)) => format!("{file}:{line}"),
-        None => "an unknown line".to_owned(),
-    }
-}
-
-/// The innermost line of the model that a node comes from: one of its own where there is one, not of a library.
-fn line(node: &Node) -> Option<(&str, u32)> {
-    let trace = node.metadata.get("stack_trace")?.as_str()?;
-    let frames = trace.lines().filter_map(|line| {
-        let (file, rest) = line.trim().strip_prefix("File \"")?.split_once("\", line ")?;
-        let digits = rest.split(|c: char| !c.is_ascii_digit()).next()?;
-        Some((file, digits.parse().ok()?))
-    });
-    let frames: Vec<(&str, u32)> = frames.collect();
-    let own = frames.iter().rev().find(|(file, _)| !file.contains("site-packages/") && !file.starts_with("torch/"));
-    own.or(frames.last()).copied()
 }
 
 impl Symbols {

@@ -13,6 +13,7 @@ mod error;
 mod graph;
 mod memory;
 mod names;
+mod node;
 mod pickle;
 mod schema;
 mod size;

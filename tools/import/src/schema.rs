@@ -1,6 +1,8 @@
 //! The schema of exported programs, as far as the importer reads it; fields that it does not know are no error.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::de::{Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
@@ -19,6 +21,17 @@ pub(crate) struct ExportedProgram {
     pub(crate) graph_module: GraphModule,
     #[serde(default)]
     pub(crate) torch_version: Option<String>,
+    #[serde(default)]
+    pub(crate) range_constraints: BTreeMap<String, RangeConstraint>,
+}
+
+/// What a symbol may be; a bound that is none sets no limit.
+#[derive(Deserialize)]
+pub(crate) struct RangeConstraint {
+    #[serde(default)]
+    min_val: serde_json::Value,
+    #[serde(default)]
+    max_val: serde_json::Value,
 }
 
 impl ExportedProgram {
@@ -48,6 +61,13 @@ struct SchemaVersion {
     major: u64,
 }
 
+impl RangeConstraint {
+    /// The least and the greatest size, below zero where there is no limit: what fits in no `i64` is none.
+    pub(crate) fn bounds(&self) -> [i64; 2] {
+        [&self.min_val, &self.max_val].map(|bound| bound.as_i64().unwrap_or(-1))
+    }
+}
+
 #[derive(Deserialize)]
 pub(crate) struct GraphModule {
     pub(crate) graph: Graph,
@@ -58,6 +78,10 @@ pub(crate) struct GraphModule {
 
 #[derive(Deserialize)]
 pub(crate) struct Graph {
+    #[serde(default)]
+    pub(crate) inputs: Vec<Argument>,
+    #[serde(default)]
+    pub(crate) outputs: Vec<Argument>,
     pub(crate) nodes: Vec<Node>,
     pub(crate) tensor_values: BTreeMap<String, TensorMeta>,
     #[serde(default)]
@@ -100,8 +124,25 @@ pub(crate) enum Argument {
     DType(i64),
     /// A layout, memory format or device: places, which mean nothing to a program's values.
     Place,
+    Graph(Subgraph),
     /// Something else, by the name of its kind.
     Other(String),
+}
+
+/// A graph that a node carries out.
+#[derive(Clone)]
+pub(crate) struct Subgraph(pub(crate) Arc<Graph>);
+
+impl fmt::Debug for Subgraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a graph of {} nodes", self.0.nodes.len())
+    }
+}
+
+impl PartialEq for Subgraph {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// A size, by number or by the name of a value.
@@ -120,6 +161,12 @@ pub(crate) enum SymFloatArgument {
     Name(String),
     #[serde(rename = "as_float")]
     Float(f64),
+}
+
+/// A graph with its name.
+#[derive(Deserialize)]
+struct Inner {
+    graph: Graph,
 }
 
 #[derive(Deserialize)]
@@ -206,6 +253,7 @@ fn argument(kind: &str, value: serde_json::Value) -> Result<Argument, String> {
             None => return Err("a truth value has a name or is known".to_owned()),
         },
         "as_scalar_type" => Argument::DType(read(value)?),
+        "as_graph" => Argument::Graph(Subgraph(Arc::new(read::<Inner>(value)?.graph))),
         "as_memory_format" | "as_layout" | "as_device" => Argument::Place,
         other => Argument::Other(other.to_owned()),
     })
@@ -223,6 +271,20 @@ pub(crate) struct TensorMeta {
 }
 
 impl TensorMeta {
+    /// Whether its memory is its elements in row-major order, as far as numbers say it.
+    pub(crate) fn is_contiguous(&self) -> bool {
+        let known = |size: &SymInt| if let SymInt::Int(value) = size { Some(*value) } else { None };
+        let starts = self.storage_offset.as_ref().is_none_or(|offset| known(offset) == Some(0));
+        let mut next = 1i64;
+        let follows = self.sizes.iter().zip(&self.strides).rev().all(|(size, stride)| {
+            let (Some(size), Some(stride)) = (known(size), known(stride)) else { return false };
+            let fits = size == 1 || stride == next;
+            next = next.saturating_mul(size);
+            fits
+        });
+        starts && follows && self.sizes.len() == self.strides.len()
+    }
+
     /// The dtype; the name of one that Thunder lacks is the error.
     pub(crate) fn dtype(&self) -> Result<DType, String> {
         dtype(self.dtype)

@@ -275,12 +275,12 @@ fn what_is_not_supported_is_reported_at_once() {
         node("torch.ops.aten.bessel.default", "x", "relu"),
         node("torch.ops.aten.relu.default", "relu", "relu"),
         node("torch.ops.aten.bessel.default", "x", "relu"),
-        node("torch.ops.aten.dropout.default", "x", "relu").replace("self", "input"),
+        node("torch.ops.aten.alpha_dropout.default", "x", "relu").replace("self", "input"),
     ];
     let message = refused(&with_graph("\"nodes\": [", &format!("\"nodes\": [{}", nodes.concat())));
     assert_eq!(
         message,
-        "2 things are not supported:\n  aten.bessel.default (2 times, first at model.py:3)\n  aten.dropout.default with \
-         random numbers: export the model in evaluation mode, after `model.eval()` (1 times, first at model.py:3)"
+        "2 things are not supported:\n  aten.bessel.default (2 times, first at model.py:3)\n  aten.alpha_dropout.default \
+         with training: export the model in evaluation mode, after `model.eval()` (1 times, first at model.py:3)"
     );
 }

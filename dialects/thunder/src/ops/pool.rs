@@ -3,14 +3,15 @@
 mod gradient;
 
 use crate::axes::host_shapes;
-use crate::infer_like;
 use crate::window::{Window, WindowAttributes};
+use crate::{infer_elements, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule,
 };
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;
-use thunder_tensor::Tensor as HostTensor;
+use thunder_tensor::{DType, Tensor as HostTensor};
 
 /// Largest element of each window over the spatial dimensions of `[batch, channels, space...]`.
 ///
@@ -52,29 +53,110 @@ impl MaxPool<'_> {
     }
 }
 
+impl<'c> Infer<'c> for MaxPool<'c> {
+    fn infer(&self) -> Result<Vec<Type<'c>>> {
+        infer_like(self)
+    }
+}
+
 impl Reference for MaxPool<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
-        pool(self, window, &inputs[0], |lane, _| {
+        pool(self, window, &inputs[0], inputs[0].dtype(), |lane, _| {
             let larger = |best: f64, x: &f64| if x.is_nan() || *x > best { *x } else { best };
             lane.iter().fold(f64::NEG_INFINITY, larger)
         })
     }
 }
 
+const MAX_POOLS: [(&str, &str, &str, &[usize]); 6] = [
+    ("2x3x17x", "window = [3]", "2x3x5x", &[2, 3, 17]),
+    ("1x3x7x9x", "window = [3, 2] stride = [2, 1] padding = [[1, 1], [0, 1]]", "1x3x4x9x", &[1, 3, 7, 9]),
+    ("1x2x9x8x", "window = [2, 3] stride = [1, 1] dilation = [3, 2]", "1x2x6x4x", &[1, 2, 9, 8]),
+    ("1x2x4x4x5x", "window = [2, 2, 2]", "1x2x2x2x2x", &[1, 2, 4, 4, 5]),
+    ("?x3x?x?x", "window = [2, 2]", "?x3x?x?x", &[2, 3, 6, 5]),
+    ("0x3x4x4x", "window = [2, 2]", "0x3x2x2x", &[0, 3, 4, 4]),
+];
+
 impl Samples for MaxPool<'_> {
     fn samples(s: &mut SampleSet) {
-        for (ty, attributes, out, shape) in [
-            ("2x3x17x", "window = [3]", "2x3x5x", &[2, 3, 17][..]),
-            ("1x3x7x9x", "window = [3, 2] stride = [2, 1] padding = [[1, 1], [0, 1]]", "1x3x4x9x", &[1, 3, 7, 9]),
-            ("1x2x9x8x", "window = [2, 3] stride = [1, 1] dilation = [3, 2]", "1x2x6x4x", &[1, 2, 9, 8]),
-            ("1x2x4x4x5x", "window = [2, 2, 2]", "1x2x2x2x2x", &[1, 2, 4, 4, 5]),
-            ("?x3x?x?x", "window = [2, 2]", "?x3x?x?x", &[2, 3, 6, 5]),
-            ("0x3x4x4x", "window = [2, 2]", "0x3x2x2x", &[0, 3, 4, 4]),
-        ] {
+        for (ty, attributes, out, shape) in MAX_POOLS {
             pool_sample(s, "thunder.max_pool", ty, attributes, out, shape);
         }
         pool_sample(s, "thunder.max_pool", "2x3x17x", "window = [2]", "2x3x8x", &[2, 3, 17]).specials();
+    }
+}
+
+/// Where the largest element of each window is: its number in row-major order of the spatial dimensions.
+///
+/// The windows are those of `thunder.max_pool`. Of equal elements it is the first; NaN is larger than every number.
+/// Padding counts as negative infinity, and is in the place after the last.
+///
+/// - (C1) the operand is a tensor of floats
+/// - (C2) the operand has rank 3 to 5, and `window` one entry per spatial dimension
+/// - (C3) so have `stride`, `padding` and `dilation`; steps are positive, and a padding is a pair of
+///   sizes: before the first element, and after the last; none is beyond 2^40
+/// - (C4) the window has elements, and fits in the padded operand
+///
+/// ```mlir
+/// %i = thunder.max_pool_index %x window = [2, 2] : tensor<1x8x6x6xf32> -> tensor<1x8x3x3xi64>
+/// ```
+#[op("thunder.max_pool_index", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
+pub struct MaxPoolIndex {
+    /// The channels of each batch element.
+    #[c(1)]
+    operand: Operand<Tensor<Float>>,
+    /// The elements that a window has.
+    #[c(2)]
+    window: Attr<Vec<i64>>,
+    /// The steps between positions, the size of the window unless given.
+    #[c(3)]
+    stride: OptionalAttr<Vec<i64>>,
+    /// Padding before and after each spatial dimension, none unless given.
+    #[c(3)]
+    padding: OptionalAttr<Vec<Vec<i64>>>,
+    /// The steps between elements of the window, 1 unless given.
+    #[c(3)]
+    dilation: OptionalAttr<Vec<i64>>,
+    out: Produces<Tensor<I64>>,
+}
+
+impl MaxPoolIndex<'_> {
+    fn attributes(&self) -> WindowAttributes {
+        WindowAttributes { stride: self.stride(), padding: self.padding(), dilation: self.dilation() }
+    }
+}
+
+impl<'c> Infer<'c> for MaxPoolIndex<'c> {
+    fn infer(&self) -> Result<Vec<Type<'c>>> {
+        infer_elements(self, &[Type::int(self.context(), 64)])
+    }
+}
+
+impl Reference for MaxPoolIndex<'_> {
+    fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
+        let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
+        let area = inputs[0].shape()[2..].iter().product::<usize>();
+        pool(self, window, &inputs[0], DType::I64, |lane, reads| {
+            let mut lane = lane.iter();
+            let (mut best, mut place) = (f64::NEG_INFINITY, None);
+            for read in reads {
+                let (x, at) = read.map_or((f64::NEG_INFINITY, area), |at| (*lane.next().unwrap_or(&best), at));
+                if place.is_none() || !best.is_nan() && (x.is_nan() || x > best) {
+                    (best, place) = (x, Some(at));
+                }
+            }
+            place.unwrap_or(area) as f64
+        })
+    }
+}
+
+impl Samples for MaxPoolIndex<'_> {
+    fn samples(s: &mut SampleSet) {
+        for (ty, attributes, out, shape) in MAX_POOLS {
+            index_sample(s, ty, attributes, out, shape);
+        }
+        index_sample(s, "2x3x17x", "window = [2]", "2x3x8x", &[2, 3, 17]).specials();
     }
 }
 
@@ -119,12 +201,18 @@ impl AvgPool<'_> {
     }
 }
 
+impl<'c> Infer<'c> for AvgPool<'c> {
+    fn infer(&self) -> Result<Vec<Type<'c>>> {
+        infer_like(self)
+    }
+}
+
 impl Reference for AvgPool<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
         let counts_padding = self.count_include_pad();
-        pool(self, window, &inputs[0], |lane, taps| {
-            lane.iter().sum::<f64>() / if counts_padding { taps } else { lane.len() } as f64
+        pool(self, window, &inputs[0], inputs[0].dtype(), |lane, reads| {
+            lane.iter().sum::<f64>() / if counts_padding { reads.len() } else { lane.len() } as f64
         })
     }
 }
@@ -149,15 +237,9 @@ impl Samples for AvgPool<'_> {
     }
 }
 
-/// What both pools share beyond their reference.
+/// What all pools share beyond their reference.
 macro_rules! pools {
     ($($op:ident),*) => {$(
-        impl<'c> Infer<'c> for $op<'c> {
-            fn infer(&self) -> Result<Vec<Type<'c>>> {
-                infer_like(self)
-            }
-        }
-
         impl ShapeRule for $op<'_> {
             fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
                 let dims = &inputs.operands[0];
@@ -176,7 +258,7 @@ macro_rules! pools {
     )*};
 }
 
-pools!(MaxPool, AvgPool);
+pools!(MaxPool, MaxPoolIndex, AvgPool);
 
 fn window_of<'c>(op: &impl Op<'c>, sizes: &[i64], rank: usize, attributes: WindowAttributes) -> Result<Window> {
     if !(3..=5).contains(&rank) || sizes.len() + 2 != rank {
@@ -187,12 +269,13 @@ fn window_of<'c>(op: &impl Op<'c>, sizes: &[i64], rank: usize, attributes: Windo
     Window::new(op, &dims, sizes, attributes, "(C3)")
 }
 
-/// Applies `f` to the elements of each window that are no padding, with the number of all.
+/// Applies `f` to the elements of each window that are no padding, with the places of all, which padding lacks.
 fn pool<'c>(
     op: &(impl Op<'c> + ShapeRule),
     window: Result<Window>,
     operand: &HostTensor,
-    f: impl Fn(&[f64], usize) -> f64,
+    dtype: DType,
+    f: impl Fn(&[f64], &[Option<usize>]) -> f64,
 ) -> Result<Vec<HostTensor>, EvalError> {
     let shape = host_shapes(op, std::slice::from_ref(operand))?.remove(0);
     let window = window.map_err(|e| EvalError::Input(e.message()))?;
@@ -208,10 +291,10 @@ fn pool<'c>(
         for reads in reads.chunks(taps) {
             lane.clear();
             lane.extend(reads.iter().flatten().map(|place| source[base + place]));
-            out.push(f(&lane, taps));
+            out.push(f(&lane, reads));
         }
     }
-    Ok(vec![HostTensor::from_values(operand.dtype(), shape, out)?])
+    Ok(vec![HostTensor::from_values(dtype, shape, out)?])
 }
 
 fn pool_sample<'s>(
@@ -225,4 +308,16 @@ fn pool_sample<'s>(
     let (ty, out) = (format!("tensor<{ty}$T>"), format!("tensor<{out}$T>"));
     let body = format!("%r = {name} %x {attributes} : {ty} -> {out}\n  return %r : {out}");
     s.add(Dtypes::FLOATS, &format!("(%x: {ty}) -> {out}"), &body, &[shape]).ulps(16.0)
+}
+
+fn index_sample<'s>(
+    s: &'s mut SampleSet,
+    ty: &str,
+    attributes: &str,
+    out: &str,
+    shape: &[usize],
+) -> &'s mut thunder_interface::Sample {
+    let (ty, out) = (format!("tensor<{ty}$T>"), format!("tensor<{out}i64>"));
+    let body = format!("%r = thunder.max_pool_index %x {attributes} : {ty} -> {out}\n  return %r : {out}");
+    s.add(Dtypes::FLOATS, &format!("(%x: {ty}) -> {out}"), &body, &[shape])
 }

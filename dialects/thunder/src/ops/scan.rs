@@ -1,110 +1,148 @@
-//! Scans: running totals along an axis.
+//! Scans: what all elements along an axis up to each one become.
 
-use crate::build::*;
+mod gradient;
+
 use crate::checked_axis;
-use crate::cotangent::only;
 use thunder_interface::{
     Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule,
 };
 use thunder_ir::prelude::*;
-use thunder_tensor::{Tensor as HostTensor, lanes};
+use thunder_tensor::{Carrier, DType, Tensor as HostTensor, TensorError, lanes};
 
-/// Sum of all elements up to and including each one, along `axis`.
-///
-/// Integers wrap in their own dtype. Half-precision sums are accumulated in at least single
-/// precision, and each is rounded once.
-///
-/// - (C1) the operand is a tensor of integers or floats
-/// - (C2) `axis` is a dimension of the operand
-///
-/// ```mlir
-/// %y = thunder.cumsum %x axis = 1 : tensor<2x3xf32>
-/// ```
-#[op("thunder.cumsum", pure, same_type, verify, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
-pub struct Cumsum {
-    /// What is summed.
-    #[c(1)]
-    operand: Operand<Tensor<Number>>,
-    /// The dimension to sum along.
-    axis: Attr<i64>,
-    out: Produces<Tensor<Number>>,
-}
-
-impl Verify for Cumsum<'_> {
-    fn verify(&self) -> Result {
-        let rank = self.operand().ty().as_tensor().map_or(0, |ty| ty.rank());
-        checked_axis(self, self.axis(), rank, "(C2)").map(drop)
-    }
-}
-
-impl ShapeRule for Cumsum<'_> {
-    fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
-        Ok(vec![inputs.operands[0].clone()])
-    }
-}
-
-impl Reference for Cumsum<'_> {
-    fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
-        let (operand, axis) = (&inputs[0], self.axis() as usize);
-        let (dtype, length) = (operand.dtype(), operand.shape()[axis]);
-        let sums = if dtype.is_float() {
-            lanes(operand, axis, dtype, length, |lane: &[f64], sums: &mut [f64]| totals(lane, sums, |t, x| t + x))
-        } else {
-            lanes(operand, axis, dtype, length, |lane: &[i64], sums: &mut [i64]| totals(lane, sums, i64::wrapping_add))
-        };
-        Ok(vec![sums?])
-    }
-}
-
-impl<'c> Differentiate<'c> for Cumsum<'c> {
-    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
-        let backwards = |x| b.reverse(x, vec![self.axis()]);
-        Ok(vec![Some(backwards(b.cumsum(backwards(only(cotangents)?)?, self.axis())?)?)])
-    }
-}
-
-fn totals<T: Copy + Default>(lane: &[T], sums: &mut [T], add: fn(T, T) -> T) {
-    let mut total = T::default();
-    for (x, sum) in lane.iter().zip(sums) {
-        total = add(total, *x);
-        *sum = total;
-    }
-}
-
-impl Cost for Cumsum<'_> {
-    fn flops(&self, operands: &[Vec<i64>], _: &[Vec<i64>]) -> f64 {
-        operands[0].iter().product::<i64>() as f64
-    }
-}
-
-impl Precision for Cumsum<'_> {
-    fn precision(&self) -> PrecisionClass {
-        PrecisionClass::Widen
-    }
-}
-
-impl Samples for Cumsum<'_> {
-    fn samples(s: &mut SampleSet) {
-        for (ty, axis, shape) in [
-            ("tensor<3x37x$T>", 1, &[3, 37][..]),
-            ("tensor<5x3x2x$T>", 0, &[5, 3, 2]),
-            ("tensor<?x?x$T>", 1, &[2, 9]),
-            ("tensor<0x4x$T>", 1, &[0, 4]),
-            ("tensor<2x0x$T>", 1, &[2, 0]),
-            ("tensor<1x$T>", 0, &[1]),
-        ] {
-            let body = format!("%r = thunder.cumsum %x axis = {axis} : {ty}\n  return %r : {ty}");
-            s.add(Dtypes::NUMBERS, &format!("(%x: {ty}) -> {ty}"), &body, &[shape]).ulps(16.0);
+/// Defines scans. Each line: docs, struct, name, the dtypes of its samples, their domain, and what a total and one more
+/// element become, in `f64` and in `i64`; the total of the first element is that element.
+macro_rules! scans {
+    ($elements:ident $dtypes:ident $c1:tt: $($(#[$doc:meta])* $op:ident $name:literal $example:tt $flops:literal
+        $low:literal..$high:literal, $float:expr, $integer:expr;)*) => {$(
+        $(#[$doc])*
+        ///
+        #[doc = $c1]
+        /// - (C2) `axis` is a dimension of the operand
+        ///
+        /// ```mlir
+        #[doc = $example]
+        /// ```
+        #[op($name, pure, same_type, verify, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+        pub struct $op {
+            /// What is scanned.
+            #[c(1)]
+            operand: Operand<Tensor<$elements>>,
+            /// The dimension to scan along.
+            axis: Attr<i64>,
+            out: Produces<Tensor<$elements>>,
         }
-        s.add(
-            Dtypes::FLOATS,
-            "(%x: tensor<7x5x$T>) -> tensor<7x5x$T>",
-            "%r = thunder.cumsum %x axis = 1 : tensor<7x5x$T>
-             return %r : tensor<7x5x$T>",
-            &[&[7, 5]],
-        )
-        .ulps(16.0)
-        .specials();
+
+        impl Verify for $op<'_> {
+            fn verify(&self) -> Result {
+                let rank = self.operand().ty().as_tensor().map_or(0, |ty| ty.rank());
+                checked_axis(self, self.axis(), rank, "(C2)").map(drop)
+            }
+        }
+
+        impl ShapeRule for $op<'_> {
+            fn shapes<'b>(&'b self, inputs: &ShapeInputs<'_, 'b>) -> Result<Vec<Vec<Dim>>> {
+                Ok(vec![inputs.operands[0].clone()])
+            }
+        }
+
+        impl Reference for $op<'_> {
+            fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
+                let (operand, axis) = (&inputs[0], self.axis() as usize);
+                let is_float = operand.dtype().is_float();
+                let totals = if is_float { scan(operand, axis, $float) } else { scan(operand, axis, $integer) };
+                Ok(vec![totals?])
+            }
+        }
+
+        impl Cost for $op<'_> {
+            fn flops(&self, operands: &[Vec<i64>], _: &[Vec<i64>]) -> f64 {
+                $flops * operands[0].iter().product::<i64>() as f64
+            }
+        }
+
+        impl Precision for $op<'_> {
+            fn precision(&self) -> PrecisionClass {
+                PrecisionClass::Widen
+            }
+        }
+
+        impl Samples for $op<'_> {
+            fn samples(s: &mut SampleSet) {
+                samples(s, $name, Dtypes::$dtypes, $low, $high);
+            }
+        }
+    )*};
+}
+
+scans! {
+    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
+
+    /// Sum of all elements up to and including each one, along `axis`.
+    ///
+    /// Integers wrap in their own dtype. Half-precision sums are accumulated in at least single
+    /// precision, and each is rounded once.
+    Cumsum "thunder.cumsum" "%y = thunder.cumsum %x axis = 1 : tensor<2x3xf32>" 1.0
+        -2.0..2.0, |total: f64, x| total + x, i64::wrapping_add;
+
+    /// Product of all elements up to and including each one, along `axis`.
+    ///
+    /// Integers wrap in their own dtype. Half-precision products are accumulated in at least single
+    /// precision, and each is rounded once.
+    Cumprod "thunder.cumprod" "%y = thunder.cumprod %x axis = 1 : tensor<2x3xf32>" 1.0
+        -1.5..1.5, |total: f64, x| total * x, i64::wrapping_mul;
+
+    /// Largest of all elements up to and including each one, along `axis`; NaN once any is.
+    Cummax "thunder.cummax" "%y = thunder.cummax %x axis = 1 : tensor<2x3xf32>" 1.0
+        -2.0..2.0, |total: f64, x| if total.is_nan() || x <= total { total } else { x }, |total: i64, x| total.max(x);
+
+    /// Smallest of all elements up to and including each one, along `axis`; NaN once any is.
+    Cummin "thunder.cummin" "%y = thunder.cummin %x axis = 1 : tensor<2x3xf32>" 1.0
+        -2.0..2.0, |total: f64, x| if total.is_nan() || x >= total { total } else { x }, |total: i64, x| total.min(x);
+}
+
+scans! {
+    Float FLOATS "- (C1) the operand is a tensor of floats":
+
+    /// Logarithm of the sum of exponentials of all elements up to and including each one, along `axis`.
+    ///
+    /// It neither overflows nor vanishes where its value does not. Half precision is computed in single
+    /// precision and rounded once.
+    Logcumsumexp "thunder.logcumsumexp" "%y = thunder.logcumsumexp %x axis = 1 : tensor<2x3xf32>" 20.0
+        -8.0..8.0, log_sum, |total: i64, _| total;
+}
+
+/// `log(e^total + e^x)`.
+fn log_sum(total: f64, x: f64) -> f64 {
+    let (high, low) = if total >= x { (total, x) } else { (x, total) };
+    let distance = low - high;
+    // Equal infinities, or NaN.
+    if distance.is_nan() { if low.is_nan() { low } else { high } } else { high + libm::log1p(libm::exp(distance)) }
+}
+
+fn scan<T: Carrier>(operand: &HostTensor, axis: usize, step: impl Fn(T, T) -> T) -> Result<HostTensor, TensorError> {
+    lanes(operand, axis, operand.dtype(), operand.shape()[axis], |lane: &[T], totals: &mut [T]| {
+        let mut total = None;
+        for (x, place) in lane.iter().zip(totals) {
+            let next = total.map_or(*x, |total| step(total, *x));
+            (total, *place) = (Some(next), next);
+        }
+    })
+}
+
+fn samples(s: &mut SampleSet, name: &str, dtypes: Dtypes, low: f64, high: f64) {
+    for (ty, axis, shape) in [
+        ("tensor<3x37x$T>", 1, &[3, 37][..]),
+        ("tensor<5x3x2x$T>", 0, &[5, 3, 2]),
+        ("tensor<?x?x$T>", 1, &[2, 9]),
+        ("tensor<0x4x$T>", 1, &[0, 4]),
+        ("tensor<2x0x$T>", 1, &[2, 0]),
+        ("tensor<1x$T>", 0, &[1]),
+    ] {
+        let body = format!("%r = {name} %x axis = {axis} : {ty}\n  return %r : {ty}");
+        s.add(dtypes, &format!("(%x: {ty}) -> {ty}"), &body, &[shape]).domains(low, high).ulps(16.0);
     }
+    let floats = Dtypes(if dtypes.0.contains(&DType::F32) { Dtypes::FLOATS.0 } else { &[] });
+    let body = format!("%r = {name} %x axis = 1 : tensor<7x5x$T>\n  return %r : tensor<7x5x$T>");
+    s.add(floats, "(%x: tensor<7x5x$T>) -> tensor<7x5x$T>", &body, &[&[7, 5]]).ulps(16.0).specials();
 }

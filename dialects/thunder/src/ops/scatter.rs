@@ -110,13 +110,13 @@ macro_rules! additions {
 
 additions!(IndexAdd "thunder.index_add" take, ScatterAdd "thunder.scatter_add" take_along_axis);
 
-fn same_elements<'c>(op: &impl Op<'c>, operand: Value<'c>, updates: Value<'c>) -> Result {
+pub(super) fn same_elements<'c>(op: &impl Op<'c>, operand: Value<'c>, updates: Value<'c>) -> Result {
     let (x, u) = (operand.ty().element(), updates.ty().element());
     if x == u { Ok(()) } else { Err(op.error(format!("(C1) element types differ: '{x}' and '{u}'"))) }
 }
 
 /// Checks the sizes of updates; with (C4).
-fn check_updates<'c>(op: &impl Op<'c>, expected: &[Dim], updates: &[Dim]) -> Result {
+pub(super) fn check_updates<'c>(op: &impl Op<'c>, expected: &[Dim], updates: &[Dim]) -> Result {
     if updates.len() != expected.len() {
         return Err(op.error(format!("(C4) updates of rank {} instead of {}", updates.len(), expected.len())));
     }

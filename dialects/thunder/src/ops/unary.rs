@@ -5,12 +5,12 @@ use thunder_interface::{Cost, Dtypes, Expr, Precision, PrecisionClass, SampleSet
 use thunder_ir::prelude::*;
 
 /// Defines elementwise functions of one operand. Each line: docs, struct, name, an example, how it
-/// behaves when applied twice, autocast class, flops per element, the domain of its samples,
-/// whether they contain NaN and infinities, the scalar body, and the derivative from operand and
+/// behaves when applied twice, autocast class, flops per element, how far off it may be in epsilons, the
+/// domain of its samples, whether they contain NaN and infinities, the scalar body, and the derivative from operand and
 /// result where that is better than the body's.
 macro_rules! unary {
     ($elements:ident $dtypes:ident $c1:tt: $($(#[$doc:meta])* $op:ident $name:literal $example:tt
-        [$($twice:ident)?] $class:ident $flops:literal, $low:literal..$high:literal $($specials:ident)?,
+        [$($twice:ident)?] $class:ident $flops:literal $(~ $ulps:literal)?, $low:literal..$high:literal $($specials:ident)?,
         |$x:ident| $body:expr $(, $differentiate:ident by $slope:expr)?;)*) => {$(
         $(#[$doc])*
         #[doc = ""]
@@ -62,6 +62,7 @@ macro_rules! unary {
             fn samples(s: &mut SampleSet) {
                 elementwise_samples(s, $name, "", Dtypes::$dtypes, $low, $high);
                 $(special_sample(s, $name, "", Dtypes::$dtypes).$specials();)?
+                $(s.samples.iter_mut().for_each(|sample| sample.ulps = $ulps);)?
             }
         }
     )*};

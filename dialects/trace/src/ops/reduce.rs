@@ -1,4 +1,4 @@
-//! Reductions over dimensions, and running ones.
+//! Reductions over dimensions.
 
 use std::ops::RangeFull;
 use std::panic::Location;
@@ -100,11 +100,11 @@ reductions! {
 }
 
 impl<'t> Tensor<'t> {
-    fn unchanged(self) -> Self {
+    pub(super) fn unchanged(self) -> Self {
         self
     }
 
-    fn accumulated(self) -> Self {
+    pub(super) fn accumulated(self) -> Self {
         self.converted(if self.dtype().is_float() { self.dtype() } else { DType::I64 })
     }
 
@@ -154,14 +154,6 @@ impl<'t> Tensor<'t> {
         let _at = self.site.at(Location::caller());
         let axis = self.axis(axis) as i64;
         self.site.op(&[self], |b| b.argmin(self.value, axis, false))
-    }
-
-    /// Sum of the elements up to each position along a dimension.
-    #[track_caller]
-    pub fn cumsum(self, axis: i64) -> Self {
-        let _at = self.site.at(Location::caller());
-        let (x, axis) = (self.accumulated(), self.axis(axis) as i64);
-        x.site.op(&[x], |b| b.cumsum(x.value, axis))
     }
 
     /// Euclidean length along dimensions, which stay with size 1.

@@ -3,7 +3,6 @@
 use std::panic::Location;
 
 use thunder_dialect::build::*;
-use thunder_tensor::DType;
 
 use crate::{Operand, Scalar, Tensor};
 
@@ -63,10 +62,7 @@ impl<'t> Tensor<'t> {
     fn positions(self) -> (Self, Self) {
         let sizes = self.sizes();
         let row = self.axis(-2);
-        let count = |axis: usize| {
-            let element = self.site.element(DType::I64);
-            self.site.sized_op(&[], element, vec![sizes[axis].clone()], |b, dynamic, ty| b.iota(dynamic, 0, ty))
-        };
+        let count = |axis: usize| self.site.count(sizes[axis].clone());
         (count(row).unsqueeze(-1), count(row + 1))
     }
 }

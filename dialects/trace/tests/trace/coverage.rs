@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use thunder_trace::{
-    Approximation, Attention, CrossEntropy, DType, HostTensor, Scope, Spec, Tensor, Tracer, Window, cat, context,
+    Approximation, Attention, CrossEntropy, DType, HostTensor, Reduction, Scope, Spec, Tensor, Tracer, Window, cat,
+    context,
 };
 
 use crate::ops;
 
 /// How many ops the methods make.
-const METHODS: usize = 114;
+const METHODS: usize = 134;
 
 fn elementwise<'t>(x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) -> Vec<Tensor<'t>> {
-    let unary: [fn(Tensor<'t>) -> Tensor<'t>; 42] = [
+    let unary: [fn(Tensor<'t>) -> Tensor<'t>; 50] = [
         |x| -x,
         |x| x.abs(),
         |x| x.sign(),
@@ -44,6 +45,14 @@ fn elementwise<'t>(x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) -> Vec<Tensor<'t
         |x| x.atanh(),
         |x| x.erf(),
         |x| x.erfc(),
+        |x| x.lgamma(),
+        |x| x.polygamma(1),
+        |x| x.erfinv(),
+        |x| x.ndtri(),
+        |x| x.i0(),
+        |x| x.i0e(),
+        |x| x.i1(),
+        |x| x.i1e(),
         |x| x.relu(),
         |x| x.sigmoid(),
         |x| x.silu(),
@@ -69,10 +78,17 @@ fn structured<'t>(cx: Scope<'t>, x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) ->
     let moved = [x.t(), x.flip(0), x.slice(0, 1..), cat(&[x, x], 0), x.pad(&[(1, 1)], 0)];
     let reduced = [x.sum(0), x.prod(0), x.amax(0), x.amin(0), x.mean(0), p.any(0), p.all(0), x.var(0, 1.0)];
     let found = [x.argmax(1), x.argmin(1), x.cumsum(0), x.var_mean(0, 1.0).0, x.logsumexp(0)];
+    let scans = [x.cumprod(0), x.cummax(0), x.cummin(0), x.logcumsumexp(0)];
+    let sorted = [x.argsort(0, false), x.sort(1, true).0, x.topk(2, 1, true).1];
     let first = i.select(0, 0);
     let part = x.dynamic_slice(1, first, 2);
     let placed = [part, x.dynamic_update_slice(1, first, part)];
     let indexed = [x.index_select(1, i), x.gather(0, i.unsqueeze(0)), i.embedding(x)];
+    let scattered = [
+        x.index_add(1, i, x),
+        x.scatter_add(0, i.unsqueeze(0), w.unsqueeze(0)),
+        x.scatter_reduce(0, i.unsqueeze(0), w.unsqueeze(0), Reduction::Amax),
+    ];
     let products = [x.matmul(x.t()), x.linear(x, None), image.sdpa(image, image, Attention::default())];
     let normal = [x.softmax(0), x.log_softmax(0), x.layer_norm(1, w, w, 0.1), x.rms_norm(1, w, 0.1)];
     let channels = [x.group_norm(2, w, w, 0.1), x.batch_norm(w, w, w, w, 0.1)];
@@ -81,12 +97,30 @@ fn structured<'t>(cx: Scope<'t>, x: Tensor<'t>, i: Tensor<'t>, p: Tensor<'t>) ->
     let windowed = [
         image.convolution(kernel, None, &windows, 1),
         image.max_pool(&[2, 2], &windows),
-        image.avg_pool(&[2, 2], &windows),
+        image.max_pool_with_indices(&[2, 2], &windows).1,
+        image.avg_pool(&[2, 2], &windows, true),
     ];
     let loss = [x.cross_entropy(x.argmax(1), CrossEntropy::default())];
     w.copy_(1.0);
-    let made = [w.read(), cx.constant(&HostTensor::scalar(1.0f32)), cx.arange(4, DType::I64), x + w];
-    [&moved[..], &reduced, &found, &placed, &indexed, &products, &normal, &channels, &windowed, &loss, &made].concat()
+    let made =
+        [cx.random_bits([4]), w.read(), cx.constant(&HostTensor::scalar(1.0f32)), cx.arange(4, DType::I64), x + w];
+    [
+        &moved[..],
+        &reduced,
+        &found,
+        &scans,
+        &sorted,
+        &placed,
+        &indexed,
+        &scattered,
+        &products,
+        &normal,
+        &channels,
+        &windowed,
+        &loss,
+        &made,
+    ]
+    .concat()
 }
 
 #[test]

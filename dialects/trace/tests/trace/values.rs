@@ -1,6 +1,7 @@
 //! What traced programs compute, by the reference interpreter.
 
-use thunder_trace::{Approximation, Attention, DType, HostTensor, Window, cat, stack};
+use thunder_dialect::build::BuildPhilox as _;
+use thunder_trace::{Approximation, Attention, DType, HostTensor, Window, apply, cat, stack};
 
 use crate::{f32s, i64s, run};
 
@@ -123,6 +124,47 @@ fn composites_are_one_op() {
     assert_close(&sums, &[1, 1, 3, 3], &[8.0, 15.0, 12.0, 21.0, 36.0, 27.0, 20.0, 33.0, 24.0]);
     let pooled = run([image], |_, [x]| x.max_pool(&[2, 2], &Window { stride: Some(vec![1, 1]), ..Window::default() }));
     assert_close(&pooled, &[1, 1, 2, 2], &[4.0, 5.0, 7.0, 8.0]);
+}
+
+#[test]
+fn order_has_nan_last() {
+    let x = || f32s([4], &[2.0, f32::NAN, -1.0, 2.0]);
+    assert_close(&run([x()], |_, [x]| x.argsort(0, false).to(DType::F32)), &[4], &[2.0, 0.0, 3.0, 1.0]);
+    assert_close(&run([x()], |_, [x]| x.argsort(0, true).to(DType::F32)), &[4], &[1.0, 0.0, 3.0, 2.0]);
+    assert_close(&run([x()], |_, [x]| x.topk(2, 0, false).0), &[2], &[-1.0, 2.0]);
+    let row = || f32s([3], &[1.0, 2.0, 2.0]);
+    assert_close(
+        &run([row(), x()], |_, [row, x]| row.searchsorted(x, false).to(DType::F32)),
+        &[4],
+        &[1.0, 3.0, 0.0, 1.0],
+    );
+    assert_close(
+        &run([row(), x()], |_, [row, x]| row.searchsorted(x, true).to(DType::F32)),
+        &[4],
+        &[3.0, 3.0, 0.0, 3.0],
+    );
+}
+
+#[test]
+fn transposed_convolutions_spread_elements() {
+    let x = f32s([1, 1, 2], &[1.0, 10.0]);
+    let window = || Window { stride: Some(vec![2]), ..Window::default() };
+    let spread = run([x], move |cx, [x]| {
+        let weight = cx.constant(&f32s([1, 1, 3], &[1.0, 2.0, 3.0]));
+        x.conv_transpose(weight, None, &window(), &[1], 1)
+    });
+    assert_close(&spread, &[1, 1, 6], &[1.0, 2.0, 13.0, 20.0, 30.0, 0.0]);
+}
+
+#[test]
+fn random_bits_are_those_of_philox() {
+    // The first words that the generator makes of counters and keys that are zero.
+    let halves = run([f32s([1], &[0.0])], |cx, [_]| {
+        let zero = cx.zeros([1], DType::I64);
+        let bits = apply(&[zero, zero], |b| b.philox(zero.value(), zero.value()));
+        cat(&[bits & 0xFFFF_FFFFi64, (bits >> 32) & 0xFFFF_FFFFi64], 0).to(DType::F64)
+    });
+    assert_eq!(halves.to_vec::<f64>(), [f64::from(0x6627_e8d5u32), f64::from(0xe169_c58du32)]);
 }
 
 #[test]

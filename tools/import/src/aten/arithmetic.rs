@@ -70,6 +70,53 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.logical_and.default"], |c| Ok(truth(c.tensor("self")?) & truth(c.tensor("other")?))),
     one(&["aten.logical_or.default"], |c| Ok(truth(c.tensor("self")?) | truth(c.tensor("other")?))),
     one(&["aten.logical_xor.default"], |c| Ok(truth(c.tensor("self")?) ^ truth(c.tensor("other")?))),
+    one(
+        &[
+            "aten.xlogy.Tensor",
+            "aten.xlogy.Scalar_Other",
+            "aten.xlogy.Scalar_Self",
+            "aten.special_xlogy.default",
+            "aten.special_xlogy.other_scalar",
+            "aten.special_xlogy.self_scalar",
+        ],
+        |c| {
+            let other = c.operand("other")?;
+            Ok(c.left("self", other)?.xlogy(other))
+        },
+    ),
+    one(
+        &["aten.special_xlog1py.default", "aten.special_xlog1py.other_scalar", "aten.special_xlog1py.self_scalar"],
+        |c| {
+            let other = c.operand("other")?;
+            Ok(c.left("self", other)?.xlog1py(other))
+        },
+    ),
+    one(&["aten.logaddexp.default"], |c| Ok(c.tensor("self")?.logaddexp(c.tensor("other")?))),
+    one(&["aten.fmax.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        Ok(unless_nan(x, y, x.maximum(y)))
+    }),
+    one(&["aten.fmin.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        Ok(unless_nan(x, y, x.minimum(y)))
+    }),
+    one(&["aten.copysign.Tensor", "aten.copysign.Scalar"], |c| {
+        let (x, other) = (c.tensor("self")?, c.operand("other")?);
+        let dtype = c.result()?.dtype;
+        let sign = match other {
+            Operand::Tensor(sign) => sign.to(dtype),
+            Operand::Scalar(sign) => c.cx.full((), sign, dtype),
+        };
+        let is_negative = sign.eq(0).where_(sign.reciprocal(), sign).lt(0);
+        let size = x.to(dtype).abs();
+        Ok(is_negative.where_(-size, size))
+    }),
+    one(&["aten.ldexp.Tensor"], |c| Ok(c.tensor("self")? * c.tensor("other")?.to(c.result()?.dtype).exp2())),
+    one(&["aten.heaviside.default"], |c| {
+        let (x, at_zero) = (c.tensor("self")?, c.tensor("values")?);
+        let step = x.eq(0).where_(at_zero, x.gt(0).to(x.dtype()));
+        Ok(if x.dtype().is_float() { x.isnan().where_(x, step) } else { step })
+    }),
     one(&["aten.hypot.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
         // Scaled by the larger one, squares neither overflow nor vanish.
@@ -77,38 +124,19 @@ pub(super) const OPS: &[Entry] = &[
         let ratio = large.eq(0).where_(0.0, small / large);
         Ok(large * (ratio * ratio + 1.0).sqrt())
     }),
-    one(&["aten.mse_loss.default"], |c| {
-        let difference = c.tensor("self")? - c.tensor("target")?;
-        reduced(c, difference * difference)
-    }),
-    one(&["aten.l1_loss.default"], |c| reduced(c, (c.tensor("self")? - c.tensor("target")?).abs())),
-    one(&["aten.huber_loss.default"], |c| {
-        let delta = c.float_or("delta", 1.0)?;
-        let distance = (c.tensor("self")? - c.tensor("target")?).abs();
-        reduced(c, distance.lt(delta).where_(distance * distance * 0.5, (distance - 0.5 * delta) * delta))
-    }),
-    one(&["aten.binary_cross_entropy_with_logits.default"], |c| {
-        if c.has("weight") || c.has("pos_weight") {
-            return gap("weights");
-        }
-        let (x, y) = (c.tensor("self")?, c.tensor("target")?);
-        reduced(c, x.softplus() - x * y)
-    }),
 ];
+
+/// `value`, or where one of two is NaN the other.
+fn unless_nan<'t>(x: Tensor<'t>, y: Tensor<'t>, value: Tensor<'t>) -> Tensor<'t> {
+    if !value.dtype().is_float() {
+        return value;
+    }
+    x.isnan().where_(y, y.isnan().where_(x, value))
+}
 
 /// Whether elements are not zero.
 pub(super) fn truth(x: Tensor<'_>) -> Tensor<'_> {
     if x.dtype() == DType::Bool { x } else { x.ne(0) }
-}
-
-/// What a loss makes of one value for each element: 0 is nothing, 1 the mean, 2 the sum.
-pub(super) fn reduced<'t>(c: &Call<'_, 't>, loss: Tensor<'t>) -> Answer<Tensor<'t>> {
-    match c.int_or("reduction", 1)? {
-        0 => Ok(loss),
-        1 => Ok(loss.mean(..)),
-        2 => Ok(loss.sum(..)),
-        other => gap(format!("reduction {other}")),
-    }
 }
 
 /// `alpha * other`.

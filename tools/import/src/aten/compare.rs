@@ -1,6 +1,6 @@
 //! Questions about elements, and choices between them.
 
-use thunder_trace::{Operand, Scalar, Tensor};
+use thunder_trace::{DType, Operand, Scalar, Tensor};
 
 use super::{Entry, one};
 use crate::arguments::{Answer, Call};
@@ -31,6 +31,21 @@ pub(super) const OPS: &[Entry] = &[
             Operand::Scalar(value) => c.cx.full((), value, x.dtype()),
         };
         Ok(c.tensor("mask")?.where_(value, x))
+    }),
+    one(&["aten.isclose.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        let dtype = if x.dtype().is_float() { x.dtype() } else { DType::F64 };
+        let (x, y) = (x.to(dtype), y.to(dtype));
+        let allowed = y.abs() * c.float_or("rtol", 1e-5)? + c.float_or("atol", 1e-8)?;
+        let is_close = x.eq(y) | (y.isfinite() & (x - y).abs().le(allowed));
+        Ok(if c.bool_or("equal_nan", false)? { is_close | (x.isnan() & y.isnan()) } else { is_close })
+    }),
+    one(&["aten.isposinf.default"], |c| Ok(c.tensor("self")?.eq(f64::INFINITY))),
+    one(&["aten.isneginf.default"], |c| Ok(c.tensor("self")?.eq(f64::NEG_INFINITY))),
+    one(&["aten.isin.Tensor_Tensor"], |c| {
+        let (x, test) = (c.tensor("elements")?, c.tensor("test_elements")?);
+        let found = x.unsqueeze(-1).eq(test.reshape([-1])).any(-1);
+        Ok(if c.bool_or("invert", false)? { !found } else { found })
     }),
     one(&["aten.clamp.default", "aten.clip.default"], |c| {
         clamped(c, c.optional_scalar("min")?, c.optional_scalar("max")?)

@@ -49,6 +49,13 @@ pub(super) const OPS: &[Entry] = &[
         let row = c.cx.arange(rows, DType::I64).unsqueeze(1);
         Ok(row.eq(c.cx.arange(columns, DType::I64)).to(c.result()?.dtype))
     }),
+    copy(&["aten.logspace.default"], |c| {
+        let (steps, dtype) = (c.int("steps")?, c.result()?.dtype);
+        let (start, end, base) = (c.float_or("start", 0.0)?, c.float_or("end", 0.0)?, c.float_or("base", 10.0)?);
+        let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
+        let exponent = c.cx.arange(steps, DType::F64) * step + start;
+        Ok(c.cx.full((), base, DType::F64).pow(exponent).to(dtype))
+    }),
     one(&["aten.tril.default"], |c| Ok(c.tensor("self")?.tril(c.int_or("diagonal", 0)?))),
     one(&["aten.triu.default"], |c| Ok(c.tensor("self")?.triu(c.int_or("diagonal", 0)?))),
     nothing(&[
@@ -72,7 +79,7 @@ fn filled<'t>(c: &Call<'_, 't>, value: Operand<'t>) -> Answer<Tensor<'t>> {
 }
 
 /// A number as one of a dtype, rounded towards zero where that has integers only.
-fn cast(value: Scalar, dtype: DType) -> Scalar {
+pub(super) fn cast(value: Scalar, dtype: DType) -> Scalar {
     match value {
         Scalar::Float(value) if dtype == DType::Bool => Scalar::Bool(value != 0.0),
         Scalar::Float(value) if !dtype.is_float() => Scalar::Int(value as i64),

@@ -1,8 +1,8 @@
 //! Parts of tensors, and tensors from parts.
 
-use thunder_trace::{DType, Dim, Scalar, Tensor, cat, stack};
+use thunder_trace::{DType, Dim, Scalar, Scope, Tensor, cat, stack};
 
-use super::{Entry, many, one, parts, view};
+use super::{Entry, many, one, parts, resize, view};
 use crate::arguments::{Answer, Call, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
@@ -56,18 +56,22 @@ pub(super) const OPS: &[Entry] = &[
         if all.is_empty() { malformed("there is nothing to stack") } else { Ok(stack(&all, c.int_or("dim", 0)?)) }
     }),
     one(&["aten.embedding.default"], |c| Ok(c.tensor("indices")?.embedding(c.tensor("weight")?))),
+    many(
+        &[
+            "aten._embedding_bag.default",
+            "aten._embedding_bag_forward_only.default",
+            "aten.embedding_bag.default",
+            "aten.embedding_bag.padding_idx",
+        ],
+        bags,
+    ),
     one(&["aten.index_select.default"], |c| {
         let (x, index) = (c.tensor("self")?, c.tensor("index")?);
         let axis = c.int("dim")?;
         Ok(x.index_select(axis, counted(index, &x.size(axis))))
     }),
     one(&["aten.gather.default"], |c| Ok(gathered(c.tensor("self")?, c.int("dim")?, c.tensor("index")?))),
-    one(&["aten.take_along_dim.default"], |c| {
-        if !c.has("dim") {
-            return gap("no dimension");
-        }
-        Ok(gathered(c.tensor("self")?, c.int("dim")?, c.tensor("indices")?))
-    }),
+    one(&["aten.take_along_dim.default"], taken),
     one(&["aten.index.Tensor", "aten._unsafe_index.Tensor"], indexed),
     one(&["aten.roll.default"], rolled),
     one(&["aten.constant_pad_nd.default", "aten.pad.default"], padded),
@@ -85,6 +89,31 @@ pub(super) const OPS: &[Entry] = &[
     }),
     many(&["aten.meshgrid.default", "aten.meshgrid.indexing"], grid),
 ];
+
+/// Sums or means of rows of a table: those of the indices from each offset on to the next.
+fn bags<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
+    let (weight, index, offsets) = (c.tensor("weight")?, c.tensor("indices")?, c.tensor("offsets")?);
+    let (mode, padding) = (c.int_or("mode", 0)?, c.int_or("padding_idx", -1)?);
+    if !(0..=1).contains(&mode) {
+        return gap("maxima");
+    }
+    // The last offset may be the end.
+    let end = if c.bool_or("include_last_offset", false)? { -1 } else { END };
+    let offsets = if end == END { offsets } else { offsets.slice(0, 0..end) };
+    // The bag of each index is the last one that does not begin after it.
+    let bag = offsets.searchsorted(c.cx.arange(index.size(0), offsets.dtype()), true) - 1;
+    let mut counts = index.ne(padding).to(weight.dtype());
+    if let Some(scale) = c.optional("per_sample_weights")? {
+        counts = counts * scale;
+    }
+    let rows = index.embedding(weight) * counts.unsqueeze(-1);
+    let sums = c.cx.zeros((offsets.size(0), weight.size(1)), weight.dtype()).index_add(0, bag, rows);
+    if mode == 0 {
+        return Ok(vec![sums]);
+    }
+    let counts = c.cx.zeros([offsets.size(0)], weight.dtype()).index_add(0, bag, counts);
+    Ok(vec![sums / counts.maximum(1.0).unsqueeze(-1)])
+}
 
 /// Parts of `size` elements each but for the last: as many as the file has results.
 fn split<'t>(c: &Call<'_, 't>, axis: i64, size: i64) -> Answer<Vec<Tensor<'t>>> {
@@ -184,7 +213,7 @@ fn replaced<'t>(c: &Call<'_, 't>, x: Tensor<'t>, part: Tensor<'t>) -> Answer<Ten
     Ok(cat(&[x, part], axis).index_select(axis, numbers(c, &from.collect::<Vec<_>>())))
 }
 
-fn numbers<'t>(c: &Call<'_, 't>, values: &[i64]) -> Tensor<'t> {
+pub(super) fn numbers<'t>(c: &Call<'_, 't>, values: &[i64]) -> Tensor<'t> {
     let host = thunder_tensor::Tensor::from_slice(vec![values.len()], values).expect("as many values as the size says");
     c.cx.constant(&host)
 }
@@ -222,7 +251,7 @@ fn put_back<'t>(c: &Call<'_, 't>, x: Tensor<'t>, part: Tensor<'t>) -> Answer<Ten
 }
 
 /// Indices where those below zero count from the end.
-fn counted<'t>(index: Tensor<'t>, size: &Dim) -> Tensor<'t> {
+pub(super) fn counted<'t>(index: Tensor<'t>, size: &Dim) -> Tensor<'t> {
     // Ranges and their like have no such indices, but the file does not say so.
     match size.known() {
         Some(size) => index.lt(0).where_(index + size, index),
@@ -245,40 +274,87 @@ fn gathered<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>) -> Tensor<'t> {
     x.gather(axis, index)
 }
 
+/// Elements along a dimension, or of all in order; sizes of 1 are repeated.
+fn taken<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, index) = (c.tensor("self")?, c.tensor("indices")?);
+    if !c.has("dim") {
+        return Ok(x.reshape([-1]).gather(0, index.reshape([-1])));
+    }
+    let (axis, rank) = (c.int("dim")?, x.rank() as i64);
+    let axis = if axis < 0 { axis + rank } else { axis };
+    let common = |x: Tensor<'t>, other: Tensor<'t>| {
+        let size = |i: i64| if i != axis && x.size(i).known() == Some(1) { other.size(i) } else { x.size(i) };
+        let dims: Vec<Dim> = (0..rank).map(size).collect();
+        if dims == x.shape() { x } else { x.expand(dims) }
+    };
+    Ok(common(x, index).gather(axis, common(index, x)))
+}
+
 /// Advanced indexing: the dimensions that have indices become one, of which one element is taken for each index.
 fn indexed<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (x, indices) = (c.tensor("self")?, c.optionals("indices")?);
-    let places: Vec<usize> = (0..indices.len()).filter(|i| indices[*i].is_some()).collect();
-    let found: Vec<Tensor<'t>> = indices.iter().flatten().copied().collect();
-    if found.iter().any(|index| index.dtype() == DType::Bool) {
+    if indices.iter().flatten().any(|index| index.dtype() == DType::Bool) {
         return gap("truth values for indices, whose number depends on the values");
     }
-    let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else { return Ok(x) };
-    let shape = x.shape();
-    if last >= shape.len() {
-        return malformed(format!("{} indices for {x}", last + 1));
+    let places = Places::of(c.cx, x, &indices)?;
+    Ok(places.map_or(x, |places| places.merged.index_select(places.front as i64, places.number)))
+}
+
+/// What integers for some dimensions of a tensor index.
+pub(super) struct Places<'t> {
+    /// The tensor with the dimensions that are indexed as one.
+    pub(super) merged: Tensor<'t>,
+    /// Which one that is.
+    pub(super) front: usize,
+    /// Row-major numbers of the elements in the dimensions that are indexed.
+    pub(super) number: Tensor<'t>,
+    /// The dimensions before they were merged.
+    shape: Vec<Dim>,
+    /// Which dimensions of the tensor they are.
+    order: Vec<usize>,
+}
+
+impl<'t> Places<'t> {
+    /// `None` where no dimension is indexed.
+    pub(super) fn of(cx: Scope<'t>, x: Tensor<'t>, indices: &[Option<Tensor<'t>>]) -> Answer<Option<Self>> {
+        let places: Vec<usize> = (0..indices.len()).filter(|i| indices[*i].is_some()).collect();
+        let (Some(first), Some(last)) = (places.first().copied(), places.last().copied()) else { return Ok(None) };
+        let shape = x.shape();
+        if last >= shape.len() {
+            return malformed(format!("{} indices for {x}", last + 1));
+        }
+        let mut number: Option<Tensor<'t>> = None;
+        for (index, place) in indices.iter().flatten().zip(&places) {
+            let index = counted(index.to(DType::I64), &shape[*place]);
+            number = Some(match number {
+                None => index,
+                Some(number) => match shape[*place].known() {
+                    Some(size) => number * size + index,
+                    None => number * crate::arguments::number(cx, shape[*place].clone()) + index,
+                },
+            });
+        }
+        let Some(number) = number else { return Ok(None) };
+        // Dimensions that are indexed stand together, first of all where they did not.
+        let is_together = last - first + 1 == places.len();
+        let rest: Vec<usize> = (0..shape.len()).filter(|axis| !places.contains(axis)).collect();
+        let front = if is_together { first } else { 0 };
+        let order: Vec<usize> = [&rest[..front], &places[..], &rest[front..]].concat();
+        let x = if is_together { x } else { x.permute(order.iter().map(|axis| *axis as i64).collect::<Vec<_>>()) };
+        let shape = x.shape();
+        let merged = if places.len() == 1 { x } else { x.flatten(front as i64, (front + places.len() - 1) as i64) };
+        Ok(Some(Self { merged, front, number, shape, order }))
     }
-    // Row-major numbers of the elements in the dimensions that are indexed.
-    let mut number: Option<Tensor<'t>> = None;
-    for (index, place) in found.iter().zip(&places) {
-        let index = counted(index.to(DType::I64), &shape[*place]);
-        number = Some(match number {
-            None => index,
-            Some(number) => match shape[*place].known() {
-                Some(size) => number * size + index,
-                None => number * crate::arguments::number(c.cx, shape[*place].clone()) + index,
-            },
-        });
+
+    /// What the merged tensor has become, with the dimensions that the tensor had.
+    pub(super) fn restored(&self, merged: Tensor<'t>) -> Tensor<'t> {
+        let x = merged.reshape(&self.shape[..]);
+        if self.order.is_sorted() {
+            return x;
+        }
+        let place = |axis: usize| self.order.iter().position(|from| *from == axis).unwrap_or_default() as i64;
+        x.permute((0..self.order.len()).map(place).collect::<Vec<_>>())
     }
-    let Some(number) = number else { return Ok(x) };
-    // Dimensions that are indexed stand together, first of all where they did not.
-    let is_together = last - first + 1 == places.len();
-    let rest: Vec<usize> = (0..shape.len()).filter(|axis| !places.contains(axis)).collect();
-    let front = if is_together { first } else { 0 };
-    let order: Vec<usize> = [&rest[..front], &places[..], &rest[front..]].concat();
-    let x = if is_together { x } else { x.permute(order.iter().map(|axis| *axis as i64).collect::<Vec<_>>()) };
-    let merged = if places.len() == 1 { x } else { x.flatten(front as i64, (front + places.len() - 1) as i64) };
-    Ok(merged.index_select(front as i64, number))
 }
 
 fn rolled<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
@@ -301,9 +377,12 @@ fn rolled<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
 /// Paddings in pairs, those of the last dimension first.
 fn padded<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (x, widths) = (c.tensor("self")?, c.ints("pad")?);
-    let mode = c.word_or("mode", "constant")?;
-    if mode != "constant" {
-        return gap(format!("mode '{mode}'"));
+    match c.word_or("mode", "constant")? {
+        "constant" => {}
+        "reflect" => return resize::around(x, c, &widths, resize::reflected),
+        "replicate" => return resize::around(x, c, &widths, resize::repeated),
+        "circular" => return resize::around(x, c, &widths, resize::circular),
+        mode => return gap(format!("mode '{mode}'")),
     }
     let pairs: Vec<(i64, i64)> = widths.chunks_exact(2).rev().map(|pair| (pair[0], pair[1])).collect();
     let value = c.optional_scalar("value")?.unwrap_or(Scalar::Int(0));

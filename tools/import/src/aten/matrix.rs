@@ -1,9 +1,12 @@
 //! Products of matrices.
 
-use thunder_trace::{Dim, Operand, Scalar, Tensor};
+mod einsum;
 
+use thunder_trace::{Operand, Scalar, Tensor, cat};
+
+use super::index::numbers;
 use super::{Entry, one};
-use crate::arguments::{Answer, Call, Reason, gap, malformed};
+use crate::arguments::{Answer, Call, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.matmul.default", "aten.dot.default"], |c| {
@@ -18,8 +21,70 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.outer.default", "aten.ger.default"], |c| {
         Ok(c.tensor("self")?.unsqueeze(1) * c.tensor(if c.has("vec2") { "vec2" } else { "other" })?)
     }),
-    one(&["aten.einsum.default"], |c| einsum(c.word_or("equation", "")?, &c.tensors("tensors")?)),
+    one(&["aten.einsum.default"], |c| einsum::einsum(c.cx, c.word_or("equation", "")?, &c.tensors("tensors")?)),
+    one(&["aten.addbmm.default"], |c| added(c, c.tensor("batch1")?.matmul(c.tensor("batch2")?).sum(0))),
+    one(&["aten.addr.default"], |c| added(c, c.tensor("vec1")?.unsqueeze(1) * c.tensor("vec2")?)),
+    one(&["aten.linalg_multi_dot.default", "aten.chain_matmul.default"], |c| {
+        let all = c.tensors(if c.has("tensors") { "tensors" } else { "matrices" })?;
+        let Some((first, rest)) = all.split_first() else { return malformed("there is nothing to multiply") };
+        // Vectors at the ends have one letter, and matrices two neighbouring ones.
+        let letter = |i: usize| char::from(b'a' + u8::try_from(i % 26).unwrap_or_default());
+        if all.len() > 20 {
+            return gap("a product of so many matrices");
+        }
+        let term = |i: usize, x: &Tensor<'_>| match (i, x.rank()) {
+            (0, 1) => letter(1).to_string(),
+            (i, 1) => letter(i).to_string(),
+            (i, _) => [letter(i), letter(i + 1)].iter().collect(),
+        };
+        let terms: Vec<String> = all.iter().enumerate().map(|(i, x)| term(i, x)).collect();
+        let last = rest.last().unwrap_or(first);
+        let start = (first.rank() > 1).then(|| letter(0));
+        let end = (last.rank() > 1).then(|| letter(all.len()));
+        let equation = format!("{}->{}", terms.join(","), start.into_iter().chain(end).collect::<String>());
+        einsum::einsum(c.cx, &equation, &all)
+    }),
+    one(&["aten.linalg_cross.default", "aten.cross.default"], |c| {
+        let (x, y, axis) = (c.tensor("self")?, c.tensor("other")?, c.int_or("dim", -1)?);
+        let part = |x, by| rotated(x, axis, by);
+        Ok(part(x, 1) * part(y, 2) - part(x, 2) * part(y, 1))
+    }),
+    one(&["aten._cdist_forward.default", "aten.cdist.default"], |c| {
+        let (x, y, p) = (c.tensor("x1")?, c.tensor("x2")?, c.float_or("p", 2.0)?);
+        Ok(distances(x.unsqueeze(-2) - y.unsqueeze(-3), p))
+    }),
+    one(&["aten._pdist_forward.default", "aten.pdist.default"], |c| {
+        let (x, p) = (c.tensor("self")?, c.float_or("p", 2.0)?);
+        let Some(rows @ 0..=2048) = x.size(0).known() else {
+            return gap("so many rows, or a number that is not known");
+        };
+        let pairs = (0..rows).flat_map(|i| (i + 1..rows).map(move |j| (i, j)));
+        let (first, second): (Vec<i64>, Vec<i64>) = pairs.unzip();
+        let of = |places: &[i64]| x.index_select(0, numbers(c, places));
+        Ok(distances(of(&first) - of(&second), p))
+    }),
 ];
+
+/// The elements along a dimension of three, from number `by` on.
+fn rotated(x: Tensor<'_>, axis: i64, by: i64) -> Tensor<'_> {
+    cat(&[x.slice(axis, by..), x.slice(axis, 0..by)], axis)
+}
+
+/// Norms of order `p` over the last dimension.
+fn distances(difference: Tensor<'_>, p: f64) -> Tensor<'_> {
+    let size = difference.abs();
+    if p == 2.0 {
+        (difference * difference).sum(-1).sqrt()
+    } else if p == 0.0 {
+        difference.ne(0).to(difference.dtype()).sum(-1)
+    } else if p == 1.0 {
+        size.sum(-1)
+    } else if p.is_infinite() {
+        size.amax(-1)
+    } else {
+        size.pow(p).sum(-1).pow(1.0 / p)
+    }
+}
 
 /// `beta * self + alpha * product`.
 fn added<'t>(c: &Call<'_, 't>, product: Tensor<'t>) -> Answer<Tensor<'t>> {
@@ -33,94 +98,4 @@ fn added<'t>(c: &Call<'_, 't>, product: Tensor<'t>) -> Answer<Tensor<'t>> {
         return Ok(product);
     }
     Ok(factor("beta", c.tensor("self")?)? + product)
-}
-
-/// A sum of products over letters, from left to right, two operands at a time.
-fn einsum<'t>(equation: &str, operands: &[Tensor<'t>]) -> Answer<Tensor<'t>> {
-    let equation: String = equation.chars().filter(|c| *c != ' ').collect();
-    if equation.contains('.') {
-        return gap("an ellipsis in the equation");
-    }
-    let (inputs, output) = match equation.split_once("->") {
-        Some((inputs, output)) => (inputs.to_owned(), output.to_owned()),
-        None => {
-            // Letters that occur once, in the alphabet's order.
-            let mut letters: Vec<char> = equation.chars().filter(|c| c.is_alphabetic()).collect();
-            letters.sort_unstable();
-            let once = letters.iter().filter(|c| letters.iter().filter(|other| other == c).count() == 1);
-            (equation.clone(), once.collect())
-        }
-    };
-    let terms: Vec<Vec<char>> = inputs.split(',').map(|term| term.chars().collect()).collect();
-    let output: Vec<char> = output.chars().collect();
-    let fits = terms.len() == operands.len() && terms.iter().zip(operands).all(|(term, x)| term.len() == x.rank());
-    if !fits {
-        return malformed(format!("the equation '{equation}' does not fit {} operands", operands.len()));
-    }
-    let is_twice = |term: &Vec<char>| (1..term.len()).any(|i| term[..i].contains(&term[i]));
-    if terms.iter().any(is_twice) {
-        return gap("a letter twice in one operand");
-    }
-    let mut parts = terms.into_iter().zip(operands.iter().copied()).collect::<Vec<_>>();
-    parts.reverse();
-    let Some(mut product) = parts.pop() else { return malformed("an equation without operands") };
-    while let Some(next) = parts.pop() {
-        let is_needed = |letter: &char| output.contains(letter) || parts.iter().any(|(term, _)| term.contains(letter));
-        product = contracted(product, next, &is_needed)?;
-    }
-    let (letters, x) = summed(product, &|letter| output.contains(letter));
-    let order: Option<Vec<i64>> =
-        output.iter().map(|c| letters.iter().position(|l| l == c).map(|i| i as i64)).collect();
-    match order {
-        Some(order) if order.iter().copied().eq(0..letters.len() as i64) => Ok(x),
-        Some(order) => Ok(x.permute(order)),
-        None => malformed(format!("the equation '{equation}' returns what it does not take")),
-    }
-}
-
-type Term<'t> = (Vec<char>, Tensor<'t>);
-
-/// A term without the letters that nothing else needs.
-fn summed<'t>((letters, x): Term<'t>, is_needed: &dyn Fn(&char) -> bool) -> Term<'t> {
-    let over: Vec<i64> = (0..letters.len()).filter(|i| !is_needed(&letters[*i])).map(|i| i as i64).collect();
-    let left: Vec<char> = letters.into_iter().filter(is_needed).collect();
-    if over.is_empty() { (left, x) } else { (left, x.sum(over)) }
-}
-
-/// The product of two terms, summed over the letters that both have and nothing else needs: a batch of matrix products.
-fn contracted<'t>(a: Term<'t>, b: Term<'t>, is_needed: &dyn Fn(&char) -> bool) -> Answer<Term<'t>> {
-    let in_b = b.0.clone();
-    let (a_letters, x) = summed(a, &|letter| is_needed(letter) || in_b.contains(letter));
-    let (b_letters, y) = summed(b, &|letter| is_needed(letter) || a_letters.contains(letter));
-    let both = |letter: &&char| b_letters.contains(letter);
-    let batch: Vec<char> = a_letters.iter().filter(both).filter(|letter| is_needed(letter)).copied().collect();
-    let inner: Vec<char> = a_letters.iter().filter(both).filter(|letter| !is_needed(letter)).copied().collect();
-    let rows: Vec<char> = a_letters.iter().filter(|letter| !b_letters.contains(letter)).copied().collect();
-    let columns: Vec<char> = b_letters.iter().filter(|letter| !a_letters.contains(letter)).copied().collect();
-    let sizes = |letters: &[char]| -> Answer<Vec<Dim>> {
-        let size = |letter: &char| {
-            let of = |own: &[char], x: Tensor<'t>| own.iter().position(|l| l == letter).map(|axis| x.size(axis as i64));
-            // A size of 1 is repeated.
-            let found = [of(&a_letters, x), of(&b_letters, y)].into_iter().flatten();
-            found.reduce(|a, b| if a.known() == Some(1) { b } else { a })
-        };
-        let missing = || Reason::Malformed("a letter without a dimension".to_owned());
-        letters.iter().map(|letter| size(letter).ok_or_else(missing)).collect()
-    };
-    let stacked = |own: &[char], x: Tensor<'t>, order: [&[char]; 3]| -> Answer<Tensor<'t>> {
-        let letters = order.concat();
-        let places = letters.iter().map(|letter| own.iter().position(|l| l == letter).map(|axis| axis as i64));
-        let places: Vec<i64> =
-            places.collect::<Option<_>>().ok_or_else(|| Reason::Malformed("a letter is lost".to_owned()))?;
-        let is_turned = !places.iter().copied().eq(0..places.len() as i64);
-        let x = if is_turned { x.permute(places) } else { x };
-        let full = sizes(&letters)?;
-        let x = if x.shape() == full { x } else { x.expand(full) };
-        let merged = order.iter().map(|part| Ok(sizes(part)?.into_iter().fold(Dim::from(1), |n, size| n * size)));
-        Ok(x.reshape(merged.collect::<Answer<Vec<_>>>()?))
-    };
-    let x = stacked(&a_letters, x, [&batch, &rows, &inner])?;
-    let y = stacked(&b_letters, y, [&batch, &inner, &columns])?;
-    let letters = [batch, rows, columns].concat();
-    Ok((letters.clone(), x.matmul(y).reshape(sizes(&letters)?)))
 }

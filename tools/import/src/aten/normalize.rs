@@ -1,9 +1,7 @@
-//! Normalizations, and losses that contain one.
+//! Normalizations.
 
-use thunder_dialect::build::BuildCrossEntropy as _;
-use thunder_trace::{DType, Tensor, apply};
+use thunder_trace::{DType, Tensor};
 
-use super::arithmetic::reduced;
 use super::{Entry, many, one};
 use crate::arguments::{Answer, Call, gap, malformed};
 
@@ -59,27 +57,53 @@ pub(super) const OPS: &[Entry] = &[
         let made = statistics(grouped, vec![2], eps).into_iter().map(|x| x.squeeze(-1));
         Ok([y].into_iter().chain(made).collect())
     }),
-    one(&["aten.batch_norm.default", "aten.instance_norm.default"], |c| {
-        if c.bool_or("training", false)? || c.bool_or("use_input_stats", false)? {
-            return gap("statistics of the batch: export the model in evaluation mode, after `model.eval()`");
+    one(&["aten.batch_norm.default"], |c| {
+        if !c.bool_or("training", false)? {
+            return batch_norm(c);
         }
-        batch_norm(c)
+        if c.has("running_mean") {
+            return gap("running statistics: export the model in evaluation mode, after `model.eval()`");
+        }
+        Ok(by_batch(c, &[0])?.y)
+    }),
+    one(&["aten.instance_norm.default"], |c| {
+        if !c.bool_or("use_input_stats", true)? {
+            return batch_norm(c);
+        }
+        if c.has("running_mean") {
+            return gap("running statistics: export the model in evaluation mode, after `model.eval()`");
+        }
+        Ok(by_batch(c, &[])?.y)
+    }),
+    many(&["aten._native_batch_norm_legit.no_stats"], |c| {
+        let Batch { y, mean, scale, .. } = by_batch(c, &[0])?;
+        Ok(vec![y, mean, scale])
+    }),
+    many(&["aten._native_batch_norm_legit.default"], |c| {
+        if c.bool_or("training", false)? {
+            return gap(
+                "running statistics that it updates: export the model in evaluation mode, after `model.eval()`",
+            );
+        }
+        let none = c.cx.zeros([0], c.tensor("input")?.dtype());
+        Ok(vec![batch_norm(c)?, none, none])
+    }),
+    many(&["aten._native_batch_norm_legit_functional.default"], |c| {
+        let (before_mean, before_variance) = (c.tensor("running_mean")?, c.tensor("running_var")?);
+        if !c.bool_or("training", false)? {
+            let none = c.cx.zeros([0], c.tensor("input")?.dtype());
+            return Ok(vec![batch_norm(c)?, none, none, before_mean, before_variance]);
+        }
+        let Batch { y, mean, scale, unbiased } = by_batch(c, &[0])?;
+        let momentum = c.float_or("momentum", 0.1)?;
+        let running_mean = before_mean.lerp(mean.to(before_mean.dtype()), momentum);
+        let running_variance = before_variance.lerp(unbiased.to(before_variance.dtype()), momentum);
+        Ok(vec![y, mean, scale, running_mean, running_variance])
     }),
     many(&["aten._native_batch_norm_legit_no_training.default", "aten._batch_norm_no_update.default"], |c| {
         // Mean and variance of the batch are not computed: there are none of them.
         let none = c.cx.zeros([0], c.tensor("input")?.dtype());
         Ok(vec![batch_norm(c)?, none, none])
-    }),
-    one(&["aten.cross_entropy_loss.default"], cross_entropy),
-    one(&["aten.nll_loss_nd.default", "aten.nll_loss.default"], |c| {
-        if c.has("weight") || c.tensor("self")?.rank() > 2 {
-            return gap("weights, or more than two dimensions");
-        }
-        let (x, target) = (c.tensor("self")?, c.tensor("target")?);
-        let ignored = target.eq(c.int_or("ignore_index", -100)?);
-        let picked = x.gather(-1, ignored.where_(0, target).unsqueeze(-1)).squeeze(-1);
-        let loss = ignored.where_(0.0, -picked);
-        averaged(c, loss, ignored)
     }),
     one(&["aten.normalize.default"], |c| {
         Ok(c.tensor("self")?.normalize(c.int_or("dim", 1)?, c.float_or("eps", 1e-12)?))
@@ -119,31 +143,31 @@ fn batch_norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     Ok(c.tensor("input")?.batch_norm(mean, variance, weight, bias, c.float_or("eps", 1e-5)?))
 }
 
-fn cross_entropy<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    if c.has("weight") {
-        return gap("weights");
-    }
-    let (x, target) = (c.tensor("self")?, c.tensor("target")?);
-    if target.dtype().is_float() {
-        return gap("probabilities for targets");
-    }
-    // Classes are dimension 1 of several.
-    let x = if x.rank() > 2 {
-        let rank = x.rank() as i64;
-        x.permute([0].into_iter().chain(2..rank).chain([1]).collect::<Vec<_>>())
-    } else {
-        x
-    };
-    let ignore = c.int_or("ignore_index", -100)?;
-    let smoothing = c.float_or("label_smoothing", 0.0)?;
-    let loss = apply(&[x, target], |b| b.cross_entropy(x.value(), target.value(), Some(ignore), smoothing));
-    averaged(c, loss, target.eq(ignore))
+/// A normalization by statistics of what is normalized.
+struct Batch<'t> {
+    y: Tensor<'t>,
+    mean: Tensor<'t>,
+    /// The reciprocal of the standard deviation.
+    scale: Tensor<'t>,
+    /// The variance as an estimate of that of all batches.
+    unbiased: Tensor<'t>,
 }
 
-/// The loss of all that is not ignored.
-fn averaged<'t>(c: &Call<'_, 't>, loss: Tensor<'t>, ignored: Tensor<'t>) -> Answer<Tensor<'t>> {
-    if c.int_or("reduction", 1)? == 1 {
-        return Ok(loss.sum(..) / (!ignored).to(loss.dtype()).sum(..));
+/// By mean and variance over the spatial dimensions and those of `outer`; channels are dimension 1.
+fn by_batch<'t>(c: &Call<'_, 't>, outer: &[i64]) -> Answer<Batch<'t>> {
+    let (x, eps) = (c.tensor("input")?, c.float_or("eps", 1e-5)?);
+    let axes: Vec<i64> = outer.iter().copied().chain(2..x.rank() as i64).collect();
+    let mean = x.mean_keepdim(axes.clone());
+    let distance = x - mean;
+    let scale = ((distance * distance).mean_keepdim(axes.clone()) + eps).rsqrt();
+    let channel = |w: Tensor<'t>| (2..x.rank()).fold(w, |w, _| w.unsqueeze(-1));
+    let mut y = distance * scale;
+    if let Some(weight) = c.optional("weight")? {
+        y = y * channel(weight);
     }
-    reduced(c, loss)
+    if let Some(bias) = c.optional("bias")? {
+        y = y + channel(bias);
+    }
+    let unbiased = x.var(axes, 1.0);
+    Ok(Batch { y, mean: mean.reshape(unbiased.shape()), scale: scale.reshape(unbiased.shape()), unbiased })
 }

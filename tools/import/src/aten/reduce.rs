@@ -25,11 +25,39 @@ pub(super) const OPS: &[Entry] = &[
     many(&["aten.min.dim"], |c| extreme(c, Tensor::argmin)),
     one(&["aten.var.correction", "aten.var.dim", "aten.var.default"], variance),
     one(&["aten.std.correction", "aten.std.dim", "aten.std.default"], |c| Ok(variance(c)?.sqrt())),
+    many(&["aten.std_mean.correction", "aten.std_mean.dim", "aten.std_mean.default"], |c| {
+        let x = c.tensor("self")?;
+        Ok(vec![variance(c)?.sqrt(), over(c, x, Tensor::mean, Tensor::mean_keepdim)?])
+    }),
+    one(&["aten.nanmean.default"], |c| {
+        let x = cast(c)?;
+        let is_number = !x.isnan();
+        let total = over(c, is_number.where_(x, 0.0), Tensor::sum, Tensor::sum_keepdim)?;
+        Ok(total / over(c, is_number.to(x.dtype()), Tensor::sum, Tensor::sum_keepdim)?)
+    }),
     many(&["aten.var_mean.correction", "aten.var_mean.dim", "aten.var_mean.default"], |c| {
         let x = c.tensor("self")?;
         Ok(vec![variance(c)?, over(c, x, Tensor::mean, Tensor::mean_keepdim)?])
     }),
-    one(&["aten.cumsum.default"], |c| Ok(cast(c)?.cumsum(c.int("dim")?))),
+    one(&["aten.cumsum.default"], |c| scan(c, cast(c)?, Tensor::cumsum)),
+    one(&["aten.cumprod.default"], |c| scan(c, cast(c)?, Tensor::cumprod)),
+    one(&["aten.logcumsumexp.default", "aten._logcumsumexp.default"], |c| {
+        scan(c, c.tensor("self")?, Tensor::logcumsumexp)
+    }),
+    many(&["aten.cummax.default"], |c| running(c, Tensor::cummax)),
+    many(&["aten.cummin.default"], |c| running(c, Tensor::cummin)),
+    one(&["aten.nansum.default"], |c| {
+        let x = cast(c)?;
+        let x = if x.dtype().is_float() { x.isnan().where_(0.0, x) } else { x };
+        over(c, x, Tensor::sum, Tensor::sum_keepdim)
+    }),
+    one(&["aten.count_nonzero.default", "aten.count_nonzero.dim_IntList"], |c| {
+        over(c, truth(c.tensor("self")?).to(DType::I64), Tensor::sum, Tensor::sum_keepdim)
+    }),
+    many(&["aten.aminmax.default"], |c| {
+        let x = c.tensor("self")?;
+        Ok(vec![over(c, x, Tensor::amin, Tensor::amin_keepdim)?, over(c, x, Tensor::amax, Tensor::amax_keepdim)?])
+    }),
     one(
         &[
             "aten.linalg_vector_norm.default",
@@ -96,6 +124,23 @@ fn extreme<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> An
     }
     let axis = kept(x, axis);
     Ok(vec![value.squeeze(axis), at.squeeze(axis)])
+}
+
+/// A scan; along the only dimension that may be named of a tensor without any, it changes nothing.
+fn scan<'t>(c: &Call<'_, 't>, x: Tensor<'t>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Tensor<'t>> {
+    Ok(if x.rank() == 0 { along(x.unsqueeze(0), 0).squeeze(0) } else { along(x, c.int("dim")?) })
+}
+
+/// The largest or smallest elements up to each position, and where they are.
+fn running<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Vec<Tensor<'t>>> {
+    let (x, axis) = (c.tensor("self")?, c.int("dim")?);
+    if x.rank() == 0 {
+        return Ok(vec![x, c.cx.zeros((), DType::I64)]);
+    }
+    // Truth values have no scan of their own.
+    let numbers = if x.dtype() == DType::Bool { x.to(DType::U8) } else { x };
+    let values = along(numbers, axis);
+    Ok(vec![values.to(x.dtype()), numbers.running_position(values, axis)])
 }
 
 fn variance<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {

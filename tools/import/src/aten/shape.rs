@@ -1,9 +1,10 @@
 //! The same elements under other sizes: views, all of which can be written through but those that repeat elements.
 
-use thunder_trace::{Dim, Tensor};
+use thunder_trace::{DType, Dim, Scalar, Tensor};
 
+use super::index::{MOST_POSITIONS, numbers};
 use super::{Entry, many, one, read_only, view};
-use crate::arguments::{Answer, Call, gap};
+use crate::arguments::{Answer, Call, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     view(
@@ -34,16 +35,7 @@ pub(super) const OPS: &[Entry] = &[
     view(
         &["aten.permute.default", "aten.permute_copy.default"],
         |c| Ok(c.tensor("self")?.permute(c.ints("dims")?)),
-        |c, part| {
-            let order = c.ints("dims")?;
-            let rank = order.len() as i64;
-            let mut inverse = vec![0; order.len()];
-            for (to, from) in order.iter().enumerate() {
-                let from = usize::try_from(from.rem_euclid(rank.max(1))).unwrap_or_default();
-                inverse[from] = to as i64;
-            }
-            Ok(part.permute(inverse))
-        },
+        |c, part| Ok(part.permute(inverse(&c.ints("dims")?))),
     ),
     view(
         &["aten.transpose.int", "aten.swapaxes.default", "aten.swapdims.default", "aten.transpose_copy.int"],
@@ -71,6 +63,18 @@ pub(super) const OPS: &[Entry] = &[
         let all = c.tensors("tensors")?;
         Ok(all.iter().zip(c.results).map(|(x, spec)| x.expand(&spec.dims[..])).collect())
     }),
+    view(&["aten.diagonal.default", "aten.diagonal_copy.default"], diagonal, |c, part| {
+        with_diagonal(c, c.tensor("self")?, part)
+    }),
+    one(&["aten.diag.default"], |c| {
+        let (x, offset) = (c.tensor("self")?, c.int_or("diagonal", 0)?);
+        if x.rank() == 2 { diagonal(c) } else { embedded(c, x, offset, 0, 1) }
+    }),
+    one(&["aten.diag_embed.default"], |c| {
+        embedded(c, c.tensor("self")?, c.int_or("offset", 0)?, c.int_or("dim1", -2)?, c.int_or("dim2", -1)?)
+    }),
+    one(&["aten.trace.default"], |c| Ok(diagonal(c)?.sum(0))),
+    read_only(&["aten.as_strided.default", "aten.as_strided_copy.default"], strided),
     one(&["aten.flip.default"], |c| Ok(c.tensor("self")?.flip(c.ints("dims")?))),
     one(&["aten.repeat.default", "aten.tile.default"], repeated),
     one(&["aten.repeat_interleave.self_int"], |c| {
@@ -82,6 +86,52 @@ pub(super) const OPS: &[Entry] = &[
         let apart = x.unsqueeze(axis + 1);
         dims.insert(usize::try_from(axis).unwrap_or_default() + 1, Dim::from(times));
         Ok(apart.expand(dims).reshape(c.dims()?))
+    }),
+    one(&["aten.pixel_unshuffle.default"], |c| {
+        let (x, factor) = (c.tensor("self")?, c.int("downscale_factor")?);
+        let shape = x.shape();
+        let [outer @ .., channels, height, width] = &shape[..] else { return gap("fewer than three dimensions") };
+        let (n, f) = (outer.len() as i64, Dim::from(factor));
+        let apart =
+            [outer, &[channels.clone(), height.clone() / factor, f.clone(), width.clone() / factor, f]].concat();
+        let mut order: Vec<i64> = (0..n).collect();
+        order.extend([n, n + 2, n + 4, n + 1, n + 3]);
+        Ok(x.reshape(apart).permute(order).reshape(c.dims()?))
+    }),
+    one(&["aten.channel_shuffle.default", "aten.native_channel_shuffle.default"], |c| {
+        let (x, groups) = (c.tensor("self")?, c.int("groups")?);
+        let shape = x.shape();
+        let [batch, channels, space @ ..] = &shape[..] else { return gap("fewer than two dimensions") };
+        let apart = [&[batch.clone(), Dim::from(groups), channels.clone() / groups], space].concat();
+        Ok(x.reshape(apart).transpose(1, 2).reshape(shape))
+    }),
+    one(&["aten.rot90.default"], |c| {
+        let (x, times) = (c.tensor("self")?, c.int_or("k", 1)?.rem_euclid(4));
+        let axes = c.optional_ints("dims")?.unwrap_or_else(|| vec![0, 1]);
+        let [a, b] = axes[..] else { return malformed("a rotation has two dimensions") };
+        Ok(match times {
+            0 => x,
+            1 => x.flip(b).transpose(a, b),
+            2 => x.flip([a, b]),
+            _ => x.flip(a).transpose(a, b),
+        })
+    }),
+    one(&["aten.unfold.default"], |c| {
+        let (x, axis, size, step) = (c.tensor("self")?, c.int("dimension")?, c.int("size")?, c.int("step")?);
+        let Some(total) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
+        if size < 0 || size > total || step < 1 {
+            return malformed(format!("parts of {size} elements, {step} apart, of {total}"));
+        }
+        let count = (total - size) / step + 1;
+        if count.saturating_mul(size) > MOST_POSITIONS {
+            return gap(format!("{count} parts of {size} elements"));
+        }
+        let places: Vec<i64> = (0..count).flat_map(|part| (0..size).map(move |at| part * step + at)).collect();
+        let axis = if axis < 0 { axis + x.rank() as i64 } else { axis };
+        let parts = x.index_select(axis, numbers(c, &places).reshape([count, size]));
+        // The elements of a part are the last dimension.
+        let order: Vec<i64> = (0..=x.rank() as i64).filter(|at| *at != axis + 1).chain([axis + 1]).collect();
+        Ok(parts.permute(order))
     }),
     one(&["aten.pixel_shuffle.default"], |c| {
         let (x, factor) = (c.tensor("self")?, c.int("upscale_factor")?);
@@ -128,6 +178,33 @@ fn moved<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     Ok(x.permute(order.map(|axis| axis.unwrap_or(rank)).collect::<Vec<_>>()))
 }
 
+/// Elements at regular distances in memory, which is known where the tensor is all of it in row-major order.
+fn strided<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?;
+    let (sizes, strides) = (c.ints("size")?, c.ints("stride")?);
+    if !c.is_contiguous("self")? {
+        return gap("a tensor whose memory is not its elements in order");
+    }
+    let offset = c.int_or("storage_offset", 0)?;
+    let total = x.shape().iter().try_fold(1i64, |n, size| n.checked_mul(size.known()?));
+    let count = sizes.iter().try_fold(1i64, |n, size| n.checked_mul(*size));
+    let (Some(total), Some(0..=MOST_POSITIONS)) = (total, count) else {
+        return gap("so many elements, or dynamic sizes");
+    };
+    let mut places = vec![offset];
+    for (size, stride) in sizes.iter().zip(&strides) {
+        let along = |place: i64| (0..*size).map(move |at| stride.checked_mul(at)?.checked_add(place));
+        let Some(all) = places.into_iter().flat_map(along).collect::<Option<Vec<i64>>>() else {
+            return malformed("strides that are out of range");
+        };
+        places = all;
+    }
+    if sizes.len() != strides.len() || places.iter().any(|place| !(0..total).contains(place)) {
+        return malformed(format!("sizes {sizes:?} with strides {strides:?} in {total} elements"));
+    }
+    Ok(x.reshape([-1]).index_select(0, numbers(c, &places)).reshape(sizes))
+}
+
 /// Copies beside each other: a new dimension before each, which is then merged with it.
 fn repeated<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let x = c.tensor("self")?;
@@ -143,4 +220,93 @@ fn repeated<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let single = own.iter().flat_map(|size| [one.clone(), size.clone()]).collect::<Vec<_>>();
     let many = times.iter().zip(&own).flat_map(|(times, size)| [times.clone(), size.clone()]).collect::<Vec<_>>();
     Ok(x.reshape(single).expand(many).reshape(c.dims()?))
+}
+
+/// A tensor whose dimensions that have a diagonal are merged as the last one.
+struct Diagonal<'t> {
+    merged: Tensor<'t>,
+    /// The dimensions in that order, and their sizes.
+    order: Vec<i64>,
+    shape: Vec<Dim>,
+    /// The places of the diagonal.
+    places: Vec<i64>,
+}
+
+impl<'t> Diagonal<'t> {
+    fn of(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Self> {
+        let offset = c.int_or(if c.has("diagonal") { "diagonal" } else { "offset" }, 0)?;
+        let rank = x.rank() as i64;
+        let axis = |name: &str, default: i64| -> Answer<i64> {
+            let axis = c.int_or(name, default)?;
+            Ok(if axis < 0 { axis + rank } else { axis })
+        };
+        let (rows, columns) = (axis("dim1", 0)?, axis("dim2", 1)?);
+        if rows == columns || !(0..rank).contains(&rows) || !(0..rank).contains(&columns) {
+            return malformed(format!("a diagonal of dimensions {rows} and {columns} of {x}"));
+        }
+        let (Some(height), Some(width)) = (x.size(rows).known(), x.size(columns).known()) else {
+            return gap("a dimension of dynamic size");
+        };
+        let mut order: Vec<i64> = (0..rank).filter(|axis| *axis != rows && *axis != columns).collect();
+        order.extend([rows, columns]);
+        let x = x.permute(&order);
+        // As many places as a range could list are checked by who reads them.
+        let first = offset.max(0)..width.min(height.saturating_add(offset)).max(offset.max(0));
+        if first.end - first.start > MOST_POSITIONS {
+            return gap("a diagonal of so many elements");
+        }
+        let places = first.map(|column| (column - offset) * width + column).collect();
+        Ok(Self { merged: x.flatten(-2, -1), order, shape: x.shape(), places })
+    }
+
+    fn index(&self, c: &Call<'_, 't>) -> Tensor<'t> {
+        numbers(c, &self.places)
+    }
+}
+
+fn diagonal<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let diagonal = Diagonal::of(c, c.tensor("self")?)?;
+    Ok(diagonal.merged.index_select(-1, diagonal.index(c)))
+}
+
+/// `x` with its diagonal replaced.
+pub(super) fn with_diagonal<'t>(c: &Call<'_, 't>, x: Tensor<'t>, part: Tensor<'t>) -> Answer<Tensor<'t>> {
+    let diagonal = Diagonal::of(c, x)?;
+    if x.dtype() == DType::Bool {
+        return gap("truth values");
+    }
+    let replaced =
+        diagonal.merged.scatter(-1, diagonal.index(c).expand(part.shape()), part).reshape(&diagonal.shape[..]);
+    Ok(replaced.permute(inverse(&diagonal.order)))
+}
+
+/// Matrices that are zero but for their diagonals, as dimensions `rows` and `columns`.
+fn embedded<'t>(c: &Call<'_, 't>, x: Tensor<'t>, offset: i64, rows: i64, columns: i64) -> Answer<Tensor<'t>> {
+    let rank = x.rank() as i64 + 1;
+    let counted = |axis: i64| if axis < 0 { axis + rank } else { axis };
+    let (rows, columns) = (counted(rows), counted(columns));
+    let size = x.size(-1) + offset.abs();
+    let number = c.cx.arange(size, DType::I64);
+    // Each element stands in its row, moved down where the diagonal is below, and in the column that the offset says.
+    let zero = super::create::cast(Scalar::Int(0), x.dtype());
+    let spread = x.pad(&[(offset.min(0).abs(), offset.max(0))], zero).unsqueeze(-1);
+    let is_here = number.eq((number + offset).unsqueeze(-1));
+    let matrices = is_here.where_(spread, c.cx.full((), zero, x.dtype()));
+    let mut order: Vec<i64> = (0..rank - 2).collect();
+    for (axis, last) in
+        if rows < columns { [(rows, rank - 2), (columns, rank - 1)] } else { [(columns, rank - 1), (rows, rank - 2)] }
+    {
+        order.insert(usize::try_from(axis).unwrap_or_default().min(order.len()), last);
+    }
+    Ok(matrices.permute(order))
+}
+
+/// The order that undoes another.
+fn inverse(order: &[i64]) -> Vec<i64> {
+    let mut inverse = vec![0; order.len()];
+    for (to, from) in order.iter().enumerate() {
+        let from = usize::try_from(from.rem_euclid(order.len() as i64)).unwrap_or_default();
+        inverse[from] = to as i64;
+    }
+    inverse
 }

@@ -23,16 +23,20 @@ pub(super) const PLAIN: &[Entry] = plain! {
     "atanh" atanh;
     "cos" cos;
     "cosh" cosh;
+    "digamma" digamma;
     "erf" erf;
     "erfc" erfc;
+    "erfinv" erfinv;
     "exp" exp;
     "exp2" exp2;
     "expm1" expm1;
     "hardsigmoid" hard_sigmoid;
     "hardswish" hard_swish;
+    "i0" i0;
     "isfinite" isfinite;
     "isinf" isinf;
     "isnan" isnan;
+    "lgamma" lgamma;
     "log" log;
     "log10" log10;
     "log1p" log1p;
@@ -46,16 +50,40 @@ pub(super) const PLAIN: &[Entry] = plain! {
     "sign" sign;
     "silu" silu;
     "sin" sin;
+    "sinc" sinc;
     "sinh" sinh;
+    "special_digamma" digamma;
+    "special_entr" entr;
     "special_erf" erf;
+    "special_erfc" erfc;
+    "special_erfinv" erfinv;
+    "special_exp2" exp2;
     "special_expit" sigmoid;
+    "special_expm1" expm1;
+    "special_gammaln" lgamma;
+    "special_i0" i0;
+    "special_i0e" i0e;
+    "special_i1" i1;
+    "special_i1e" i1e;
     "special_log1p" log1p;
+    "special_ndtr" ndtr;
+    "special_ndtri" ndtri;
+    "special_psi" digamma;
+    "special_sinc" sinc;
     "sqrt" sqrt;
     "tan" tan;
     "tanh" tanh;
 };
 
 pub(super) const OPS: &[Entry] = &[
+    one(&["aten.polygamma.default", "aten.special_polygamma.default"], |c| {
+        Ok(c.tensor("self")?.polygamma(c.int("n")?))
+    }),
+    one(&["aten.signbit.default"], |c| {
+        let x = c.tensor("self")?;
+        // Zeros of both signs are told by their reciprocals.
+        Ok(if x.dtype().is_float() { x.eq(0).where_(x.reciprocal(), x).lt(0) } else { x.lt(0) })
+    }),
     one(&["aten.neg.default"], |c| Ok(-c.tensor("self")?)),
     one(&["aten.square.default"], |c| {
         let x = c.tensor("self")?;
@@ -134,14 +162,6 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.deg2rad.default"], |c| Ok(c.tensor("self")? * (std::f64::consts::PI / 180.0))),
     one(&["aten.rad2deg.default"], |c| Ok(c.tensor("self")? * (180.0 / std::f64::consts::PI))),
-    // What takes no part of elements away is the value itself.
-    one(&["aten.dropout.default", "aten.feature_dropout.default", "aten.alpha_dropout.default"], |c| {
-        let (p, train) = (c.float_or("p", 0.5)?, c.bool_or("train", true)?);
-        if train && p != 0.0 {
-            return gap("random numbers: export the model in evaluation mode, after `model.eval()`");
-        }
-        c.tensor("input")
-    }),
     one(
         &[
             "aten.alias.default",

@@ -1,8 +1,8 @@
-//! Convolutions, pooling and resizing: windows over the spatial dimensions of `[batch, channels, space...]`.
+//! Convolutions and pooling: windows over the spatial dimensions of `[batch, channels, space...]`.
 
-use thunder_trace::{Dim, Tensor, Window};
+use thunder_trace::{DType, Dim, Tensor, Window};
 
-use super::index::MOST_POSITIONS;
+use super::index::{MOST_POSITIONS, numbers};
 use super::{Entry, many, one};
 use crate::arguments::{Answer, Call, gap, malformed};
 
@@ -12,30 +12,62 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.conv3d.default", "aten.conv3d.padding"], |c| convolution(c, 3)),
     one(&["aten.convolution.default"], |c| {
         let space = c.tensor("weight")?.rank().saturating_sub(2);
-        if c.bool_or("transposed", false)? {
-            return gap("transposed");
-        }
-        convolution(c, space)
+        if c.bool_or("transposed", false)? { transposed(c, space) } else { convolution(c, space) }
     }),
+    one(&["aten.conv_transpose1d.default"], |c| transposed(c, 1)),
+    one(&["aten.conv_transpose2d.input"], |c| transposed(c, 2)),
+    one(&["aten.conv_transpose3d.input"], |c| transposed(c, 3)),
     one(&["aten.max_pool1d.default"], |c| max_pool(c, 1)),
     one(&["aten.max_pool2d.default"], |c| max_pool(c, 2)),
     one(&["aten.max_pool3d.default"], |c| max_pool(c, 3)),
-    // Where the largest elements are is not computed.
-    many(&["aten.max_pool2d_with_indices.default"], |c| Ok(vec![max_pool(c, 2)?])),
-    many(&["aten.max_pool3d_with_indices.default"], |c| Ok(vec![max_pool(c, 3)?])),
+    many(&["aten.max_pool1d_with_indices.default"], |c| max_pool_with_indices(c, 1)),
+    many(&["aten.max_pool2d_with_indices.default"], |c| max_pool_with_indices(c, 2)),
+    many(&["aten.max_pool3d_with_indices.default"], |c| max_pool_with_indices(c, 3)),
     one(&["aten.avg_pool1d.default"], |c| avg_pool(c, 1)),
     one(&["aten.avg_pool2d.default"], |c| avg_pool(c, 2)),
     one(&["aten.avg_pool3d.default"], |c| avg_pool(c, 3)),
     one(&["aten.adaptive_avg_pool1d.default"], |c| adaptive(c, 1)),
     one(&["aten.adaptive_avg_pool2d.default", "aten._adaptive_avg_pool2d.default"], |c| adaptive(c, 2)),
     one(&["aten.adaptive_avg_pool3d.default", "aten._adaptive_avg_pool3d.default"], |c| adaptive(c, 3)),
-    one(&["aten.upsample_nearest1d.vec", "aten.upsample_nearest1d.default"], |c| nearest(c, 1)),
-    one(&["aten.upsample_nearest2d.vec", "aten.upsample_nearest2d.default"], |c| nearest(c, 2)),
-    one(&["aten.upsample_nearest3d.vec", "aten.upsample_nearest3d.default"], |c| nearest(c, 3)),
+    many(&["aten.adaptive_max_pool1d.default"], |c| adaptive_max(c, 1)),
+    many(&["aten.adaptive_max_pool2d.default"], |c| adaptive_max(c, 2)),
+    many(&["aten.adaptive_max_pool3d.default"], |c| adaptive_max(c, 3)),
+    one(&["aten.im2col.default"], |c| {
+        let (x, was_added) = batched(c.tensor("self")?, 2);
+        let shape = x.shape();
+        let patches = Patches::of(c, &shape[2..])?;
+        let [low, high] = [0, 1].map(|axis| (patches.padding[axis], patches.padding[axis]));
+        let mut x = x.pad(&[low, high], 0);
+        for axis in [1, 0] {
+            x = x.index_select(axis as i64 + 2, patches.places(c, axis));
+        }
+        // `[batch, channels, rows, taps, columns, taps]`
+        let x = x.permute([0, 1, 3, 5, 2, 4]);
+        let channels = shape[1].clone() * patches.taps();
+        Ok(unbatched(x.reshape((&shape[0], channels, patches.positions())), was_added))
+    }),
+    one(&["aten.col2im.default"], |c| {
+        let x = c.tensor("self")?;
+        let was_added = x.rank() == 2;
+        let x = if was_added { x.unsqueeze(0) } else { x };
+        let space: Vec<Dim> = c.ints("output_size")?.into_iter().map(Dim::from).collect();
+        let patches = Patches::of(c, &space)?;
+        let (batch, channels) = (x.size(0), x.size(1) / patches.taps());
+        let [kh, kw] = patches.size;
+        let [lh, lw] = patches.count;
+        let x = x.reshape((&batch, &channels, kh, kw, lh, lw)).permute([0, 1, 4, 2, 5, 3]);
+        let [height, width] = [0, 1].map(|axis| patches.space[axis] + 2 * patches.padding[axis]);
+        let rows = c.cx.zeros((&batch, &channels, height, lw, kw), x.dtype());
+        let rows = rows.index_add(2, patches.places(c, 0), x);
+        let whole = c.cx.zeros((&batch, &channels, height, width), x.dtype());
+        let whole = whole.index_add(3, patches.places(c, 1), rows);
+        let inner = |axis: usize| patches.padding[axis]..patches.padding[axis] + patches.space[axis];
+        Ok(unbatched(whole.slice(2, inner(0)).slice(3, inner(1)), was_added))
+    }),
 ];
 
 /// An entry for each spatial dimension: what is given, where one stands for all.
-fn spread(values: Option<Vec<i64>>, space: usize) -> Answer<Option<Vec<i64>>> {
+pub(super) fn spread(values: Option<Vec<i64>>, space: usize) -> Answer<Option<Vec<i64>>> {
     Ok(match values {
         None => None,
         Some(values) if values.is_empty() => None,
@@ -67,7 +99,7 @@ fn convolution<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
         Ok(other) => return gap(format!("padding '{other}'")),
         Err(_) => (x, spread(c.optional_ints("padding")?, space)?),
     };
-    let window = Window { stride, padding, dilation };
+    let window = Window { stride, padding, dilation, overhang: None };
     Ok(unbatched(x.convolution(weight, bias, &window, groups), was_added))
 }
 
@@ -90,36 +122,135 @@ fn same<'t>(
     Ok((x.pad(&pairs, 0.0), None))
 }
 
-fn max_pool<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
-    let (x, was_added) = batched(c.tensor("self")?, space);
-    let Some(size) = spread(c.optional_ints("kernel_size")?, space)? else { return malformed("no window") };
+fn transposed<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
+    let (weight, bias) = (c.tensor("weight")?, c.optional("bias")?);
+    let (x, was_added) = batched(c.tensor("input")?, space);
     let window = Window {
         stride: spread(c.optional_ints("stride")?, space)?,
         padding: spread(c.optional_ints("padding")?, space)?,
         dilation: spread(c.optional_ints("dilation")?, space)?,
+        overhang: None,
     };
-    if c.bool_or("ceil_mode", false)? {
-        return gap("ceil_mode");
+    let extra = spread(c.optional_ints("output_padding")?, space)?.unwrap_or_else(|| vec![0; space]);
+    Ok(unbatched(x.conv_transpose(weight, bias, &window, &extra, c.int_or("groups", 1)?), was_added))
+}
+
+/// The window of a pool over `x`, and its size.
+pub(super) fn pooled(c: &Call<'_, '_>, x: Tensor<'_>, space: usize) -> Answer<(Vec<i64>, Window)> {
+    let Some(size) = spread(c.optional_ints("kernel_size")?, space)? else { return malformed("no window") };
+    let mut window = Window {
+        stride: spread(c.optional_ints("stride")?, space)?,
+        padding: spread(c.optional_ints("padding")?, space)?,
+        dilation: spread(if c.has("dilation") { c.optional_ints("dilation")? } else { None }, space)?,
+        overhang: None,
+    };
+    if !c.bool_or("ceil_mode", false)? {
+        return Ok((size, window));
     }
+    let mut overhang = Vec::new();
+    for axis in 0..space {
+        let Some(length) = x.size((axis + x.rank() - space) as i64).known() else {
+            return gap("ceil_mode over a dimension of dynamic size");
+        };
+        let at = |list: &Option<Vec<i64>>, default| list.as_ref().map_or(default, |list| list[axis]);
+        let (stride, padding, dilation) =
+            (at(&window.stride, size[axis]), at(&window.padding, 0), at(&window.dilation, 1));
+        let numbers = [length, stride, padding, dilation, size[axis]];
+        if stride < 1 || numbers.iter().any(|n| !(0..1 << 40).contains(n)) {
+            return malformed(format!("a window of {numbers:?}"));
+        }
+        let Some(reach) = dilation.checked_mul(size[axis] - 1) else { return malformed("a window too large") };
+        // The last window begins before the end of what there is and of the padding before it.
+        let room = length + 2 * padding - reach - 1;
+        let last = (room + stride - 1).div_euclid(stride);
+        let last = if last * stride >= length + padding { last - 1 } else { last };
+        overhang.push((last * stride - room).max(0));
+    }
+    window.overhang = Some(overhang);
+    Ok((size, window))
+}
+
+fn max_pool<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
+    let (x, was_added) = batched(c.tensor("self")?, space);
+    let (size, window) = pooled(c, x, space)?;
     Ok(unbatched(x.max_pool(&size, &window), was_added))
+}
+
+fn max_pool_with_indices<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Vec<Tensor<'t>>> {
+    let (x, was_added) = batched(c.tensor("self")?, space);
+    let (size, window) = pooled(c, x, space)?;
+    let (values, places) = x.max_pool_with_indices(&size, &window);
+    Ok(vec![unbatched(values, was_added), unbatched(places, was_added)])
 }
 
 fn avg_pool<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
     let (x, was_added) = batched(c.tensor("self")?, space);
-    let Some(size) = spread(c.optional_ints("kernel_size")?, space)? else { return malformed("no window") };
-    let stride = spread(c.optional_ints("stride")?, space)?;
-    let padding = spread(c.optional_ints("padding")?, space)?;
-    let is_padded = padding.as_ref().is_some_and(|padding| padding.iter().any(|width| *width != 0));
-    if c.bool_or("ceil_mode", false)? {
-        return gap("ceil_mode");
+    let (size, mut window) = pooled(c, x, space)?;
+    let counts_padding = c.bool_or("count_include_pad", true)?;
+    let hangs_over = window.overhang.as_ref().is_some_and(|widths| widths.iter().any(|width| *width != 0));
+    let y = if c.has("divisor_override") {
+        let taps = size.iter().map(|size| *size as f64).product::<f64>();
+        x.avg_pool(&size, &window, true) * (taps / c.int("divisor_override")? as f64)
+    } else if counts_padding && hangs_over {
+        // Padding counts, but nothing beyond it.
+        let widths = window.padding.take().unwrap_or_default();
+        let around = x.pad(&widths.iter().map(|width| (*width, *width)).collect::<Vec<_>>(), 0.0);
+        around.avg_pool(&size, &window, false)
+    } else {
+        x.avg_pool(&size, &window, counts_padding)
+    };
+    Ok(unbatched(y, was_added))
+}
+
+/// Patches of a plane, as matrices have them for columns.
+struct Patches {
+    size: [i64; 2],
+    dilation: [i64; 2],
+    padding: [i64; 2],
+    stride: [i64; 2],
+    space: [i64; 2],
+    count: [i64; 2],
+}
+
+impl Patches {
+    fn of(c: &Call<'_, '_>, space: &[Dim]) -> Answer<Self> {
+        let pair = |name: &str, least: i64| -> Answer<[i64; 2]> {
+            match c.ints(name)?[..] {
+                [one] if (least..MOST_POSITIONS).contains(&one) => Ok([one; 2]),
+                [a, b] if [a, b].iter().all(|n| (least..MOST_POSITIONS).contains(n)) => Ok([a, b]),
+                ref other => malformed(format!("'{name}' as {other:?}")),
+            }
+        };
+        let (size, dilation) = (pair("kernel_size", 1)?, pair("dilation", 1)?);
+        let (padding, stride) = (pair("padding", 0)?, pair("stride", 1)?);
+        let [Some(height), Some(width)] = [space[0].known(), space[1].known()] else {
+            return gap("a dimension of dynamic size");
+        };
+        let space = [height, width];
+        let count = [0, 1].map(|axis| {
+            let room = space[axis] + 2 * padding[axis] - dilation[axis] * (size[axis] - 1) - 1;
+            room.div_euclid(stride[axis]) + 1
+        });
+        if count.iter().zip(size).any(|(count, size)| *count < 1 || count * size > MOST_POSITIONS) {
+            return gap(format!("{count:?} positions"));
+        }
+        Ok(Self { size, dilation, padding, stride, space, count })
     }
-    if c.has("divisor_override") {
-        return gap("divisor_override");
+
+    fn taps(&self) -> i64 {
+        self.size[0] * self.size[1]
     }
-    if is_padded && !c.bool_or("count_include_pad", true)? {
-        return gap("count_include_pad = false");
+
+    fn positions(&self) -> i64 {
+        self.count[0] * self.count[1]
     }
-    Ok(unbatched(x.avg_pool(&size, &Window { stride, padding, dilation: None }), was_added))
+
+    /// Where each position has each of its taps along a dimension.
+    fn places<'t>(&self, c: &Call<'_, 't>, axis: usize) -> Tensor<'t> {
+        let (count, size) = (self.count[axis], self.size[axis]);
+        let place = |at: i64| at / size * self.stride[axis] + at % size * self.dilation[axis];
+        numbers(c, &(0..count * size).map(place).collect::<Vec<_>>()).reshape([count, size])
+    }
 }
 
 /// Means of as many parts as there are positions; parts overlap where these do not divide the size.
@@ -150,6 +281,20 @@ fn adaptive<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
     Ok(unbatched(y, was_added))
 }
 
+/// What of each element is in each part of `count`: a matrix whose rows are the parts.
+pub(super) fn adaptive_weights<'t>(c: &Call<'_, 't>, count: Dim, size: Dim, dtype: DType) -> Answer<Tensor<'t>> {
+    let (Some(count), Some(size)) = (count.known(), size.known()) else { return gap("a dimension of dynamic size") };
+    if count < 1 || !(1..=1 << 20).contains(&count.saturating_mul(size)) {
+        return gap(format!("{count} parts of {size} elements"));
+    }
+    let mut weights = Vec::new();
+    for (start, end) in (0..count).map(|i| part_at(i, size, count)) {
+        weights.extend((0..size).map(|at| if (start..end).contains(&at) { 1.0 / (end - start) as f64 } else { 0.0 }));
+    }
+    let weights = thunder_tensor::Tensor::from_slice(vec![count as usize, size as usize], &weights);
+    Ok(c.cx.constant(&weights.expect("as many weights as the sizes say")).to(dtype))
+}
+
 /// Where part `i` of `count` begins and ends.
 fn part_at(i: i64, size: i64, count: i64) -> (i64, i64) {
     let at = |i: i64| i128::from(i) * i128::from(size);
@@ -158,37 +303,37 @@ fn part_at(i: i64, size: i64, count: i64) -> (i64, i64) {
     (start as i64, end as i64)
 }
 
-/// The element nearest to each position, rounded down.
-fn nearest<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
-    let x = c.tensor(if c.has("input") { "input" } else { "self" })?;
-    let first = x.rank().saturating_sub(space);
-    let sizes: Vec<Dim> = c.dims()?;
-    let mut y = x;
-    for axis in first..x.rank() {
-        let (Some(from), Some(to)) = (x.size(axis as i64).known(), sizes.get(axis).and_then(Dim::known)) else {
-            return gap("a dimension of dynamic size");
-        };
-        if from == to {
-            continue;
+/// Largest elements of as many parts as there are positions, and where they are: one dimension after the other, from the
+/// last, as the first of equal elements in row-major order is the first in its row of the first row that has one.
+fn adaptive_max<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Vec<Tensor<'t>>> {
+    let (x, was_added) = batched(c.tensor("self")?, space);
+    let Some(positions) = spread(c.optional_ints("output_size")?, space)? else { return malformed("no sizes") };
+    let first = x.rank() - space;
+    let mut values = x;
+    let mut places: Option<Tensor<'t>> = None;
+    let mut area = 1i64;
+    for (axis, positions) in (first..x.rank()).zip(positions).rev() {
+        let Some(size) = x.size(axis as i64).known() else { return gap("a dimension of dynamic size") };
+        if size < 1 || !(1..=MOST_POSITIONS).contains(&positions) {
+            return gap(format!("{positions} positions of {size} elements"));
         }
-        if from < 1 || !(1..=MOST_POSITIONS).contains(&to) {
-            return gap(format!("{from} positions becoming {to}"));
+        let axis = axis as i64;
+        let (mut parts, mut parts_places) = (Vec::new(), Vec::new());
+        for i in 0..positions {
+            let (start, end) = part_at(i, size, positions);
+            let part = values.slice(axis, start..end);
+            let at = part.argmax(axis).unsqueeze(axis);
+            parts.push(part.gather(axis, at));
+            let own = (at + start) * area;
+            parts_places.push(match places {
+                Some(places) => own + places.slice(axis, start..end).gather(axis, at),
+                None => own,
+            });
         }
-        if to % from == 0 {
-            // Each element stands beside itself.
-            let mut dims = y.shape();
-            let apart = y.unsqueeze(axis as i64 + 1);
-            dims.insert(axis + 1, Dim::from(to / from));
-            let mut merged = y.shape();
-            merged[axis] = Dim::from(to);
-            y = apart.expand(dims).reshape(merged);
-            continue;
-        }
-        // PyTorch computes the positions in single precision.
-        let scale = from as f32 / to as f32;
-        let at: Vec<i64> = (0..to).map(|i| ((i as f32 * scale) as i64).min(from - 1)).collect();
-        let at = thunder_tensor::Tensor::from_slice(vec![at.len()], &at).expect("as many values as the size says");
-        y = y.index_select(axis as i64, c.cx.constant(&at));
+        values = thunder_trace::cat(&parts, axis);
+        places = Some(thunder_trace::cat(&parts_places, axis));
+        area = area.saturating_mul(size);
     }
-    Ok(y)
+    let Some(places) = places else { return malformed("no dimensions") };
+    Ok(vec![unbatched(values, was_added), unbatched(places, was_added)])
 }

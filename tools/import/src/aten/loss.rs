@@ -1,0 +1,209 @@
+//! Losses.
+
+use thunder_dialect::build::BuildCrossEntropy as _;
+use thunder_trace::{DType, Dim, Tensor, apply};
+
+use super::{Entry, many, one};
+use crate::arguments::{Answer, Call, gap};
+
+pub(super) const OPS: &[Entry] = &[
+    one(&["aten.mse_loss.default"], |c| {
+        let difference = c.tensor("self")? - c.tensor("target")?;
+        reduced(c, difference * difference)
+    }),
+    one(&["aten.l1_loss.default"], |c| reduced(c, (c.tensor("self")? - c.tensor("target")?).abs())),
+    one(&["aten.huber_loss.default"], |c| {
+        let delta = c.float_or("delta", 1.0)?;
+        let distance = (c.tensor("self")? - c.tensor("target")?).abs();
+        reduced(c, distance.lt(delta).where_(distance * distance * 0.5, (distance - 0.5 * delta) * delta))
+    }),
+    one(&["aten.smooth_l1_loss.default"], |c| {
+        let beta = c.float_or("beta", 1.0)?;
+        let distance = (c.tensor("self")? - c.tensor("target")?).abs();
+        if beta == 0.0 {
+            return reduced(c, distance);
+        }
+        reduced(c, distance.lt(beta).where_(distance * distance * (0.5 / beta), distance - 0.5 * beta))
+    }),
+    one(&["aten.soft_margin_loss.default"], |c| reduced(c, (-c.tensor("target")? * c.tensor("self")?).softplus())),
+    one(&["aten.kl_div.default"], |c| {
+        let (x, target) = (c.tensor("self")?, c.tensor("target")?);
+        if c.bool_or("log_target", false)? {
+            return reduced(c, target.exp() * (target - x));
+        }
+        reduced(c, target.xlogy(target) - target * x)
+    }),
+    one(&["aten.binary_cross_entropy.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("target")?);
+        // Logarithms are no less than -100.
+        let yes = x.log().maximum(-100.0);
+        let no = (-x).log1p().maximum(-100.0);
+        weighted(c, -(y * yes + (1.0 - y) * no))
+    }),
+    one(&["aten.binary_cross_entropy_with_logits.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("target")?);
+        let loss = match c.optional("pos_weight")? {
+            None => x.softplus() - x * y,
+            Some(weight) => {
+                // (1 - y) x + (1 + (w - 1) y) log(1 + e^-x)
+                (1.0 - y) * x + ((weight - 1.0) * y + 1.0) * (-x).softplus()
+            }
+        };
+        weighted(c, loss)
+    }),
+    one(&["aten.poisson_nll_loss.default"], |c| {
+        let (x, target) = (c.tensor("input")?, c.tensor("target")?);
+        let eps = c.float_or("eps", 1e-8)?;
+        let mut loss = if c.bool_or("log_input", true)? { x.exp() - target * x } else { x - target * (x + eps).log() };
+        if c.bool_or("full", false)? {
+            let stirling = target.xlogy(target) - target + (target * std::f64::consts::TAU).log() * 0.5;
+            loss = loss + target.gt(1).where_(stirling, 0.0);
+        }
+        reduced(c, loss)
+    }),
+    one(&["aten.margin_ranking_loss.default"], |c| {
+        let (x, y, target) = (c.tensor("input1")?, c.tensor("input2")?, c.tensor("target")?);
+        reduced(c, (-target * (x - y) + c.float_or("margin", 0.0)?).relu())
+    }),
+    one(&["aten.hinge_embedding_loss.default"], |c| {
+        let (x, target) = (c.tensor("self")?, c.tensor("target")?);
+        let apart = target.eq(1).where_(0.0, (c.float_or("margin", 1.0)? - x).relu());
+        reduced(c, apart + target.eq(-1).where_(0.0, x))
+    }),
+    one(&["aten.cosine_embedding_loss.default"], |c| {
+        let (x, y, target) = (c.tensor("input1")?, c.tensor("input2")?, c.tensor("target")?);
+        let cosine = (x * y).sum(-1) / (((x * x).sum(-1) + 1e-12) * ((y * y).sum(-1) + 1e-12)).sqrt();
+        let apart = (cosine - c.float_or("margin", 0.0)?).relu();
+        let loss = target.eq(1).where_(1.0 - cosine, 0.0) + target.eq(-1).where_(apart, 0.0);
+        reduced(c, loss)
+    }),
+    one(&["aten.triplet_margin_loss.default"], |c| {
+        let (anchor, positive, negative) = (c.tensor("anchor")?, c.tensor("positive")?, c.tensor("negative")?);
+        let (p, eps) = (c.float_or("p", 2.0)?, c.float_or("eps", 1e-6)?);
+        let apart = |x, y| distance_of(x, y, p, eps);
+        let near = apart(anchor, positive);
+        let mut far = apart(anchor, negative);
+        if c.bool_or("swap", false)? {
+            far = far.minimum(apart(positive, negative));
+        }
+        reduced(c, (near - far + c.float_or("margin", 1.0)?).relu())
+    }),
+    one(&["aten.pairwise_distance.default"], |c| {
+        let (x, y) = (c.tensor("x1")?, c.tensor("x2")?);
+        let distance = distance_of(x, y, c.float_or("p", 2.0)?, c.float_or("eps", 1e-6)?);
+        Ok(if c.bool_or("keepdim", false)? { distance.unsqueeze(-1) } else { distance })
+    }),
+    one(&["aten.cross_entropy_loss.default"], cross_entropy),
+    one(&["aten.nll_loss_nd.default", "aten.nll_loss.default", "aten.nll_loss2d.default"], |c| {
+        let Picked { loss, weight } = picked(c)?;
+        averaged(c, loss, weight)
+    }),
+    many(&["aten.nll_loss_forward.default", "aten.nll_loss2d_forward.default"], |c| {
+        let Picked { loss, weight } = picked(c)?;
+        let total = if c.int_or("reduction", 1)? == 0 { c.cx.zeros((), loss.dtype()) } else { weight.sum(..) };
+        Ok(vec![averaged(c, loss, weight)?, total])
+    }),
+];
+
+/// What a loss makes of one value for each element: 0 is nothing, 1 the mean, 2 the sum.
+fn reduced<'t>(c: &Call<'_, 't>, loss: Tensor<'t>) -> Answer<Tensor<'t>> {
+    match c.int_or("reduction", 1)? {
+        0 => Ok(loss),
+        1 => Ok(loss.mean(..)),
+        2 => Ok(loss.sum(..)),
+        other => gap(format!("reduction {other}")),
+    }
+}
+
+/// The same of a loss whose elements have weights.
+fn weighted<'t>(c: &Call<'_, 't>, loss: Tensor<'t>) -> Answer<Tensor<'t>> {
+    let weight = c.optional("weight")?;
+    reduced(c, weight.map_or(loss, |weight| loss * weight))
+}
+
+/// The distance of two rows by the norm of order `p`; `eps` keeps it from being zero.
+fn distance_of<'t>(x: Tensor<'t>, y: Tensor<'t>, p: f64, eps: f64) -> Tensor<'t> {
+    let difference = (x - y + eps).abs();
+    if p == 2.0 { (difference * difference).sum(-1).sqrt() } else { difference.pow(p).sum(-1).pow(1.0 / p) }
+}
+
+/// The loss of all that counts, each as much as its weight.
+fn averaged<'t>(c: &Call<'_, 't>, loss: Tensor<'t>, weight: Tensor<'t>) -> Answer<Tensor<'t>> {
+    if c.int_or("reduction", 1)? == 1 {
+        return Ok(loss.sum(..) / weight.sum(..));
+    }
+    reduced(c, loss)
+}
+
+/// Classes, which are dimension 1 of several or the only one, as the last dimension.
+fn classes_last(x: Tensor<'_>) -> Tensor<'_> {
+    let rank = x.rank() as i64;
+    if rank < 3 { x } else { x.permute([0].into_iter().chain(2..rank).chain([1]).collect::<Vec<_>>()) }
+}
+
+/// The weight of each target: 0 where it is ignored, and 1 where classes have none.
+fn weights<'t>(c: &Call<'_, 't>, target: Tensor<'t>, dtype: DType) -> Answer<Tensor<'t>> {
+    let ignored = target.eq(c.int_or("ignore_index", -100)?);
+    let weight = match c.optional("weight")? {
+        Some(weight) => weight.index_select(0, ignored.where_(0, target)),
+        None => c.cx.full(target.shape(), 1, dtype),
+    };
+    Ok(ignored.where_(0.0, weight))
+}
+
+/// What negative log-likelihood picks of logarithms of probabilities.
+struct Picked<'t> {
+    loss: Tensor<'t>,
+    weight: Tensor<'t>,
+}
+
+fn picked<'t>(c: &Call<'_, 't>) -> Answer<Picked<'t>> {
+    let (x, target) = (classes_last(c.tensor("self")?), c.tensor("target")?);
+    let weight = weights(c, target, x.dtype())?;
+    let class = target.eq(c.int_or("ignore_index", -100)?).where_(0, target);
+    let value = x.gather(-1, class.unsqueeze(-1)).squeeze(-1);
+    // What is ignored does not count, even where it is infinite.
+    Ok(Picked { loss: weight.eq(0).where_(0.0, -value * weight), weight })
+}
+
+fn cross_entropy<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, target) = (classes_last(c.tensor("self")?), c.tensor("target")?);
+    let smoothing = c.float_or("label_smoothing", 0.0)?;
+    let classes = || match x.size(-1).known() {
+        Some(classes @ 1..) => Ok(classes as f64),
+        _ => gap("a number of classes that is not known"),
+    };
+    if target.dtype().is_float() {
+        let mut target = classes_last(target);
+        if smoothing != 0.0 {
+            target = target * (1.0 - smoothing) + smoothing / classes()?;
+        }
+        let mut logarithms = x.log_softmax(-1);
+        if let Some(weight) = c.optional("weight")? {
+            logarithms = logarithms * weight;
+        }
+        let loss = -(logarithms * target).sum(-1);
+        let count = loss.shape().into_iter().fold(Dim::from(1), |count, size| count * size);
+        if c.int_or("reduction", 1)? == 1 {
+            let count = crate::arguments::number(c.cx, count).to(loss.dtype());
+            return Ok(loss.sum(..) / count);
+        }
+        return reduced(c, loss);
+    }
+    let ignore = c.int_or("ignore_index", -100)?;
+    if !c.has("weight") {
+        let loss = apply(&[x, target], |b| b.cross_entropy(x.value(), target.value(), Some(ignore), smoothing));
+        return averaged(c, loss, (!target.eq(ignore)).to(loss.dtype()));
+    }
+    let logarithms = x.log_softmax(-1);
+    let weight = weights(c, target, x.dtype())?;
+    let ignored = target.eq(ignore);
+    let class = ignored.where_(0, target);
+    let own = -logarithms.gather(-1, class.unsqueeze(-1)).squeeze(-1) * weight;
+    let mut loss = ignored.where_(0.0, own);
+    if smoothing != 0.0 {
+        let all = -(logarithms * c.tensor("weight")?).sum(-1) / classes()?;
+        loss = loss * (1.0 - smoothing) + ignored.where_(0.0, all) * smoothing;
+    }
+    averaged(c, loss, weight)
+}

@@ -1,0 +1,82 @@
+//! Random numbers, which are not PyTorch's: they are distributed alike, and the same wherever the program runs.
+
+use thunder_trace::{DType, Operand, Tensor};
+
+use super::{Entry, copy, many, one};
+use crate::arguments::{Answer, Call, gap};
+
+pub(super) const OPS: &[Entry] = &[
+    copy(&["aten.rand.default", "aten.rand_like.default"], |c| Ok(c.cx.rand(c.dims()?, c.result()?.dtype))),
+    copy(&["aten.randn.default", "aten.randn_like.default"], |c| Ok(c.cx.randn(c.dims()?, c.result()?.dtype))),
+    copy(
+        &[
+            "aten.randint.default",
+            "aten.randint.low",
+            "aten.randint_like.default",
+            "aten.randint_like.low_dtype",
+            "aten.random.from",
+            "aten.random.to",
+        ],
+        |c| {
+            let low = if c.has("from") { "from" } else { "low" };
+            let high = if c.has("to") { "to" } else { "high" };
+            Ok(c.cx.randint(c.int_or(low, 0)?, c.int(high)?, c.dims()?, c.result()?.dtype))
+        },
+    ),
+    copy(&["aten.randperm.default"], |c| {
+        let [count] = &c.dims()?[..] else { return gap("more than one dimension") };
+        Ok(c.cx.randperm(count).to(c.result()?.dtype))
+    }),
+    copy(&["aten.uniform.default"], |c| {
+        let (low, high) = (c.float_or("from", 0.0)?, c.float_or("to", 1.0)?);
+        Ok(c.cx.rand(c.dims()?, c.result()?.dtype) * (high - low) + low)
+    }),
+    copy(&["aten.normal_functional.default", "aten.normal.float_float"], |c| {
+        Ok(c.cx.randn(c.dims()?, c.result()?.dtype) * c.float_or("std", 1.0)? + c.float_or("mean", 0.0)?)
+    }),
+    copy(&["aten.exponential.default"], |c| {
+        let waited = -(1.0f64 - c.cx.rand(c.dims()?, c.result()?.dtype)).log();
+        Ok(waited / c.float_or("lambd", 1.0)?)
+    }),
+    copy(&["aten.bernoulli.default"], |c| Ok(c.tensor("self")?.bernoulli(c.cx).to(c.result()?.dtype))),
+    copy(&["aten.bernoulli.p", "aten.bernoulli.float"], |c| {
+        let spec = c.result()?;
+        Ok(c.cx.rand(&spec.dims[..], DType::F32).lt(c.float_or("p", 0.5)?).to(spec.dtype))
+    }),
+    copy(&["aten.bernoulli.Tensor"], |c| {
+        let spec = c.result()?;
+        let p = match c.operand("p")? {
+            Operand::Tensor(p) => p.expand(&spec.dims[..]),
+            Operand::Scalar(p) => c.cx.full(&spec.dims[..], p, DType::F32),
+        };
+        Ok(p.bernoulli(c.cx).to(spec.dtype))
+    }),
+    copy(&["aten.multinomial.default"], |c| {
+        Ok(c.tensor("self")?.multinomial(c.cx, c.int("num_samples")?, c.bool_or("replacement", false)?))
+    }),
+    // What takes no part of elements away is the value itself.
+    one(&["aten.dropout.default"], |c| dropped(c).map(|(y, _)| y)),
+    many(&["aten.native_dropout.default"], |c| {
+        let (y, kept) = dropped(c)?;
+        Ok(vec![y, kept.unwrap_or_else(|| c.cx.full(y.shape(), true, DType::Bool))])
+    }),
+    one(&["aten.feature_dropout.default", "aten.alpha_dropout.default", "aten.feature_alpha_dropout.default"], |c| {
+        if trains(c)? && c.float_or("p", 0.5)? != 0.0 {
+            return gap("training: export the model in evaluation mode, after `model.eval()`");
+        }
+        c.tensor("input")
+    }),
+];
+
+fn trains(c: &Call<'_, '_>) -> Answer<bool> {
+    c.bool_or("train", true)
+}
+
+fn dropped<'t>(c: &Call<'_, 't>) -> Answer<(Tensor<'t>, Option<Tensor<'t>>)> {
+    let (x, p) = (c.tensor("input")?, c.float_or("p", 0.5)?);
+    if !trains(c)? || p == 0.0 {
+        return Ok((x, None));
+    }
+    let (y, kept) = x.dropout(c.cx, p);
+    Ok((y, Some(kept)))
+}
