@@ -1,8 +1,10 @@
 //! Threads that share the chunks of one job at a time.
 //!
-//! The calling thread takes part. Chunks are claimed one by one, so that a slow or busy core takes
-//! fewer. Workers spin for some tens of microseconds after a job and then sleep. A job submitted
-//! while another thread's job runs, or from inside a job, runs on the submitting thread alone: jobs
+//! The calling thread takes part. Each thread has a share of neighbouring chunks, the same ones of every
+//! job with as many, so that it finds in its caches what it left there. Chunks are claimed one by one,
+//! and a thread that is done with its share goes on with those of others: a slow or busy core takes
+//! fewer. Workers spin for some tens of microseconds after a job and then sleep. A job submitted while
+//! another thread's job runs, or from inside a job, runs on the submitting thread alone: jobs
 //! never wait for each other.
 
 use std::any::Any;
@@ -32,8 +34,8 @@ pub struct Pool {
 struct Line<T>(T);
 
 struct Shared {
-    /// Epoch in the upper half, chunks not yet claimed in the lower.
-    ticket: Line<AtomicU64>,
+    /// Of each thread's share: the epoch in the upper half, chunks not yet claimed in the lower.
+    tickets: Box<[Line<AtomicU64>]>,
     done: Line<AtomicU32>,
     /// The job of the current epoch, a `Job` on the submitter's stack, and its number of chunks.
     /// Meaningful only to who then claims a chunk of that epoch.
@@ -54,8 +56,9 @@ impl fmt::Debug for Pool {
 impl Pool {
     /// A pool in which `threads` threads work, the caller's among them; 0 is taken as 1.
     pub fn new(threads: usize) -> Self {
+        let threads = threads.max(1);
         let shared = Arc::new(Shared {
-            ticket: Line(AtomicU64::new(0)),
+            tickets: (0..threads).map(|_| Line(AtomicU64::new(0))).collect(),
             done: Line(AtomicU32::new(0)),
             job: AtomicPtr::new(ptr::null_mut()),
             chunks: AtomicU32::new(0),
@@ -67,7 +70,7 @@ impl Pool {
         let spawn = |i| {
             let shared = Arc::clone(&shared);
             let name = format!("thunder-{i}");
-            thread::Builder::new().name(name).spawn(move || shared.work()).ok()
+            thread::Builder::new().name(name).spawn(move || shared.work(i)).ok()
         };
         // A thread that the system refuses is one worker fewer.
         let workers: Vec<_> = (1..threads).filter_map(spawn).collect();
@@ -130,10 +133,15 @@ impl Shared {
         self.job.store((&raw const job).cast_mut().cast(), Ordering::Relaxed);
         self.chunks.store(chunks, Ordering::Relaxed);
         self.done.0.store(0, Ordering::Relaxed);
-        let epoch = (self.ticket.0.load(Ordering::Relaxed) >> 32).wrapping_add(1);
-        self.ticket.0.store((epoch << 32) | u64::from(chunks), Ordering::SeqCst);
+        for (thread, ticket) in self.tickets.iter().enumerate() {
+            let share = self.first(thread + 1, chunks) - self.first(thread, chunks);
+            if share > 0 {
+                let epoch = (ticket.0.load(Ordering::Relaxed) >> 32).wrapping_add(1);
+                ticket.0.store((epoch << 32) | u64::from(share), Ordering::SeqCst);
+            }
+        }
         self.wake();
-        while self.claim_and_run() {}
+        while self.claim_and_run(0) {}
         let mut spins = 0_u32;
         while self.done.0.load(Ordering::Acquire) != chunks {
             spins = spins.saturating_add(1);
@@ -149,9 +157,24 @@ impl Shared {
         }
     }
 
-    /// Runs one chunk, if one is left.
-    fn claim_and_run(&self) -> bool {
-        let mut ticket = self.ticket.0.load(Ordering::Acquire);
+    /// The first chunk of a thread's share.
+    fn first(&self, thread: usize, chunks: u32) -> u32 {
+        (u64::from(chunks) * thread as u64 / self.tickets.len() as u64) as u32
+    }
+
+    fn is_idle(&self, order: Ordering) -> bool {
+        self.tickets.iter().all(|ticket| ticket.0.load(order) as u32 == 0)
+    }
+
+    /// Runs one chunk, if one is left: of the thread's own share or, once that is done, of another's.
+    fn claim_and_run(&self, thread: usize) -> bool {
+        let threads = self.tickets.len();
+        (thread..thread + threads).any(|owner| self.claim_and_run_of(owner % threads))
+    }
+
+    fn claim_and_run_of(&self, owner: usize) -> bool {
+        let shared = &self.tickets[owner].0;
+        let mut ticket = shared.load(Ordering::Acquire);
         let (job, chunks, left) = loop {
             let left = ticket as u32;
             if left == 0 {
@@ -162,7 +185,7 @@ impl Shared {
             // chunk, and the submitter, who alone writes them, was waiting.
             let job = self.job.load(Ordering::Relaxed);
             let chunks = self.chunks.load(Ordering::Relaxed);
-            let claimed = self.ticket.0.compare_exchange_weak(ticket, ticket - 1, Ordering::AcqRel, Ordering::Acquire);
+            let claimed = shared.compare_exchange_weak(ticket, ticket - 1, Ordering::AcqRel, Ordering::Acquire);
             match claimed {
                 Ok(_) => break (job, chunks, left),
                 Err(now) => ticket = now,
@@ -171,7 +194,7 @@ impl Shared {
         // SAFETY: the submitter keeps the job alive until `done` has counted the chunk that was
         // claimed above.
         let job: Job<'_> = unsafe { *job.cast::<Job<'_>>() };
-        let chunk = (chunks - left) as usize;
+        let chunk = (self.first(owner + 1, chunks) - left) as usize;
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job(chunk)))
             && let Ok(mut first) = self.panic.lock()
         {
@@ -181,15 +204,15 @@ impl Shared {
         true
     }
 
-    fn work(&self) {
+    fn work(&self, thread: usize) {
         while !self.quit.load(Ordering::Relaxed) {
-            if self.claim_and_run() || self.spin() {
+            if self.claim_and_run(thread) || self.spin() {
                 continue;
             }
             self.sleepers.fetch_add(1, Ordering::SeqCst);
-            // The submitter stores the ticket and then looks for sleepers; this looks the other way
+            // The submitter stores the tickets and then looks for sleepers; this looks the other way
             // round, so that one of the two sees the other.
-            if self.ticket.0.load(Ordering::SeqCst) as u32 == 0 && !self.quit.load(Ordering::SeqCst) {
+            if self.is_idle(Ordering::SeqCst) && !self.quit.load(Ordering::SeqCst) {
                 thread::park();
             }
             self.sleepers.fetch_sub(1, Ordering::SeqCst);
@@ -201,7 +224,7 @@ impl Shared {
         let start = Instant::now();
         while start.elapsed() < SPIN {
             for _ in 0..64 {
-                if self.ticket.0.load(Ordering::Relaxed) as u32 != 0 {
+                if !self.is_idle(Ordering::Relaxed) {
                     return true;
                 }
                 hint::spin_loop();
