@@ -3,44 +3,44 @@
 use std::ops::{Deref, DerefMut};
 use std::sync::Mutex;
 
-/// One cache line, also the widest vector register.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub(crate) struct CacheLine([u8; 64]);
+use thunder_tensor::Aligned as Memory;
 
 /// Initialized memory that starts at a multiple of 64 bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Aligned {
-    lines: Vec<CacheLine>,
+    memory: Memory,
     bytes: usize,
 }
 
 impl Aligned {
     /// No memory.
-    pub(crate) const EMPTY: Self = Self { lines: Vec::new(), bytes: 0 };
+    pub(crate) const EMPTY: Self = Self { memory: Memory::EMPTY, bytes: 0 };
 
     /// `bytes` zero bytes.
     pub(crate) fn zeroed(bytes: usize) -> Self {
-        Self { lines: vec![CacheLine([0; 64]); bytes.div_ceil(64)], bytes }
+        Self { memory: Memory::zeroed(bytes), bytes }
     }
 
     /// A copy of `bytes`.
     pub(crate) fn copied(bytes: &[u8]) -> Self {
         let mut copy = Self::zeroed(bytes.len());
-        // SAFETY: the copy has room for `bytes`, and is its own memory.
-        unsafe { copy.as_mut_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        copy.memory.bytes_mut()[..bytes.len()].copy_from_slice(bytes);
         copy
     }
 
     /// The memory.
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        // SAFETY: the lines are initialized and hold at least `bytes` bytes.
-        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.bytes) }
+        &self.memory.bytes()[..self.bytes]
+    }
+
+    /// How many bytes there are, used or not.
+    fn capacity(&self) -> usize {
+        self.memory.bytes().len()
     }
 
     /// Makes room for at least `bytes` bytes; contents are unspecified afterwards.
     pub(crate) fn reserve(&mut self, bytes: usize) {
-        if self.lines.len() * 64 < bytes {
+        if self.capacity() < bytes {
             *self = Self::zeroed(bytes);
         }
         self.bytes = bytes;
@@ -48,7 +48,7 @@ impl Aligned {
 
     /// Where the memory starts.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut u8 {
-        self.lines.as_mut_ptr().cast()
+        self.memory.bytes_mut().as_mut_ptr()
     }
 
     /// How many bytes may be used.
@@ -58,7 +58,7 @@ impl Aligned {
 
     /// Where the memory starts.
     pub(crate) fn as_ptr(&self) -> *const u8 {
-        self.lines.as_ptr().cast()
+        self.memory.bytes().as_ptr()
     }
 }
 
@@ -79,10 +79,9 @@ impl Reserve {
     pub(crate) fn take(&self, bytes: usize) -> Loan<'_> {
         let mut block = {
             let mut free = self.free.lock().expect("nothing panics while it holds this lock");
-            let capacity = |block: &Aligned| block.lines.len() * 64;
             // The smallest that fits, or else the largest, which grows.
             let best = (0..free.len()).min_by_key(|&i| {
-                let capacity = capacity(&free[i]);
+                let capacity = free[i].capacity();
                 if capacity >= bytes { (false, capacity) } else { (true, usize::MAX - capacity) }
             });
             best.map(|i| free.swap_remove(i)).unwrap_or_default()

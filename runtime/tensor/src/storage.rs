@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use bytemuck::{Pod, Zeroable};
+use crate::memory::Aligned;
 
 /// Bytes that somebody else keeps, such as a mapped file.
 ///
@@ -13,14 +13,9 @@ pub trait Owner: AsRef<[u8]> + Send + Sync {}
 
 impl<T: AsRef<[u8]> + Send + Sync> Owner for T {}
 
-/// One cache line, which is also the widest vector register.
-#[repr(C, align(64))]
-#[derive(Clone, Copy, Pod, Zeroable)]
-struct Line([u8; Storage::ALIGNMENT]);
-
 #[derive(Clone)]
 enum Memory {
-    Owned(Arc<Vec<Line>>),
+    Owned(Arc<Aligned>),
     External(Arc<dyn Owner>),
 }
 
@@ -33,11 +28,10 @@ pub(crate) struct Storage {
 
 impl Storage {
     /// The alignment of owned memory in bytes.
-    pub(crate) const ALIGNMENT: usize = 64;
+    pub(crate) const ALIGNMENT: usize = Aligned::ALIGNMENT;
 
     pub(crate) fn zeroed(bytes: usize) -> Self {
-        let lines = bytemuck::zeroed_vec::<Line>(bytes.div_ceil(Self::ALIGNMENT));
-        Storage { memory: Memory::Owned(Arc::new(lines)), range: 0..bytes }
+        Storage { memory: Memory::Owned(Arc::new(Aligned::zeroed(bytes))), range: 0..bytes }
     }
 
     pub(crate) fn copied(bytes: &[u8]) -> Self {
@@ -57,7 +51,7 @@ impl Storage {
 
     pub(crate) fn bytes(&self) -> &[u8] {
         let all = match &self.memory {
-            Memory::Owned(lines) => bytemuck::cast_slice(lines),
+            Memory::Owned(memory) => memory.bytes(),
             Memory::External(owner) => (**owner).as_ref(),
         };
         &all[self.range.clone()]
@@ -68,9 +62,7 @@ impl Storage {
             *self = Self::copied(self.bytes());
         }
         match &mut self.memory {
-            Memory::Owned(lines) => {
-                &mut bytemuck::cast_slice_mut(Arc::make_mut(lines).as_mut_slice())[self.range.clone()]
-            }
+            Memory::Owned(memory) => &mut Arc::make_mut(memory).bytes_mut()[self.range.clone()],
             Memory::External(_) => unreachable!("external bytes were copied above"),
         }
     }
