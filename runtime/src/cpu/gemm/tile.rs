@@ -3,8 +3,6 @@
 use pulp::bytemuck::Pod;
 use pulp::{Simd, WithSimd};
 
-use super::pack::LHS_ROW;
-
 /// A number that the tile multiplies.
 pub trait Real: Pod + PartialEq + Send + Sync {
     /// As many of them as a register holds.
@@ -151,6 +149,10 @@ pub(in crate::cpu) const fn max_rows<S: Simd>() -> usize {
     if S::REGISTER_COUNT >= 32 { 8 } else { 6 }
 }
 
+/// Columns of the left-hand side that a tile takes at a time. What there is to do besides multiplying is done once for them:
+/// where two threads share a core, each gets half of its instructions, and others than products are then felt.
+const STEPS: usize = 4;
+
 /// Numbers in a vector.
 pub(in crate::cpu) const fn lanes<T: Real, S: Simd>() -> usize {
     size_of::<T::Vector<S>>() / size_of::<T>()
@@ -172,15 +174,8 @@ pub(in crate::cpu) unsafe fn tile<T: Real, S: Simd>(
     macro_rules! pick {
         ($vectors:literal, $($rows:literal)*) => {
             match rows {
-                $($rows => {
-                    // Packed rows, whose strides the compiler then knows, are worth their own code
-                    // only for tall tiles.
-                    if $rows + 1 >= max_rows::<S>() && lhs.row == LHS_ROW && lhs.column == 1 {
-                        call(simd, Sized::<T, $rows, $vectors, true> { k, lhs, rhs, out })
-                    } else {
-                        call(simd, Sized::<T, $rows, $vectors, false> { k, lhs, rhs, out })
-                    }
-                })*
+                $($rows if lhs.column == 1 => call(simd, Sized::<T, $rows, $vectors, true> { k, lhs, rhs, out }),
+                $rows => call(simd, Sized::<T, $rows, $vectors, false> { k, lhs, rhs, out }),)*
                 _ => unreachable!("a tile has at most {} rows", max_rows::<S>()),
             }
         };
@@ -205,15 +200,15 @@ fn call<S: Simd, Op: WithSimd<Output = ()>>(simd: S, op: Op) {
     simd.vectorize(op);
 }
 
-struct Sized<T, const ROWS: usize, const VECTORS: usize, const PACKED: bool> {
+struct Sized<T, const ROWS: usize, const VECTORS: usize, const ADJACENT: bool> {
     k: usize,
     lhs: Rows<T>,
     rhs: Panel<T>,
     out: Destination<T>,
 }
 
-impl<T: Real, const ROWS: usize, const VECTORS: usize, const PACKED: bool> WithSimd
-    for Sized<T, ROWS, VECTORS, PACKED>
+impl<T: Real, const ROWS: usize, const VECTORS: usize, const ADJACENT: bool> WithSimd
+    for Sized<T, ROWS, VECTORS, ADJACENT>
 {
     type Output = ();
 
@@ -221,13 +216,13 @@ impl<T: Real, const ROWS: usize, const VECTORS: usize, const PACKED: bool> WithS
     fn with_simd<S: Simd>(self, simd: S) {
         // SAFETY: only `tile` makes one, whose caller vouches for the memory.
         unsafe {
-            sized::<T, S, ROWS, VECTORS, PACKED>(simd, self.k, self.lhs, self.rhs, self.out);
+            sized::<T, S, ROWS, VECTORS, ADJACENT>(simd, self.k, self.lhs, self.rhs, self.out);
         }
     }
 }
 
 #[inline(always)]
-unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const PACKED: bool>(
+unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const ADJACENT: bool>(
     simd: S,
     k: usize,
     lhs: Rows<T>,
@@ -244,33 +239,42 @@ unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const
             }
         }
     }
-    let (row, column) = if PACKED { (LHS_ROW, 1) } else { (lhs.row, lhs.column) };
-    let (mut a, mut b) = (lhs.start, rhs.start);
-    let (mut ahead, step) = (rhs.ahead.0.cast::<u8>(), rhs.ahead.1);
-    for _ in 0..k {
-        if step > 0 {
-            prefetch(ahead);
-            for line in (64..192).step_by(64) {
-                if step > line {
-                    prefetch(ahead.wrapping_add(line));
-                }
-            }
-            ahead = ahead.wrapping_add(step);
-        }
+    // Each row has a register of its own, which keeps sums of addresses out of the loop.
+    let rows: [*const T; ROWS] = std::array::from_fn(|i| std::hint::black_box(lhs.start.wrapping_add(i * lhs.row)));
+    let column = if ADJACENT { 1 } else { lhs.column };
+    let add = |sums: &mut [[T::Vector<S>; VECTORS]; ROWS], p: usize, b: *const T| {
         let mut columns = [T::splat(simd, T::ZERO); VECTORS];
         for (j, column) in columns.iter_mut().enumerate() {
-            // SAFETY: the caller's promise about `rhs`; `b` is at a row below `k`.
+            // SAFETY: the caller's promise about `rhs`; `b` is its row `p < k`.
             *column = unsafe { b.add(j * lanes).cast::<T::Vector<S>>().read_unaligned() };
         }
-        for (i, sums) in sums.iter_mut().enumerate() {
-            // SAFETY: the caller's promise about `lhs`; `a` is at a column below `k`.
-            let x = T::splat(simd, unsafe { *a.add(i * row) });
+        for (sums, row) in sums.iter_mut().zip(rows) {
+            // SAFETY: the caller's promise about `lhs`; `p` is a column below `k`.
+            let x = T::splat(simd, unsafe { *row.add(p * column) });
             for (sum, &column) in sums.iter_mut().zip(&columns) {
                 *sum = T::mul_add(simd, x, column, *sum);
             }
         }
-        a = a.wrapping_add(column);
+    };
+    let (mut p, mut b) = (0, rhs.start);
+    let (mut ahead, share) = (rhs.ahead.0.cast::<u8>(), STEPS * rhs.ahead.1);
+    if ADJACENT {
+        while p + STEPS <= k {
+            for line in (0..share).step_by(64) {
+                prefetch(ahead.wrapping_add(line));
+            }
+            for step in 0..STEPS {
+                add(&mut sums, p + step, b.wrapping_add(step * rhs.row));
+            }
+            ahead = ahead.wrapping_add(share);
+            b = b.wrapping_add(STEPS * rhs.row);
+            p += STEPS;
+        }
+    }
+    while p < k {
+        add(&mut sums, p, b);
         b = b.wrapping_add(rhs.row);
+        p += 1;
     }
     if !out.bias.is_null() {
         let mut bias = [T::splat(simd, T::ZERO); VECTORS];
