@@ -575,6 +575,22 @@ def rest(x, y, n, offsets, table, specials):
         torch.as_strided(y, (3, 2), (2, 5), 1),
         *torch.std_mean(y, 1),
         torch.nanmean(specials[:2]),
+        torch.fliplr(y),
+        torch.flipud(y),
+        torch.narrow_copy(y, 1, 2, 3),
+        *torch.unsafe_split(y, 3, 1),
+        *torch.tensor_split(y, 3, 1),
+        torch.diff(y, n=2),
+        torch.diff(y > 0, dim=0),
+        torch.float_power(y.abs(), 1.5),
+        torch.logaddexp2(y, y.flip(0)),
+        torch.linalg.vecdot(y, y.flip(1)),
+        torch.dist(y, y.flip(0), 3),
+        torch.tensordot(x, x, ([1, -1], [1, 3])),
+        torch._weight_norm(y, y[:, :1], 0),
+        F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+        torch.tril_indices(3, 4, -1) + n[0],
+        torch.triu_indices(3, 4, 1) + n[0],
     ]
 
 

@@ -91,6 +91,17 @@ pub(super) const OPS: &[Entry] = &[
             Ok(c.left("self", other)?.xlog1py(other))
         },
     ),
+    one(&["aten.float_power.Tensor_Scalar", "aten.float_power.Tensor_Tensor"], |c| {
+        let exponent = match c.operand("exponent")? {
+            Operand::Tensor(exponent) => exponent.to(DType::F64).into(),
+            scalar => scalar,
+        };
+        Ok(c.tensor("self")?.to(DType::F64).pow(exponent))
+    }),
+    one(&["aten.logaddexp2.default"], |c| {
+        let ln2 = std::f64::consts::LN_2;
+        Ok((c.tensor("self")? * ln2).logaddexp(c.tensor("other")? * ln2) * std::f64::consts::LOG2_E)
+    }),
     one(&["aten.logaddexp.default"], |c| Ok(c.tensor("self")?.logaddexp(c.tensor("other")?))),
     one(&["aten.fmax.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);

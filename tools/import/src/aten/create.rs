@@ -1,9 +1,10 @@
 //! Tensors made from nothing but their sizes, and what fills others.
 
-use thunder_trace::{DType, Operand, Scalar, Tensor};
+use thunder_trace::{DType, Operand, Scalar, Tensor, stack};
 
+use super::index::numbers;
 use super::{Entry, copy, nothing, one};
-use crate::arguments::{Answer, Call, malformed};
+use crate::arguments::{Answer, Call, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     copy(
@@ -49,6 +50,8 @@ pub(super) const OPS: &[Entry] = &[
         let row = c.cx.arange(rows, DType::I64).unsqueeze(1);
         Ok(row.eq(c.cx.arange(columns, DType::I64)).to(c.result()?.dtype))
     }),
+    copy(&["aten.tril_indices.default"], |c| triangle(c, |row, column, offset| column - row <= offset)),
+    copy(&["aten.triu_indices.default"], |c| triangle(c, |row, column, offset| column - row >= offset)),
     copy(&["aten.logspace.default"], |c| {
         let (steps, dtype) = (c.int("steps")?, c.result()?.dtype);
         let (start, end, base) = (c.float_or("start", 0.0)?, c.float_or("end", 0.0)?, c.float_or("base", 10.0)?);
@@ -106,4 +109,16 @@ fn range<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let scaled = if is(&step, 1) { numbers } else { numbers * step };
     let moved = if is(&start, 0) { scaled } else { scaled + start };
     Ok(moved.to(spec.dtype))
+}
+
+/// The rows and columns of all places of a matrix that are in a triangle.
+fn triangle<'t>(c: &Call<'_, 't>, is_inside: fn(i64, i64, i64) -> bool) -> Answer<Tensor<'t>> {
+    let (rows, columns, offset) = (c.int("row")?, c.int("col")?, c.int_or("offset", 0)?);
+    if !(0..1 << 12).contains(&rows) || !(0..1 << 12).contains(&columns) {
+        return gap(format!("{rows} rows and {columns} columns"));
+    }
+    let places = (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column)));
+    let (above, left): (Vec<i64>, Vec<i64>) = places.filter(|(row, column)| is_inside(*row, *column, offset)).unzip();
+    let both = stack(&[numbers(c, &above), numbers(c, &left)], 0);
+    Ok(both.to(c.result()?.dtype))
 }

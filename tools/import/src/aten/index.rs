@@ -22,6 +22,33 @@ pub(super) const OPS: &[Entry] = &[
             Ok(c.tensor("self")?.dynamic_update_slice(c.int("dim")?, start, part))
         },
     ),
+    one(&["aten.narrow_copy.default"], |c| {
+        Ok(c.tensor("self")?.narrow(c.int("dim")?, c.int("start")?, c.int("length")?))
+    }),
+    many(&["aten.unsafe_split.Tensor", "aten.split_copy.Tensor"], |c| {
+        split(c, c.int_or("dim", 0)?, c.int("split_size")?)
+    }),
+    parts(&["aten.tensor_split.sections"], |c| {
+        let (x, count, axis) = (c.tensor("self")?, c.int("sections")?, c.int_or("dim", 0)?);
+        let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
+        if count < 1 || count != c.results.len() as i64 {
+            return malformed(format!("{count} parts"));
+        }
+        // The first parts have one more where the size does not divide.
+        let start = |part: i64| size / count * part + part.min(size % count);
+        Ok((0..count).map(|part| x.slice(axis, start(part)..start(part + 1))).collect())
+    }),
+    one(&["aten.diff.default"], |c| {
+        if c.has("prepend") || c.has("append") {
+            return gap("what is put before or behind");
+        }
+        let (mut x, axis) = (c.tensor("self")?, c.int_or("dim", -1)?);
+        for _ in 0..c.int_or("n", 1)? {
+            let (after, before) = (x.slice(axis, 1..), x.slice(axis, ..-1));
+            x = if x.dtype() == DType::Bool { after ^ before } else { after - before };
+        }
+        Ok(x)
+    }),
     parts(&["aten.split.Tensor", "aten.split.default"], |c| split(c, c.int_or("dim", 0)?, c.int("split_size")?)),
     parts(&["aten.split_with_sizes.default", "aten.split.sizes"], |c| {
         let (x, axis) = (c.tensor("self")?, c.int_or("dim", 0)?);

@@ -2,7 +2,7 @@
 
 mod einsum;
 
-use thunder_trace::{Operand, Scalar, Tensor, cat};
+use thunder_trace::{Dim, Operand, Scalar, Tensor, cat};
 
 use super::index::numbers;
 use super::{Entry, one};
@@ -48,6 +48,30 @@ pub(super) const OPS: &[Entry] = &[
         let (x, y, axis) = (c.tensor("self")?, c.tensor("other")?, c.int_or("dim", -1)?);
         let part = |x, by| rotated(x, axis, by);
         Ok(part(x, 1) * part(y, 2) - part(x, 2) * part(y, 1))
+    }),
+    one(&["aten.linalg_vecdot.default"], |c| Ok((c.tensor("x")? * c.tensor("y")?).sum(c.int_or("dim", -1)?))),
+    one(&["aten.dist.default"], |c| {
+        Ok(distances((c.tensor("self")? - c.tensor("other")?).reshape([-1]), c.float_or("p", 2.0)?))
+    }),
+    one(&["aten.tensordot.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        let counted = |axes: Vec<i64>, x: Tensor<'_>| -> Vec<i64> {
+            axes.into_iter().map(|axis| if axis < 0 { axis + x.rank() as i64 } else { axis }).collect()
+        };
+        let (own, other) = (counted(c.ints("dims_self")?, x), counted(c.ints("dims_other")?, y));
+        let rest = |x: Tensor<'_>, axes: &[i64]| -> Vec<i64> {
+            (0..x.rank() as i64).filter(|axis| !axes.contains(axis)).collect()
+        };
+        let (rows, columns) = (rest(x, &own), rest(y, &other));
+        let count = |x: Tensor<'_>, axes: &[i64]| axes.iter().fold(Dim::from(1), |n, axis| n * x.size(*axis));
+        let x_rows = x.permute([&rows[..], &own].concat()).reshape((count(x, &rows), count(x, &own)));
+        let y_columns = y.permute([&other[..], &columns].concat()).reshape((count(y, &other), count(y, &columns)));
+        Ok(x_rows.matmul(y_columns).reshape(c.dims()?))
+    }),
+    one(&["aten._weight_norm.default"], |c| {
+        let (v, g, axis) = (c.tensor("v")?, c.tensor("g")?, c.int_or("dim", 0)?);
+        let others: Vec<i64> = (0..v.rank() as i64).filter(|other| *other != axis).collect();
+        Ok(v * (g / v.norm(others)))
     }),
     one(&["aten._cdist_forward.default", "aten.cdist.default"], |c| {
         let (x, y, p) = (c.tensor("x1")?, c.tensor("x2")?, c.float_or("p", 2.0)?);

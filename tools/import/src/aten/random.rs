@@ -31,7 +31,7 @@ pub(super) const OPS: &[Entry] = &[
         let (low, high) = (c.float_or("from", 0.0)?, c.float_or("to", 1.0)?);
         Ok(c.cx.rand(c.dims()?, c.result()?.dtype) * (high - low) + low)
     }),
-    copy(&["aten.normal_functional.default", "aten.normal.float_float"], |c| {
+    copy(&["aten.normal_functional.default", "aten.normal.float_float", "aten.normal.default"], |c| {
         Ok(c.cx.randn(c.dims()?, c.result()?.dtype) * c.float_or("std", 1.0)? + c.float_or("mean", 0.0)?)
     }),
     copy(&["aten.exponential.default"], |c| {

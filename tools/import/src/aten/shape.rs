@@ -76,6 +76,8 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.trace.default"], |c| Ok(diagonal(c)?.sum(0))),
     read_only(&["aten.as_strided.default", "aten.as_strided_copy.default"], strided),
     one(&["aten.flip.default"], |c| Ok(c.tensor("self")?.flip(c.ints("dims")?))),
+    one(&["aten.fliplr.default"], |c| Ok(c.tensor("self")?.flip(1))),
+    one(&["aten.flipud.default"], |c| Ok(c.tensor("self")?.flip(0))),
     one(&["aten.repeat.default", "aten.tile.default"], repeated),
     one(&["aten.repeat_interleave.self_int"], |c| {
         let (x, times) = (c.tensor("self")?, c.int("repeats")?);

@@ -32,6 +32,15 @@ pub(super) const OPS: &[Entry] = &[
     many(&["aten.adaptive_max_pool1d.default"], |c| adaptive_max(c, 1)),
     many(&["aten.adaptive_max_pool2d.default"], |c| adaptive_max(c, 2)),
     many(&["aten.adaptive_max_pool3d.default"], |c| adaptive_max(c, 3)),
+    one(&["aten.max_unpool2d.default"], |c| {
+        let (x, places) = (c.tensor("self")?, c.tensor("indices")?);
+        let dims = c.dims()?;
+        let [outer @ .., height, width] = &dims[..] else { return malformed("no plane") };
+        let flat = |x: Tensor<'_>| x.size(-1) * x.size(-2);
+        let sizes = |area: Dim| [outer, &[area]].concat();
+        let zeros = c.cx.zeros(sizes(height * width), x.dtype());
+        Ok(zeros.scatter(-1, places.reshape(sizes(flat(places))), x.reshape(sizes(flat(x)))).reshape(&dims[..]))
+    }),
     one(&["aten.im2col.default"], |c| {
         let (x, was_added) = batched(c.tensor("self")?, 2);
         let shape = x.shape();
