@@ -537,6 +537,8 @@ def random(x, weights):
         ((drawn == 2).float().mean() - 0.75).abs() < 0.05,
         torch.multinomial(weights + 1, 3).sort().values,
         torch.rand_like(x).shape[0],
+        (F.dropout2d(torch.ones(1, 4000, 2, 2), 0.5, training=True).amax((2, 3)).mean() - 1).abs() < 0.1,
+        (F.scaled_dot_product_attention(*[torch.ones(1, 64, 64)] * 3, dropout_p=0.5).mean() - 1).abs() < 0.1,
     ]
 
 
@@ -589,6 +591,13 @@ def rest(x, y, n, offsets, table, specials):
         torch.tensordot(x, x, ([1, -1], [1, 3])),
         torch._weight_norm(y, y[:, :1], 0),
         F.max_unpool2d(*F.max_pool2d(x, 2, return_indices=True), 2),
+        torch.kron(y, x[0, 0]),
+        torch.linalg.matrix_norm(x),
+        torch.renorm(y, 2, 0, 1.5),
+        torch.repeat_interleave(y, offsets[:3], 0, output_size=6),
+        y.sum_to_size(1, 7),
+        F.rrelu(y),
+        F.multi_margin_loss(y, n[:3] % 7),
         torch.tril_indices(3, 4, -1) + n[0],
         torch.triu_indices(3, 4, 1) + n[0],
     ]

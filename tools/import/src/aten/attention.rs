@@ -1,6 +1,6 @@
 //! Attention.
 
-use thunder_trace::{Attention, Tensor};
+use thunder_trace::{Attention, DType, Tensor};
 
 use super::{Entry, many, one};
 use crate::arguments::{Answer, Call, gap};
@@ -15,14 +15,38 @@ pub(super) const OPS: &[Entry] = &[
 
 fn attention<'t>(c: &Call<'_, 't>, mask: &str) -> Answer<Tensor<'t>> {
     let (query, key, value) = (c.tensor("query")?, c.tensor("key")?, c.tensor("value")?);
-    if c.float_or("dropout_p", 0.0)? != 0.0 {
-        return gap("random numbers: export the model in evaluation mode, after `model.eval()`");
-    }
     let scale = if c.has("scale") { Some(c.float_or("scale", 1.0)?) } else { None };
+    let p = c.float_or("dropout_p", 0.0)?;
+    if p != 0.0 {
+        return dropped(c, [query, key, value], mask, scale, p);
+    }
     let attention = Attention { mask: c.optional(mask)?, causal: c.bool_or("is_causal", false)?, scale };
     // Attention has heads: one where the tensors have none.
     let missing = 3usize.saturating_sub(query.rank());
     let lifted = |x: Tensor<'t>| (0..missing).fold(x, |x, _| x.unsqueeze(0));
     let y = lifted(query).sdpa(lifted(key), lifted(value), attention);
     Ok((0..missing).fold(y, |y, _| y.squeeze(0)))
+}
+
+/// Attention that leaves out scores at random, of which no library knows.
+fn dropped<'t>(
+    c: &Call<'_, 't>,
+    [query, key, value]: [Tensor<'t>; 3],
+    mask: &str,
+    scale: Option<f64>,
+    p: f64,
+) -> Answer<Tensor<'t>> {
+    let Some(depth @ 1..) = query.size(-1).known() else { return gap("a depth that is not known") };
+    if query.rank() > 2 && query.size(-3) != key.size(-3) {
+        return gap("dropout where heads share keys");
+    }
+    let mut scores = query.matmul(key.transpose(-2, -1)) * scale.unwrap_or(1.0 / (depth as f64).sqrt());
+    if c.bool_or("is_causal", false)? {
+        let (rows, columns) = (c.cx.arange(query.size(-2), DType::I64), c.cx.arange(key.size(-2), DType::I64));
+        scores = rows.unsqueeze(-1).ge(columns).where_(scores, f64::NEG_INFINITY);
+    }
+    if let Some(mask) = c.optional(mask)? {
+        scores = if mask.dtype() == DType::Bool { mask.where_(scores, f64::NEG_INFINITY) } else { scores + mask };
+    }
+    Ok(scores.softmax(-1).dropout(c.cx, p).0.matmul(value))
 }

@@ -61,6 +61,18 @@ pub(super) const OPS: &[Entry] = &[
         }
         reduced(c, loss)
     }),
+    one(&["aten.multi_margin_loss.default"], |c| {
+        let (x, target, p) = (c.tensor("self")?, c.tensor("target")?, c.float_or("p", 1.0)?);
+        let Some(classes @ 1..) = x.size(-1).known() else { return gap("a number of classes that is not known") };
+        if c.has("weight") {
+            return gap("weights");
+        }
+        let own = target.unsqueeze(-1);
+        let distance = (x - x.gather(-1, own) + c.float_or("margin", 1.0)?).relu();
+        let other = own.ne(c.cx.arange(classes, DType::I64)).where_(distance, 0.0);
+        let powers = if p == 1.0 { other } else { other.pow(p) };
+        reduced(c, powers.sum(-1) / classes as f64)
+    }),
     one(&["aten.margin_ranking_loss.default"], |c| {
         let (x, y, target) = (c.tensor("input1")?, c.tensor("input2")?, c.tensor("target")?);
         reduced(c, (-target * (x - y) + c.float_or("margin", 0.0)?).relu())

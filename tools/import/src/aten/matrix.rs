@@ -53,6 +53,34 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.dist.default"], |c| {
         Ok(distances((c.tensor("self")? - c.tensor("other")?).reshape([-1]), c.float_or("p", 2.0)?))
     }),
+    one(&["aten.kron.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        let rank = x.rank().max(y.rank());
+        let lifted =
+            |x: Tensor<'_>| -> Vec<Dim> { vec![Dim::from(1); rank - x.rank()].into_iter().chain(x.shape()).collect() };
+        let pairs = |dims: Vec<Dim>, first: usize| -> Vec<Dim> {
+            dims.into_iter()
+                .flat_map(|dim| if first == 0 { [dim, Dim::from(1)] } else { [Dim::from(1), dim] })
+                .collect()
+        };
+        let (own, other) = (pairs(lifted(x), 0), pairs(lifted(y), 1));
+        Ok((x.reshape(own) * y.reshape(other)).reshape(c.dims()?))
+    }),
+    one(&["aten.linalg_matrix_norm.str_ord"], |c| {
+        if c.word_or("ord", "fro")? != "fro" {
+            return gap("a norm of singular values");
+        }
+        let x = c.tensor("self")?;
+        let axes = c.optional_ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
+        Ok((x * x).sum(axes).sqrt().reshape(c.dims()?))
+    }),
+    one(&["aten.renorm.default"], |c| {
+        let (x, p, axis, most) = (c.tensor("self")?, c.float_or("p", 2.0)?, c.int("dim")?, c.float_or("maxnorm", 1.0)?);
+        let axis = if axis < 0 { axis + x.rank() as i64 } else { axis };
+        let others: Vec<i64> = (0..x.rank() as i64).filter(|other| *other != axis).collect();
+        let norm = x.abs().pow(p).sum_keepdim(others).pow(1.0 / p);
+        Ok(x * norm.gt(most).where_(most / (norm + 1e-7), 1.0))
+    }),
     one(&["aten.tensordot.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
         let counted = |axes: Vec<i64>, x: Tensor<'_>| -> Vec<i64> {

@@ -54,13 +54,29 @@ pub(super) const OPS: &[Entry] = &[
     copy(&["aten.multinomial.default"], |c| {
         Ok(c.tensor("self")?.multinomial(c.cx, c.int("num_samples")?, c.bool_or("replacement", false)?))
     }),
+    one(&["aten.rrelu.default"], |c| {
+        let (x, low, high) = (c.tensor("self")?, c.float_or("lower", 0.125)?, c.float_or("upper", 1.0 / 3.0)?);
+        if !c.bool_or("training", false)? {
+            return Ok(x.leaky_relu((low + high) / 2.0));
+        }
+        Ok(x.gt(0).where_(x, x * (c.cx.rand(x.shape(), x.dtype()) * (high - low) + low)))
+    }),
     // What takes no part of elements away is the value itself.
     one(&["aten.dropout.default"], |c| dropped(c).map(|(y, _)| y)),
     many(&["aten.native_dropout.default"], |c| {
         let (y, kept) = dropped(c)?;
         Ok(vec![y, kept.unwrap_or_else(|| c.cx.full(y.shape(), true, DType::Bool))])
     }),
-    one(&["aten.feature_dropout.default", "aten.alpha_dropout.default", "aten.feature_alpha_dropout.default"], |c| {
+    one(&["aten.feature_dropout.default"], |c| {
+        let (x, p) = (c.tensor("input")?, c.float_or("p", 0.5)?);
+        if !trains(c)? || p == 0.0 || x.rank() < 2 {
+            return Ok(x);
+        }
+        // Channels stay or go as a whole.
+        let ones = c.cx.ones((x.size(0), x.size(1)), x.dtype()).dropout(c.cx, p).0;
+        Ok(x * (2..x.rank()).fold(ones, |ones, _| ones.unsqueeze(-1)))
+    }),
+    one(&["aten.alpha_dropout.default", "aten.feature_alpha_dropout.default"], |c| {
         if trains(c)? && c.float_or("p", 0.5)? != 0.0 {
             return gap("training: export the model in evaluation mode, after `model.eval()`");
         }

@@ -79,6 +79,31 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.fliplr.default"], |c| Ok(c.tensor("self")?.flip(1))),
     one(&["aten.flipud.default"], |c| Ok(c.tensor("self")?.flip(0))),
     one(&["aten.repeat.default", "aten.tile.default"], repeated),
+    one(&["aten.repeat_interleave.self_Tensor"], |c| {
+        let (x, times) = (c.tensor("self")?, c.tensor("repeats")?);
+        let axis = c.int_or("dim", 0)?;
+        let x = if c.has("dim") { x } else { x.reshape([-1]) };
+        let place = if axis < 0 { axis + x.rank() as i64 } else { axis };
+        let dims = c.dims()?;
+        let Some(count) = usize::try_from(place).ok().and_then(|place| dims.get(place)) else {
+            return malformed(format!("dimension {axis} is out of range"));
+        };
+        if count.known().is_none() {
+            return gap("a number of elements that depends on the values");
+        }
+        // Element `i` of the result is the first whose copies and those before are more than `i`.
+        let ends = times.expand([x.size(place)]).cumsum(0);
+        Ok(x.index_select(place, ends.searchsorted(c.cx.arange(count, DType::I64), true)))
+    }),
+    one(&["aten.sum_to_size.default"], |c| {
+        let (x, dims) = (c.tensor("self")?, c.dims()?);
+        let new = x.rank().saturating_sub(dims.len());
+        let is_summed = |axis: &usize| {
+            *axis < new || dims[axis - new].known() == Some(1) && x.size(*axis as i64).known() != Some(1)
+        };
+        let axes: Vec<i64> = (0..x.rank()).filter(is_summed).map(|axis| axis as i64).collect();
+        Ok(if axes.is_empty() { x } else { x.sum(axes).reshape(dims) })
+    }),
     one(&["aten.repeat_interleave.self_int"], |c| {
         let (x, times) = (c.tensor("self")?, c.int("repeats")?);
         let axis = if c.has("dim") { c.int("dim")? } else { 0 };
