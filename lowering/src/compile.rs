@@ -181,10 +181,15 @@ pub fn compile_to(module: &mut Module<'_>, phase: Phase, options: &Options) -> R
     Ok(())
 }
 
-/// Runs the passes that were asked for, on code that is planned already: what they decide holds for it.
+/// Runs the passes that were asked for, on code that is planned already: what they decide holds for it. What GPUs'
+/// libraries have in other precisions only is kept whole for now: a transform may choose one of these.
 fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileError> {
     if options.transforms != Pipeline::default() {
-        planned(decomposed(Pipeline::new(), options), options).run_with(module, options.verify)?;
+        let kept = match options.target {
+            Target::Cpu(_) => Decompose::default(),
+            Target::Cuda(_) => Decompose::for_any(),
+        };
+        planned(decomposed(Pipeline::new(), &kept), options).run_with(module, options.verify)?;
         options.transforms.run_with(module, options.verify)?;
     }
     Ok(())
@@ -193,24 +198,14 @@ fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileEr
 /// Plans code as far as options allow.
 fn planned(pipeline: Pipeline, options: &Options) -> Pipeline {
     match options.plan {
-        // A plan may have made ops that a GPU's libraries lack.
-        Some(numerics) => decomposition(pipeline.pass(&Plan::allowing(numerics)), options, false).then("cse"),
+        Some(numerics) => pipeline.pass(&Plan::allowing(numerics)),
         None => pipeline,
     }
 }
 
-/// Decomposes composites that no library carries out, and merges equal ops.
-fn decomposed(pipeline: Pipeline, options: &Options) -> Pipeline {
-    decomposition(pipeline.then("canonicalize"), options, true).then("canonicalize").then("cse")
-}
-
-/// Decomposes composites that no library of the target carries out; unless `always`, for GPUs only.
-fn decomposition(pipeline: Pipeline, options: &Options, always: bool) -> Pipeline {
-    match options.target {
-        Target::Cuda(_) => pipeline.pass(&Decompose::for_gpus()),
-        Target::Cpu(_) if always => pipeline.pass(&Decompose::default()),
-        Target::Cpu(_) => pipeline,
-    }
+/// Decomposes composites but for those that `kept` keeps, and merges equal ops.
+fn decomposed(pipeline: Pipeline, kept: &Decompose) -> Pipeline {
+    pipeline.then("canonicalize").pass(kept).then("canonicalize").then("cse")
 }
 
 /// The passes that lead to `phase` from the one before.
@@ -220,10 +215,18 @@ pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
         Phase::Traced => pipeline,
         Phase::Functional => {
             let functional = pipeline.pass(&Inline::default()).pass(&Functionalize::default());
-            let functional = decomposed(functional, options);
+            let kept = match options.target {
+                Target::Cpu(_) => Decompose::default(),
+                Target::Cuda(_) => Decompose::for_gpus(),
+            };
+            let functional = decomposed(functional, &kept);
             // What transforms decided is for the code that they saw.
-            let is_planned = options.transforms != Pipeline::default();
-            let functional = if is_planned { functional } else { planned(functional, options) };
+            let functional = match (&options.target, options.transforms == Pipeline::default()) {
+                (_, false) => functional,
+                (Target::Cpu(_), true) => planned(functional, options),
+                // A plan may have made ops that a GPU's libraries lack.
+                (Target::Cuda(_), true) => planned(functional, options).pass(&kept).then("cse"),
+            };
             functional.pass(&SplitSetup::default())
         }
         Phase::Planned => pipeline.pass(&Kernels::default()).then("cse").pass(&Donate::default()),

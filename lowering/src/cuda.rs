@@ -21,6 +21,7 @@ mod nest;
 mod pointwise;
 mod rows;
 mod team;
+mod transpose;
 
 use std::collections::BTreeMap;
 use std::fmt;

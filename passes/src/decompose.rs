@@ -15,8 +15,9 @@ use thunder_ir::rewrite::{GreedyConfig, apply_greedily};
 pub struct Decompose {
     /// Decompose also what a library could carry out.
     all: bool,
-    /// Decompose also what libraries of GPUs lack: attention that is not in half precision, or of wide or odd heads.
-    for_gpus: bool,
+    /// Whose libraries count: those of the `cpu`, or of a `gpu`, which have attention in half precision only, or of `any`.
+    #[default("cpu")]
+    target: String,
     /// How many rewrites to do at most, to find the one that breaks a program; negative for all.
     #[default(-1)]
     fuel: i64,
@@ -25,7 +26,23 @@ pub struct Decompose {
 impl Decompose {
     /// Keeps only what libraries of GPUs carry out.
     pub fn for_gpus() -> Self {
-        Self { for_gpus: true, ..Self::default() }
+        Self { target: "gpu".to_owned(), ..Self::default() }
+    }
+
+    /// Keeps all that a library of some target carries out: what is computed in may still change.
+    pub fn for_any() -> Self {
+        Self { target: "any".to_owned(), ..Self::default() }
+    }
+
+    /// Who carries library ops out.
+    fn libraries(&self) -> Option<Libraries> {
+        match self.target.as_str() {
+            _ if self.all => Some(Libraries::Nobody),
+            "cpu" => Some(Libraries::Processor),
+            "gpu" => Some(Libraries::Gpu),
+            "any" => Some(Libraries::Any),
+            _ => None,
+        }
     }
 }
 
@@ -34,9 +51,9 @@ const HEAD: (i64, i64) = (128, 8);
 
 impl Pass for Decompose {
     fn run(&self, op: Operation<'_>, cx: &PassContext<'_>) -> Result {
-        let (all, for_gpus) = (self.all, self.for_gpus);
-        let is_candidate =
-            move |op: Operation<'_>| <dyn Rule>::of(op).is_some() && (all || !is_carried_out(op, for_gpus));
+        let unknown = || op.error(format!("option target: '{}' is neither cpu, gpu nor any", self.target));
+        let libraries = self.libraries().ok_or_else(unknown)?;
+        let is_candidate = move |op: Operation<'_>| <dyn Rule>::of(op).is_some() && !libraries.carry_out(op);
         let mut count = 0;
         op.walk(|op| count += u64::from(is_candidate(op)));
         cx.count("composites", count);
@@ -61,18 +78,36 @@ impl Pass for Decompose {
     }
 }
 
-/// Whether a library carries an op out whole.
-fn is_carried_out(op: Operation<'_>, for_gpus: bool) -> bool {
-    let Some(library) = <dyn Library>::of(op) else { return false };
-    let heads = match library.library() {
-        None => return false,
-        Some(LibraryCall::Attention { q, k, v, .. } | LibraryCall::AttentionBackward { q, k, v, .. }) => [q, k, v],
-        Some(_) => return true,
-    };
-    let fits = |value: Value<'_>| {
-        let width = value.ty().as_tensor().and_then(|ty| ty.dims().last().copied().flatten());
-        let is_half = matches!(value.ty().element().as_scalar(), Some(Scalar::F16 | Scalar::BF16));
-        is_half && width.is_some_and(|width| width > 0 && width <= HEAD.0 && width % HEAD.1 == 0)
-    };
-    !for_gpus || heads.into_iter().all(fits)
+/// Whose libraries there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Libraries {
+    Nobody,
+    Processor,
+    Gpu,
+    Any,
+}
+
+impl Libraries {
+    /// Whether one carries an op out whole.
+    fn carry_out(self, op: Operation<'_>) -> bool {
+        let Some(library) = <dyn Library>::of(op) else { return false };
+        let heads = match library.library() {
+            None => return false,
+            Some(LibraryCall::Attention { q, k, v, .. } | LibraryCall::AttentionBackward { q, k, v, .. }) => [q, k, v],
+            Some(_) => return self != Self::Nobody,
+        };
+        match self {
+            Self::Nobody => false,
+            Self::Processor => heads[0].ty().element().as_scalar() == Some(Scalar::F32),
+            Self::Gpu => heads.into_iter().all(is_head_of_gpus),
+            Self::Any => true,
+        }
+    }
+}
+
+/// Whether queries, keys or values are such as the attention of GPUs' libraries takes.
+fn is_head_of_gpus(value: Value<'_>) -> bool {
+    let width = value.ty().as_tensor().and_then(|ty| ty.dims().last().copied().flatten());
+    let is_half = matches!(value.ty().element().as_scalar(), Some(Scalar::F16 | Scalar::BF16));
+    is_half && width.is_some_and(|width| width > 0 && width <= HEAD.0 && width % HEAD.1 == 0)
 }

@@ -107,7 +107,9 @@ impl<'c> Function<'c> {
         let is_copied = |(user, _): &(Operation<'c>, usize)| {
             <dyn Library>::of(*user).is_some_and(|l| l.library().is_some()) && !takes_view(*user, value, &self.shapes)
         };
-        is_view && layout(value, &self.shapes).is_some() && !value.uses().iter().any(is_copied)
+        is_view
+            && layout(value, &self.shapes).is_some_and(|(root, _)| root != value)
+            && !value.uses().iter().any(is_copied)
     }
 
     /// The ops that stay, and the values that are made elsewhere, in their order.

@@ -130,7 +130,8 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
         std::fs::write(path, trace::chrome(&format!("{} on {device}", program.name), &steps))
             .with_context(|| format!("writing '{}'", path.display()))?;
     }
-    report(arguments, &artifact, &outputs, time)?;
+    let arena = session.memory(&inputs)?.arena_bytes;
+    report(arguments, &artifact, &outputs, (time, arena))?;
     match &arguments.expect {
         Some(path) => check(arguments, path, &named),
         None => Ok(ExitCode::SUCCESS),
@@ -258,7 +259,12 @@ fn random_input(recipe: &str, port: &Port, shape: Option<Vec<usize>>) -> Result<
 }
 
 /// Prints the results; a reader that has seen enough is no error.
-fn report(arguments: &Arguments, artifact: &Artifact, outputs: &[Tensor], median: Duration) -> Result<()> {
+fn report(
+    arguments: &Arguments,
+    artifact: &Artifact,
+    outputs: &[Tensor],
+    (median, arena): (Duration, usize),
+) -> Result<()> {
     let program = artifact.program();
     let microseconds = median.as_secs_f64() * 1e6;
     let ports = program.outputs.iter().zip(outputs);
@@ -270,7 +276,7 @@ fn report(arguments: &Arguments, artifact: &Artifact, outputs: &[Tensor], median
         let entries: Vec<_> = ports.map(entry).collect();
         writeln!(
             text,
-            "{{\"program\":{:?},\"runs\":{},\"median_us\":{microseconds:.1},\"outputs\":[{}]}}",
+            "{{\"program\":{:?},\"runs\":{},\"median_us\":{microseconds:.1},\"arena_bytes\":{arena},\"outputs\":[{}]}}",
             program.name,
             arguments.repeat,
             entries.join(",")

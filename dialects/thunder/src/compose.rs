@@ -25,6 +25,14 @@ impl<'c> Extent<'c> {
         }
     }
 
+    /// The size where a type leaves it open.
+    pub fn value(self) -> Option<Value<'c>> {
+        match self {
+            Self::Known(_) => None,
+            Self::Value(value) => Some(value),
+        }
+    }
+
     fn to_value(self, b: &Builder<'c>) -> Result<Value<'c>> {
         let size = match self {
             Self::Value(value) => return Ok(value),

@@ -57,11 +57,13 @@ pub struct Elementary {
     has_libm: bool,
     /// Whether quotients that are rounded to 16 bits are faster by a function.
     divides: bool,
+    /// Functions that have a form of f32 for what is rounded to 16 bits afterwards.
+    rounded: &'static [&'static str],
 }
 
 /// A processor.
 pub const CPU: Elementary =
-    Elementary { sources: &[include_str!("math.mlir")], narrows: false, has_libm: true, divides: false };
+    Elementary { sources: &[include_str!("math.mlir")], narrows: false, has_libm: true, divides: false, rounded: &[] };
 
 /// A GPU of NVIDIA's.
 pub const CUDA: Elementary = Elementary {
@@ -69,25 +71,29 @@ pub const CUDA: Elementary = Elementary {
     narrows: true,
     has_libm: false,
     divides: true,
+    rounded: &["exp", "tanh"],
 };
 
 /// Replaces the ops of `math` and the conversions of narrow floats by calls, and adds what is called.
 pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
     widen_integers(module)?;
     let mut ops = Vec::new();
-    module.operation().walk(|op| {
-        let is_quotient = machine.divides && op.name() == "arith.divf" && is_rounded(op, ROUNDED);
-        if op.name().starts_with("math.") || ["arith.truncf", "arith.extf"].contains(&op.name()) || is_quotient {
-            ops.push(op);
-        }
-    });
+    for function in module.body().operations() {
+        let is_rounding = !machine.rounded.is_empty() && stores_rounded(function);
+        function.walk(|op| {
+            let is_quotient = machine.divides && op.name() == "arith.divf" && (is_rounding || is_rounded(op, ROUNDED));
+            if op.name().starts_with("math.") || ["arith.truncf", "arith.extf"].contains(&op.name()) || is_quotient {
+                ops.push((op, is_rounding));
+            }
+        });
+    }
     let mut wanted = BTreeSet::new();
     if !machine.narrows && holds_bf16(module) {
         wanted.insert("__truncsfbf2".to_owned());
     }
     let mut foreign: HashMap<String, Type<'_>> = HashMap::new();
-    for op in ops {
-        let Some(callee) = callee_of(op, machine) else { continue };
+    for (op, is_rounding) in ops {
+        let Some(callee) = callee_of(op, machine, is_rounding) else { continue };
         let rewriter = Rewriter::at(op);
         let call = rewriter.insert(
             &Blueprint::new("func.call")
@@ -154,8 +160,20 @@ fn widen_integers(module: &Module<'_>) -> Result {
     Ok(())
 }
 
+/// Whether all that a kernel of a GPU stores in global memory are integers and floats of 16 bits.
+fn stores_rounded(function: Operation<'_>) -> bool {
+    let mut rounds = true;
+    function.walk(|op| {
+        if op.name() == "llvm.store" && op.operand(1).ty().to_string() == "!llvm.ptr<1>" {
+            let is_wide = ["f32", "f64"].iter().any(|wide| op.operand(0).ty().to_string().contains(wide));
+            rounds &= !is_wide;
+        }
+    });
+    rounds
+}
+
 /// The function that does what `op` does, if it is not done by instructions.
-fn callee_of(op: Operation<'_>, machine: Elementary) -> Option<String> {
+fn callee_of(op: Operation<'_>, machine: Elementary, is_rounding: bool) -> Option<String> {
     let from = op.operand(0).ty().as_scalar()?;
     if op.name() == "arith.truncf" {
         return match (from, op.result(0).ty().as_scalar()?) {
@@ -171,10 +189,11 @@ fn callee_of(op: Operation<'_>, machine: Elementary) -> Option<String> {
         return (is_plain && !machine.narrows).then(|| "thunder.extf.bf16.f32".to_owned());
     }
     if op.name() == "arith.divf" {
-        return Some("thunder.divf.f32".to_owned());
+        return (from == Scalar::F32).then(|| "thunder.divf.f32".to_owned());
     }
     let name = op.name().strip_prefix("math.")?;
     match from {
+        Scalar::F32 if is_rounding && machine.rounded.contains(&name) => Some(format!("thunder.{name}.f32.rounded")),
         Scalar::F32 if FUNCTIONS.iter().any(|(ours, _)| *ours == name) => Some(format!("thunder.{name}.f32")),
         Scalar::F32 | Scalar::F64 if name == "rsqrt" || INSTRUCTIONS.contains(&name) => None,
         Scalar::F32 | Scalar::F64 => {

@@ -29,7 +29,10 @@ impl<'c> Emitter<'_, 'c> {
     fn compute(&mut self, tensor: Value<'c>, point: &Point<'c>) -> Result<Lanes<'c>> {
         let Some((op, number)) = tensor.definer() else {
             let memory = self.inputs.get(&tensor).cloned().ok_or("internal: an argument has no memory")?;
-            return self.load(&memory, point);
+            return match self.staged.get(&tensor).cloned() {
+                Some(staged) => self.load_staged(&staged, point, &memory),
+                None => self.load(&memory, point),
+            };
         };
         match op.name() {
             "linalg.generic" => self.generic(op, number, point),

@@ -10,6 +10,7 @@ use thunder_ir::{Attribute, Blueprint, Builder, ContextRef, Operation, Result, T
 
 use super::lanes::{Index, Lanes};
 use super::memory::Memory;
+use super::transpose::Staged;
 
 /// What writes a kernel.
 pub struct Emitter<'a, 'c> {
@@ -27,6 +28,8 @@ pub struct Emitter<'a, 'c> {
     pub is_aligned: bool,
     /// The memory of the kernel's inputs.
     pub inputs: HashMap<Value<'c>, Memory<'c>>,
+    /// Those of which a part is in shared memory, from where it is read.
+    pub staged: HashMap<Value<'c>, Staged<'c>>,
     /// The kernel's inputs that are no tensors.
     pub numbers: HashMap<Value<'c>, Value<'c>>,
     /// The sizes that differ from call to call.
@@ -59,6 +62,7 @@ impl<'a, 'c> Emitter<'a, 'c> {
             lanes: 1,
             is_aligned: false,
             inputs: HashMap::new(),
+            staged: HashMap::new(),
             numbers: HashMap::new(),
             symbols: Vec::new(),
             known: HashMap::new(),
@@ -351,6 +355,14 @@ impl<'a, 'c> Emitter<'a, 'c> {
         let done = b.nested(|_| body(self));
         self.scopes.pop();
         done.map(|_| ())
+    }
+
+    /// Writes code under assumptions about elements: what is noted is forgotten afterwards.
+    pub fn supposing<T>(&mut self, body: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.scopes.push(Scope::default());
+        let done = body(self);
+        self.scopes.pop();
+        done
     }
 
     /// What stands for a value of the kernel that is no tensor, if it was made.

@@ -10,7 +10,7 @@ use thunder_ir::{Attribute, Block, Blueprint, Module, Operation, Result, Rewrite
 
 use super::emitter::Emitter;
 use super::memory::Memory;
-use super::{columns, general, pointwise, rows};
+use super::{columns, general, pointwise, rows, transpose};
 use crate::signature::Signature;
 
 /// How many threads run a kernel, in terms of its symbols.
@@ -58,7 +58,7 @@ fn schedule<'c>(
     outputs: &[Output<'c>],
     pointers: &[Value<'c>],
 ) -> Result<Grid> {
-    for emit in [pointwise::emit, rows::emit, columns::emit] {
+    for emit in [transpose::emit, pointwise::emit, rows::emit, columns::emit] {
         if let Some(grid) = emit(emitter, function, outputs, pointers)? {
             return Ok(grid);
         }

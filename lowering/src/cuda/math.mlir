@@ -22,6 +22,15 @@ func.func private @thunder.exp.f32(%x: f32) -> f32 {
   return %r : f32
 }
 
+// exp in kernels that store 16 bits of a float at most: off by |x| / 2 units in the last place more. Results below the least
+// normal number are 0.
+func.func private @thunder.exp.f32.rounded(%x: f32) -> f32 {
+  %log2e = arith.constant 0x3FB8AA3B : f32
+  %y = arith.mulf %x, %log2e : f32
+  %r = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"(%y) : (f32) -> f32
+  return %r : f32
+}
+
 // exp2.
 func.func private @thunder.exp2.f32(%x: f32) -> f32 {
   %y = llvm.call_intrinsic "llvm.nvvm.ex2.approx.f32"(%x) : (f32) -> f32
@@ -59,6 +68,24 @@ func.func private @thunder.tanh.f32(%x: f32) -> f32 {
   %far = math.copysign %positive, %x : f32
   %is_small = arith.cmpf olt, %magnitude, %small : f32
   %result = arith.select %is_small, %near, %far : f32
+  return %result : f32
+}
+
+// tanh in kernels that store 16 bits of a float at most: 1 - 2 / (e^2x + 1), off by 2^-23, and x itself where that is small, off
+// by x^2 / 3 of it.
+func.func private @thunder.tanh.f32.rounded(%x: f32) -> f32 {
+  %small = arith.constant 0.01 : f32
+  %two_log2e = arith.constant 0x4038AA3B : f32
+  %minus_two = arith.constant -2.0 : f32
+  %one = arith.constant 1.0 : f32
+  %y = arith.mulf %x, %two_log2e : f32
+  %e = llvm.call_intrinsic "llvm.nvvm.ex2.approx.ftz.f32"(%y) : (f32) -> f32
+  %d = arith.addf %e, %one : f32
+  %r = llvm.call_intrinsic "llvm.nvvm.rcp.approx.ftz.f"(%d) : (f32) -> f32
+  %far = math.fma %r, %minus_two, %one : f32
+  %magnitude = math.absf %x : f32
+  %is_small = arith.cmpf olt, %magnitude, %small : f32
+  %result = arith.select %is_small, %x, %far : f32
   return %result : f32
 }
 

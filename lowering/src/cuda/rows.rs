@@ -2,7 +2,11 @@
 //!
 //! What a row needs of memory is read once where it fits into the team's registers, and stays there across all ops. Short
 //! rows take a part of a warp, others a block. Rows that are too long, or whose length is not known, are read again by each
-//! reduction. Totals of a row are combined by shuffles and shared memory.
+//! pass; totals that need nothing of each other are of one (`cuda/rows/pass.rs`), as are a maximum and a sum of exponentials
+//! relative to it (`cuda/rows/online.rs`). Totals of a row are combined by shuffles and shared memory.
+
+mod online;
+mod pass;
 
 use thunder_interface::Dim;
 use thunder_ir::{Operation, Result, Value};
@@ -11,11 +15,12 @@ use thunder_passes::ROWS;
 use super::emitter::Emitter;
 use super::entry::{Grid, Output};
 use super::general::{groups, register};
-use super::lanes::{Index, Lanes, Point};
+use super::lanes::{Index, Point};
 use super::memory::{WIDEST, bytes_of};
 use super::nest::Nest;
 use super::pointwise::is_aligned;
 use super::team::{Combiner, WARP};
+use pass::{Total, assign_passes};
 
 /// Elements of a row that a thread keeps in registers at most.
 const KEPT: i64 = 32;
@@ -25,6 +30,8 @@ const ACCESSES: i64 = 4;
 const THREADS: u32 = 256;
 /// Threads of a block for rows whose length is not known.
 const LONG: u32 = 512;
+/// Rows from which a GPU is busy with a small block for each.
+const MANY: i64 = 512;
 /// Threads of a block at most.
 const MOST: i64 = 1024;
 
@@ -61,8 +68,8 @@ struct Plan<'c> {
     rows: usize,
     /// How many rows there are.
     count: Dim,
-    /// The reductions in order, with how they combine.
-    totals: Vec<(Operation<'c>, Vec<Combiner<'c>>)>,
+    /// The reductions in order.
+    totals: Vec<Total<'c>>,
     /// The sizes of the innermost dimensions of rows.
     ends: Vec<Value<'c>>,
     /// Elements of an access.
@@ -106,7 +113,8 @@ impl<'c> Plan<'c> {
             let Some(last) = nest.reductions.last() else { continue };
             let is_total = (0..op.result_count()).all(|number| is_total_of_row(&nest, number, rows));
             let Some(combiners) = Combiner::all_of(&nest).filter(|_| is_total) else { return Ok(None) };
-            totals.push((op, combiners));
+            let sizes = nest.reductions.iter().map(|number| nest.extent(emitter, *number)).collect::<Result<_>>()?;
+            totals.push(Total { op, combiners, sizes, pass: 0, over: None });
             ends.push(nest.extent(emitter, *last)?);
             let extents = nest.reductions.iter().map(|number| nest.known_extent(*number));
             lengths.push(extents.product::<Option<i64>>());
@@ -125,8 +133,18 @@ impl<'c> Plan<'c> {
             width /= 2;
         }
         let longest: Option<i64> = lengths.iter().try_fold(1, |most: i64, length| Some(most.max((*length)?)));
-        let (threads, team, is_kept) = longest.map_or((LONG, LONG, false), |longest| shape(longest, width));
+        let (mut threads, mut team, mut is_kept) = longest.map_or((LONG, LONG, false), |longest| shape(longest, width));
         let count = Dim::product(&first.dims[..rows]);
+        let is_read_again = outputs.iter().any(|output| Dim::product(&output.dims[rows..]) != Dim::Known(1));
+        if team > WARP && !is_read_again && assign_passes(&mut totals, true)? == 1 {
+            // What is read once needs no registers to stay in; small blocks are many at a time.
+            is_kept = false;
+            if count.known().is_none_or(|count| count >= MANY) {
+                (threads, team) = (THREADS, THREADS);
+            }
+        } else {
+            assign_passes(&mut totals, !is_kept)?;
+        }
         Ok(Some(Self { rows, count, totals, ends, width, threads, team, is_kept }))
     }
 
@@ -135,8 +153,8 @@ impl<'c> Plan<'c> {
             return Ok(());
         }
         let team = self.team_of_thread(emitter, outputs)?;
-        for (op, combiners) in &self.totals {
-            self.total(emitter, &team, *op, combiners)?;
+        for number in 0..=self.totals.iter().map(|total| total.pass).max().unwrap_or(0) {
+            self.pass(emitter, &team, number)?;
         }
         for group in groups(outputs) {
             let length = emitter.dim(&Dim::product(&group[0].dims[self.rows..]))?;
@@ -148,10 +166,11 @@ impl<'c> Plan<'c> {
                 continue;
             }
             emitter.lanes = self.width as usize;
-            self.each(emitter, &team, length, &mut Vec::new(), |emitter, first, inside, _| {
-                let number = if self.width == 1 { Index::Same(first) } else { Index::Step(first) };
-                let stores = self.existing(emitter, &team, inside)?;
-                self.store(emitter, &team, &group, number, stores)?;
+            self.each(emitter, &team, length, &mut Vec::new(), |emitter, accesses, _| {
+                for access in accesses {
+                    let stores = self.existing(emitter, &team, access.inside)?;
+                    self.store(emitter, &team, &group, access.number(self.width), stores)?;
+                }
                 Ok(Vec::new())
             })?;
             emitter.lanes = 1;
@@ -219,103 +238,6 @@ impl<'c> Plan<'c> {
             Some(condition) => emitter.when(condition, store),
             None => store(emitter),
         }
-    }
-
-    /// A total of the row, in every thread of the team; kept for all that asks for it.
-    fn total(
-        &self,
-        emitter: &mut Emitter<'_, 'c>,
-        team: &Team<'c>,
-        op: Operation<'c>,
-        combiners: &[Combiner<'c>],
-    ) -> Result {
-        let nest = Nest::of(op)?;
-        let mut place = team.at.clone();
-        let zero = emitter.int(0)?;
-        place.resize(nest.output(0).len(), Index::Same(zero));
-        let at: Vec<_> = place.iter().cloned().map(Some).collect();
-        let mut loops = nest.loops_at(0, &at);
-        let point = Point::new(place);
-        let starts = emitter.starts(&nest, &point, true)?;
-        emitter.prepare_inputs(&nest, &loops)?;
-        let mut sizes = Vec::new();
-        let mut length = emitter.int(1)?;
-        for number in &nest.reductions {
-            let extent = nest.extent(emitter, *number)?;
-            sizes.push(extent);
-            length = emitter.mul(length, extent)?;
-        }
-        let lanes = self.width as usize;
-        let mut totals = Vec::new();
-        for combiner in combiners {
-            let neutral = combiner.start(emitter)?;
-            totals.extend(vec![neutral; lanes]);
-        }
-        emitter.lanes = lanes;
-        self.each(emitter, team, length, &mut totals, |emitter, first, inside, totals| {
-            let number = if lanes == 1 { Index::Same(first) } else { Index::Step(first) };
-            for (number, index) in nest.reductions.iter().zip(emitter.split(&number, &sizes)?) {
-                loops[*number] = Some(index);
-            }
-            let after = emitter.iteration(&nest, &loops, totals)?;
-            let Some(inside) = inside else { return Ok(after) };
-            after.iter().zip(totals).map(|(after, before)| emitter.select(inside, *after, *before)).collect()
-        })?;
-        emitter.lanes = 1;
-        for (number, combiner) in combiners.iter().enumerate() {
-            let mut parts = totals[number * lanes..(number + 1) * lanes].to_vec();
-            while parts.len() > 1 {
-                let (left, right) = parts.split_at(parts.len() / 2);
-                let joined = left.iter().zip(right).map(|(a, b)| combiner.join(emitter, *a, *b));
-                parts = joined.collect::<Result<_>>()?;
-            }
-            let mut total = combiner.across_lanes(emitter, parts[0], self.team.min(WARP), 1)?;
-            if self.team > WARP {
-                total = combiner.across_warps(emitter, total, self.threads)?;
-            }
-            if let Some(start) = &starts[number] {
-                total = combiner.join(emitter, start.lane(0), total)?;
-            }
-            emitter.remember_elements(op.result(number), &point.at, Lanes::Same(total));
-        }
-        Ok(())
-    }
-
-    /// Goes over the accesses of this thread to a row: `body` gets the first element of each, whether it is one of the row
-    /// where that is not sure, and what is carried from one to the next.
-    fn each(
-        &self,
-        emitter: &mut Emitter<'_, 'c>,
-        team: &Team<'c>,
-        length: Value<'c>,
-        carried: &mut Vec<Value<'c>>,
-        mut body: impl FnMut(&mut Emitter<'_, 'c>, Value<'c>, Option<Value<'c>>, &[Value<'c>]) -> Result<Vec<Value<'c>>>,
-    ) -> Result {
-        let width = emitter.int(self.width)?;
-        let first = emitter.mul(team.thread, width)?;
-        let step = self.width * i64::from(self.team);
-        let known = emitter.number(length).filter(|length| self.is_kept && *length > 0);
-        let Some(known) = known else {
-            let step = emitter.int(step)?;
-            *carried = emitter.repeat((first, length, step), carried, |emitter, index, carried| {
-                body(emitter, index, None, carried)
-            })?;
-            return Ok(());
-        };
-        for number in 0..(known + step - 1) / step {
-            let before = emitter.int(number * step)?;
-            let index = emitter.add(before, first)?;
-            if (number + 1) * step <= known {
-                *carried = body(emitter, index, None, carried)?;
-            } else {
-                // Elements beyond the row are computed from its first ones, and count for nothing.
-                let inside = emitter.is_less(index, length)?;
-                let zero = emitter.int(0)?;
-                let place = emitter.guarded(inside, index, zero)?;
-                *carried = body(emitter, place, Some(inside), carried)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -43,6 +43,22 @@ impl<'c> Combiner<'c> {
         Ok(emitter.repeated(self.op, &[a, b])?[0])
     }
 
+    /// The op of the body that combines.
+    pub fn name(&self) -> &'c str {
+        self.op.name()
+    }
+
+    /// As many totals as a power of 2 as one.
+    pub fn joined(&self, emitter: &Emitter<'_, 'c>, totals: &[Value<'c>]) -> Result<Value<'c>> {
+        let mut parts = totals.to_vec();
+        while parts.len() > 1 {
+            let (left, right) = parts.split_at(parts.len() / 2);
+            let joined = left.iter().zip(right).map(|(a, b)| self.join(emitter, *a, *b));
+            parts = joined.collect::<Result<_>>()?;
+        }
+        Ok(parts[0])
+    }
+
     /// The total of every `step`th of `team` neighbouring threads of a warp, in each of them.
     pub fn across_lanes(
         &self,

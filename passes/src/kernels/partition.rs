@@ -4,7 +4,7 @@ mod siblings;
 
 use std::collections::{HashMap, HashSet};
 
-use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView};
+use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 
 use super::rows::{Access, accesses, columns, max_rows, rule_of};
@@ -165,13 +165,35 @@ impl<'c> Partitioner<'_, 'c> {
             return if self.needed_in_memory(op) { Role::Computed } else { Role::Repeated };
         }
         let generates = op.operands().all(|v| v.ty().as_tensor().is_none());
-        if generates && !self.needed_in_memory(op) { Role::Repeated } else { Role::Computed }
+        let is_repeated = generates || self.widens(op);
+        if is_repeated && !self.needed_in_memory(op) { Role::Repeated } else { Role::Computed }
+    }
+
+    /// Whether an op only makes its operand's elements wider, for what computes element by element: these read the narrow ones,
+    /// which are fewer bytes, and widen them again.
+    fn widens(&self, op: Operation<'c>) -> bool {
+        let width = |value: Value<'c>| dtype_of(value.ty().element()).map_or(0, |dtype| dtype.size());
+        let is_conversion = op.has_trait("elementwise") && op.operand_count() == 1 && op.result_count() == 1;
+        is_conversion && width(op.operand(0)) < width(op.result(0)) && self.feeds_elements(op)
+    }
+
+    /// Whether all that uses the result of `op`, or a view of it, computes element by element or reduces columns.
+    fn feeds_elements(&self, op: Operation<'c>) -> bool {
+        op.results().flat_map(Value::uses).all(|(user, _)| {
+            let is_view = || <dyn Strided>::of(user).is_some() && self.feeds_elements(user);
+            user.has_trait("elementwise") || reduces_columns(user) || is_view()
+        })
     }
 
     /// Whether the result is its operand's memory, or the other way round.
     fn is_alias(&self, op: Operation<'c>) -> bool {
-        absorbed_permutation(op, self.shapes).is_some()
-            || layout(op.result(0), self.shapes).is_some_and(|(_, view)| view.is_dense())
+        absorbed_permutation(op, self.shapes).is_some() || self.view(op).is_some_and(|view| view.is_dense())
+    }
+
+    /// How the result of `op` is seen in another value's memory, if it can be.
+    fn view(&self, op: Operation<'c>) -> Option<StridedView> {
+        let (root, view) = layout(op.result(0), self.shapes)?;
+        (root != op.result(0)).then_some(view)
     }
 
     /// Whether a user needs the result as dense memory: one that stays and cannot take a view.
@@ -179,12 +201,13 @@ impl<'c> Partitioner<'_, 'c> {
         op.results().flat_map(Value::uses).any(|(user, _)| {
             let Some(index) = self.position.get(&user) else { return true };
             if self.roles[*index] != Role::Stays {
-                return <dyn Strided>::of(op).is_none() && self.is_taken(user);
+                let is_made = <dyn Strided>::of(op).is_none() || self.view(op).is_none();
+                return is_made && self.is_taken(user);
             }
             let sees_through = takes_view(user, op.result(0), self.shapes)
                 || <dyn Strided>::of(user).is_some_and(|_| self.is_alias(user));
             let takes_views = sees_through && <dyn Strided>::of(op).is_some();
-            !(takes_views && layout(op.result(0), self.shapes).is_some())
+            !(takes_views && self.view(op).is_some())
         })
     }
 
@@ -226,15 +249,22 @@ impl<'c> Partitioner<'_, 'c> {
         let last = self.position[&op];
         let mut missed = Vec::new();
         if !self.separate {
+            let mut joinable = Vec::new();
             for group in candidates {
-                let rows = match self.joint_rows(group, &ops, &dims) {
-                    Ok(rows) if !self.would_cycle(group, &ops) => rows,
+                match self.joint_rows(group, &ops, &dims) {
+                    Ok(rows) if !self.would_cycle(group, &ops) => joinable.push((group, rows)),
                     outcome => {
                         let obstacle = outcome.err().unwrap_or(Obstacle::Between);
                         missed.push(Missed { op: op.name(), group, obstacle });
-                        continue;
                     }
-                };
+                }
+            }
+            // The one that takes in most of the others.
+            let takes_in = |(group, _): &(usize, usize)| {
+                joinable.iter().filter(|(other, _)| self.is_only_for(*other, *group, op, &dims)).count()
+            };
+            let best = joinable.iter().rev().max_by_key(|candidate| takes_in(candidate)).copied();
+            if let Some((group, rows)) = best {
                 let joined = &mut self.groups[group];
                 let new: Vec<_> = ops.into_iter().filter(|o| !joined.ops.contains(o)).collect();
                 joined.ops.extend(new);
@@ -272,7 +302,7 @@ impl<'c> Partitioner<'_, 'c> {
         others.sort_unstable();
         others.dedup();
         for other in others.into_iter().filter(|other| *other != group) {
-            if !self.is_only_for(other, group, dims) && !self.feeds_columns(other, group) {
+            if !self.is_only_for(other, group, op, dims) && !self.feeds_columns(other, group) {
                 continue;
             }
             let ops = self.union(other, group);
@@ -286,11 +316,13 @@ impl<'c> Partitioner<'_, 'c> {
         }
     }
 
-    /// Whether nothing but `group` needs what `other` makes, tensors of sizes `dims`, and it takes no more memory to keep
-    /// what these are made from than to keep them.
-    fn is_only_for(&self, other: usize, group: usize, dims: &[Dim]) -> bool {
+    /// Whether nothing but `group` with `op` needs what `other` makes, tensors of sizes `dims`, and it takes no more memory
+    /// to keep what these are made from than to keep them.
+    fn is_only_for(&self, other: usize, group: usize, op: Operation<'c>, dims: &[Dim]) -> bool {
+        if other == group {
+            return false;
+        }
         let other_ops = &self.groups[other].ops;
-        let stays = |user: &Operation<'c>| self.group_of.get(user).is_some_and(|of| [group, other].contains(of));
         let leaves = |v: &Value<'c>| v.uses().iter().any(|(user, _)| !other_ops.contains(user));
         let made: Vec<Value<'c>> = self.groups[other].own.iter().flat_map(|op| op.results()).filter(leaves).collect();
         let is_outside = |v: &Value<'c>| v.defining_op().is_none_or(|op| !other_ops.contains(&op));
@@ -298,9 +330,17 @@ impl<'c> Partitioner<'_, 'c> {
         let inputs = other_ops.iter().flat_map(|op| op.operands()).filter(|v| is_outside(v) && is_large(v));
         let inputs: HashSet<Value<'c>> = inputs.collect();
         let uses = self.groups[other].own.iter().flat_map(|op| op.results()).flat_map(Value::uses);
-        uses.map(|(user, _)| user).all(|user| stays(&user))
+        uses.map(|(user, _)| user).all(|user| self.stays_within(user, [group, other], op))
             && made.iter().all(|v| self.shapes.dims(*v) == dims)
             && inputs.len() <= made.len()
+    }
+
+    /// Whether a user of something is `op` or of the groups, or is repeated for such only.
+    fn stays_within(&self, user: Operation<'c>, groups: [usize; 2], op: Operation<'c>) -> bool {
+        user == op
+            || self.group_of.get(&user).is_some_and(|of| groups.contains(of))
+            || self.is_repeated(user)
+                && user.results().flat_map(Value::uses).all(|(user, _)| self.stays_within(user, groups, op))
     }
 
     /// Whether nothing but `group` reads what `other` makes, and only by columns, and that is better not a part of a product.
@@ -422,7 +462,7 @@ impl<'c> Partitioner<'_, 'c> {
 /// A value as a view of the value that owns its memory, through ops that only look differently.
 ///
 /// The result of a library that is only wanted in another order of dimensions has no memory: it is a
-/// view of the reordered value.
+/// view of the reordered value. What cannot be seen in the memory of what it is made from has its own.
 pub fn layout<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Value<'c>, StridedView)> {
     if let [(user, _)] = value.uses()[..]
         && let Some(permutation) = absorbed_permutation(user, shapes)
@@ -440,8 +480,8 @@ pub fn layout<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Value<'c>, S
         return Some((value, StridedView::dense(shapes.dims(value))));
     };
     let (root, view) = layout(op.operand(0), shapes)?;
-    let view = strided.view(&view, &shapes.dims(value))?;
-    Some((root, view))
+    let own = (value, StridedView::dense(shapes.dims(value)));
+    Some(strided.view(&view, &shapes.dims(value)).map_or(own, |view| (root, view)))
 }
 
 /// Whether a library's op takes an operand as the view that it is: attention wants contiguous vectors, a
@@ -485,6 +525,13 @@ pub fn absorbed_permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Optio
     }
     // The innermost dimension must stay so: libraries write contiguous vectors.
     (permutation.last() == Some(&(permutation.len() - 1))).then_some(permutation)
+}
+
+/// Whether an op reduces the first dimensions of its operand and no others.
+fn reduces_columns(op: Operation<'_>) -> bool {
+    let rows = op.results().next().and_then(|result| result.ty().as_tensor()).map_or(0, |ty| ty.rank());
+    let accesses = rule_of(op).filter(|_| rows > 0).and_then(|rule| accesses(&rule, rows));
+    accesses.is_some_and(|accesses| accesses == [Access::Column])
 }
 
 fn is_small_constant(op: Operation<'_>) -> bool {

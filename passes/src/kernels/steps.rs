@@ -83,7 +83,8 @@ fn step<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<Step<'c>> {
         return (!has_epilogue(op, shapes)).then(|| Step { ops: vec![op], reads, makes, is_launch: false });
     }
     let is_free = op.has_trait("constant_like") || makes.iter().all(|v| v.ty().as_tensor().is_none());
-    let is_view = <dyn Strided>::of(op).is_some() && makes.iter().all(|v| layout(*v, shapes).is_some());
+    let is_view =
+        <dyn Strided>::of(op).is_some() && makes.iter().all(|v| layout(*v, shapes).is_some_and(|(root, _)| root != *v));
     (!is_free && !is_view).then(|| Step { ops: vec![op], reads, makes, is_launch: false })
 }
 

@@ -1,10 +1,19 @@
-// RUN: thunder-opt %s --thunder-decompose=for-gpus | FileCheck %s
+// RUN: thunder-opt %s --thunder-decompose=target=gpu | FileCheck %s
+// RUN: thunder-opt %s --thunder-decompose=target=any | FileCheck %s --check-prefix=ANY
+// RUN: thunder-opt %s --thunder-decompose | FileCheck %s --check-prefix=CPU
+// RUN: not thunder-opt %s --thunder-decompose=target=tpu 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
-// FIXME: cuDNN has attention in half precision, of heads of at most 128 elements, but the op says of libraries that they
-// take single precision only, whatever the target.
+// UNKNOWN: option target: 'tpu' is neither cpu, gpu nor any
+
+// Libraries of GPUs have attention in half precision, of heads of at most 128 elements; those of processors in single
+// precision.
 // CHECK-LABEL: func.func @half
-// CHECK-NOT: thunder.sdpa
-// CHECK: thunder.matmul
+// CHECK: thunder.sdpa
+// ANY-LABEL: func.func @half
+// ANY: thunder.sdpa
+// CPU-LABEL: func.func @half
+// CPU-NOT: thunder.sdpa
+// CPU: thunder.matmul
 func.func @half(%q: tensor<2x4x8x64xbf16>, %k: tensor<2x4x8x64xbf16>, %v: tensor<2x4x8x64xbf16>) -> tensor<2x4x8x64xbf16> {
   %y = thunder.sdpa %q, %k, %v : (tensor<2x4x8x64xbf16>, tensor<2x4x8x64xbf16>, tensor<2x4x8x64xbf16>) -> tensor<2x4x8x64xbf16>
   return %y : tensor<2x4x8x64xbf16>
@@ -14,6 +23,10 @@ func.func @half(%q: tensor<2x4x8x64xbf16>, %k: tensor<2x4x8x64xbf16>, %v: tensor
 // CHECK-NOT: thunder.sdpa
 // CHECK: thunder.matmul
 // CHECK: thunder.matmul
+// ANY-LABEL: func.func @single
+// ANY: thunder.sdpa
+// CPU-LABEL: func.func @single
+// CPU: thunder.sdpa
 func.func @single(%q: tensor<2x4x8x64xf32>, %k: tensor<2x4x8x64xf32>, %v: tensor<2x4x8x64xf32>) -> tensor<2x4x8x64xf32> {
   %y = thunder.sdpa %q, %k, %v : (tensor<2x4x8x64xf32>, tensor<2x4x8x64xf32>, tensor<2x4x8x64xf32>) -> tensor<2x4x8x64xf32>
   return %y : tensor<2x4x8x64xf32>
@@ -21,7 +34,30 @@ func.func @single(%q: tensor<2x4x8x64xf32>, %k: tensor<2x4x8x64xf32>, %v: tensor
 
 // CHECK-LABEL: func.func @odd
 // CHECK-NOT: thunder.sdpa
+// ANY-LABEL: func.func @odd
+// ANY: thunder.sdpa
 func.func @odd(%q: tensor<2x4x8x33xbf16>, %k: tensor<2x4x8x33xbf16>, %v: tensor<2x4x8x33xbf16>) -> tensor<2x4x8x33xbf16> {
   %y = thunder.sdpa %q, %k, %v : (tensor<2x4x8x33xbf16>, tensor<2x4x8x33xbf16>, tensor<2x4x8x33xbf16>) -> tensor<2x4x8x33xbf16>
   return %y : tensor<2x4x8x33xbf16>
+}
+
+// A mask that selects becomes one that is added.
+// CHECK-LABEL: func.func @selects
+// CHECK: %[[M:.*]] = thunder.where {{.*}} -> tensor<2x1x1x8xbf16>
+// CHECK: thunder.sdpa %{{.*}}, %{{.*}}, %{{.*}} mask(%[[M]])
+// CPU-LABEL: func.func @selects
+// CPU-NOT: thunder.sdpa
+func.func @selects(%q: tensor<2x4x8x64xbf16>, %k: tensor<2x2x8x64xbf16>, %v: tensor<2x2x8x64xbf16>, %m: tensor<2x1x1x8xi1>) -> tensor<2x4x8x64xbf16> {
+  %y = thunder.sdpa %q, %k, %v mask(%m) : (tensor<2x4x8x64xbf16>, tensor<2x2x8x64xbf16>, tensor<2x2x8x64xbf16>, tensor<2x1x1x8xi1>) -> tensor<2x4x8x64xbf16>
+  return %y : tensor<2x4x8x64xbf16>
+}
+
+// The gradient as well.
+// CHECK-LABEL: func.func @gradient
+// CHECK: thunder.sdpa_backward {{.*}} causal = true
+// CPU-LABEL: func.func @gradient
+// CPU-NOT: thunder.sdpa_backward
+func.func @gradient(%d: tensor<2x4x8x64xf16>, %q: tensor<2x4x8x64xf16>, %k: tensor<2x4x8x64xf16>, %v: tensor<2x4x8x64xf16>) -> (tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>) {
+  %dq, %dk, %dv = thunder.sdpa_backward %d, %q, %k, %v causal = true : (tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>) -> (tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>)
+  return %dq, %dk, %dv : tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>
 }

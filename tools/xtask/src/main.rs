@@ -34,6 +34,7 @@ usage: cargo xtask COMMAND [ARGUMENTS]
   fuzz [ARGUMENTS]   set up, then run the fuzzer under AddressSanitizer; ARGUMENTS, such as --seconds 600, are its own
   bench [ARGUMENTS]  set up, then run the benchmarks; ARGUMENTS go to cargo bench
   bench peers [...]  set up PyTorch, XLA, ONNX Runtime and OpenVINO, then measure ours beside them
+  bench gpu FOLDER   write what measures ours beside PyTorch on another machine, one with a GPU
 ";
 
 fn main() -> ExitCode {

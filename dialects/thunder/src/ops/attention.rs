@@ -159,10 +159,20 @@ impl<'c> Parameters<'c> {
         self.scale.or(depth.map(|depth| 1.0 / (depth as f64).sqrt()))
     }
 
-    /// Whether libraries compute it: single precision, and a mask that is added.
+    /// Whether libraries compute it: not in double precision, and with a mask that is added.
     fn is_library(&self) -> bool {
         let element = self.query.ty().element();
-        dtype_of(element) == Some(DType::F32) && self.mask.is_none_or(|m| m.ty().element() == element)
+        dtype_of(element) != Some(DType::F64) && self.mask.is_none_or(|m| m.ty().element() == element)
+    }
+
+    /// A mask to add instead of one that selects, for libraries of half precision, which only add.
+    fn added_mask(&self, b: &Builder<'c>) -> Result<Option<Value<'c>>> {
+        let element = self.query.ty().element();
+        let is_half = dtype_of(element).is_some_and(|dtype| dtype.size() == 2);
+        let Some(mask) = self.mask.filter(|mask| is_half && mask.ty().element() != element) else { return Ok(None) };
+        let sizes = extents(b, mask)?;
+        let (counts, never) = (full(b, element, 0.0, &sizes)?, full(b, element, f64::NEG_INFINITY, &sizes)?);
+        b.where_(mask, counts, never).map(Some)
     }
 }
 
@@ -300,7 +310,12 @@ impl<'b> Attention<'b> {
 
 impl Decompose for Sdpa<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
-        let parts = Attention::of(b, &self.parameters())?;
+        let parameters = self.parameters();
+        if let Some(mask) = parameters.added_mask(b)? {
+            let Parameters { query, key, value, causal, scale, .. } = parameters;
+            return Ok(vec![b.sdpa(query, key, value, Some(mask), causal, scale)?]);
+        }
+        let parts = Attention::of(b, &parameters)?;
         let out = b.matmul(parts.fold(b, parts.weights, parts.columns())?, parts.value)?;
         let out = parts.unfold(b, out, parts.width)?;
         Ok(vec![converted(b, out, self.query().ty().element())?])

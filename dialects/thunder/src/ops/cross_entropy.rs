@@ -3,8 +3,8 @@
 use super::gather::place;
 use crate::axes::host_shapes;
 use crate::build::*;
-use crate::compose::{Extent, broadcast, converted, extents, float_count, full, reshape, widened};
-use crate::cotangent::{counted, integers, only, scaled, spread, zeros_like};
+use crate::compose::{Extent, broadcast, converted, extents, float_count, full, widened};
+use crate::cotangent::{integers, only, scaled, spread, zeros_like};
 use crate::infer_like;
 use thunder_interface::{
     Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples,
@@ -97,34 +97,45 @@ impl Reference for CrossEntropy<'_> {
     }
 }
 
+/// Classes are counted in `i32` where there are fewer, and known to be: that is less work.
+const MANY: i64 = 1 << 31;
+
 impl<'c> CrossEntropy<'c> {
-    /// The targets as `i64`, and which rows do not count, if any may not.
-    fn classes(&self, b: &Builder<'c>) -> Result<(Value<'c>, Option<Value<'c>>)> {
+    /// Which rows do not count, if any may not.
+    fn ignored(&self, b: &Builder<'c>) -> Result<Option<Value<'c>>> {
+        let Some(ignored) = self.ignore_index() else { return Ok(None) };
         let targets = converted(b, self.targets(), Type::int(b.context(), 64))?;
-        let Some(ignored) = self.ignore_index() else { return Ok((targets, None)) };
-        let ignored = b.eq(targets, integers(b, ignored, &extents(b, targets)?)?)?;
-        Ok((targets, Some(ignored)))
+        Ok(Some(b.eq(targets, integers(b, ignored, &extents(b, targets)?)?)?))
+    }
+
+    /// Whether each logit, of which there are `sizes`, is that of the target. A row that computes with these needs no
+    /// other access to find its target.
+    fn is_target(&self, b: &Builder<'c>, sizes: &[Extent<'c>]) -> Result<Value<'c>> {
+        let (rows, classes) = (sizes.len() - 1, sizes[sizes.len() - 1]);
+        let bits = if classes.stated().is_some_and(|count| count < MANY) { 32 } else { 64 };
+        let integer = Type::int(b.context(), bits);
+        let dynamic: Vec<_> = sizes.iter().filter_map(|size| size.value()).collect();
+        let stated: Vec<_> = sizes.iter().map(|size| size.stated()).collect();
+        let class = b.iota(&dynamic, rows as i64, Type::tensor(integer, &stated))?;
+        let targets = spread(b, converted(b, self.targets(), integer)?, &[rows as i64], false, sizes)?;
+        b.eq(class, targets)
     }
 }
 
 impl Decompose for CrossEntropy<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
         let x = widened(b, self.logits())?;
-        let axis = extents(b, x)?.len() as i64 - 1;
-        let (mut targets, ignored) = self.classes(b)?;
-        let rows = extents(b, targets)?;
-        if let Some(ignored) = ignored {
-            targets = b.where_(ignored, integers(b, 0, &rows)?, targets)?;
-        }
-        let columns = reshape(b, targets, &[&rows[..], &[Extent::Known(1)]].concat())?;
-        let mut mean = reshape(b, b.take_along_axis(x, columns, axis)?, &rows)?;
+        let sizes = extents(b, x)?;
+        let axis = sizes.len() as i64 - 1;
+        let of_target = b.where_(self.is_target(b, &sizes)?, x, zeros_like(b, x)?)?;
+        let mut mean = b.sum(of_target, vec![axis], false)?;
         let smoothing = self.label_smoothing();
         if smoothing != 0.0 {
             let all = scaled(b, b.mean(x, vec![axis], false)?, smoothing)?;
             mean = b.add(scaled(b, mean, 1.0 - smoothing)?, all)?;
         }
         let mut value = b.sub(b.logsumexp(x, vec![axis], false)?, mean)?;
-        if let Some(ignored) = ignored {
+        if let Some(ignored) = self.ignored(b)? {
             value = b.where_(ignored, zeros_like(b, value)?, value)?;
         }
         Ok(vec![converted(b, value, self.logits().ty().element())?])
@@ -137,14 +148,12 @@ impl<'c> Differentiate<'c> for CrossEntropy<'c> {
         let (x, mut dy) = (widened(b, self.logits())?, widened(b, only(cotangents)?)?);
         let sizes = extents(b, x)?;
         let (axis, element, smoothing) = (sizes.len() - 1, x.ty().element(), self.label_smoothing());
-        let (targets, ignored) = self.classes(b)?;
-        if let Some(ignored) = ignored {
+        if let Some(ignored) = self.ignored(b)? {
             dy = b.where_(ignored, zeros_like(b, dy)?, dy)?;
         }
         let repeated = |row| spread(b, row, &[axis as i64], false, &sizes);
         let share = b.exp(b.sub(x, repeated(b.logsumexp(x, vec![axis as i64], false)?)?)?)?;
-        let class = broadcast(b, counted(b, sizes[axis])?, &[axis], &sizes)?;
-        let is_target = b.eq(class, repeated(targets)?)?;
+        let is_target = self.is_target(b, &sizes)?;
         let mut wanted = b.where_(is_target, full(b, element, 1.0 - smoothing, &sizes)?, zeros_like(b, x)?)?;
         if smoothing != 0.0 {
             let share = b.div(full(b, element, smoothing, &[])?, float_count(b, element, &sizes[axis..])?)?;

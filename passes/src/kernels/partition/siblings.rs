@@ -55,7 +55,7 @@ impl<'c> Partitioner<'_, 'c> {
 
     fn may_merge(&self, first: usize, second: usize) -> bool {
         let (a, b) = (&self.groups[first], &self.groups[second]);
-        if a.ops.is_empty() || a.rows == 0 || a.rows != b.rows || a.dims != b.dims {
+        if a.ops.is_empty() || a.rows == 0 || a.rows != b.rows || a.dims[..a.rows] != b.dims[..a.rows] {
             return false;
         }
         if self.streams(&[first, second]) > STREAMS || self.may_be_epilogue(first) || self.may_be_epilogue(second) {

@@ -128,7 +128,13 @@ impl Reference for SdpaBackward<'_> {
 
 impl Decompose for SdpaBackward<'_> {
     fn decompose<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
-        let gradients = Gradients::of(b, &self.parameters(), self.d_out())?;
+        let parameters = self.parameters();
+        if let Some(mask) = parameters.added_mask(b)? {
+            let Parameters { query, key, value, causal, scale, .. } = parameters;
+            let op = b.sdpa_backward(self.d_out(), query, key, value, Some(mask), causal, scale)?;
+            return Ok(vec![op.d_query(), op.d_key(), op.d_value()]);
+        }
+        let gradients = Gradients::of(b, &parameters, self.d_out())?;
         [(gradients.query, self.query()), (gradients.key, self.key()), (gradients.value, self.value())]
             .into_iter()
             .map(|(gradient, operand)| restated(b, converted(b, gradient, operand.ty().element())?, operand))
