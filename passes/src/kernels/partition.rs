@@ -1,5 +1,6 @@
 //! Decides which ops share a kernel.
 
+mod cycles;
 mod siblings;
 
 use std::collections::{HashMap, HashSet};
@@ -118,6 +119,7 @@ pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: boo
     }
     if !separate {
         p.merge_siblings();
+        p.split_cycles();
     }
     let others = p
         .ops
@@ -277,13 +279,22 @@ impl<'c> Partitioner<'_, 'c> {
                 return;
             }
         }
-        let rows = (0..=dims.len()).rev().find(|rows| self.fits(&ops, &[], *rows, &dims)).unwrap_or(0);
-        self.group_of.insert(op, self.groups.len());
-        let group = self.groups.len();
-        self.groups.push(Group { ops, own: vec![op], rows, missed, dims: dims.clone(), last });
+        let group = self.alone(op, missed);
         if !self.separate {
             self.absorb(group, op, &dims);
         }
+    }
+
+    /// Gives an op a group of its own.
+    fn alone(&mut self, op: Operation<'c>, missed: Vec<Missed<'c>>) -> usize {
+        let mut ops = self.repeated(op);
+        ops.push(op);
+        let dims = self.shapes.dims(op.result(0));
+        let rows = (0..=dims.len()).rev().find(|rows| self.fits(&ops, &[], *rows, &dims)).unwrap_or(0);
+        let group = self.groups.len();
+        self.group_of.insert(op, group);
+        self.groups.push(Group { ops, own: vec![op], rows, missed, dims, last: self.position[&op] });
+        group
     }
 
     /// The rows that a group has when `ops` join it, or why they cannot.
