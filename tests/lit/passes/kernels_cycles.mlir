@@ -1,5 +1,6 @@
-// Groups that need each other by way of ops that stay are taken apart: the mask joins what divides by it, which needs a sum
-// along rows of a product with `b`, and the other product with `b`, which needs a sum along rows of the mask, joins the one.
+// Groups that need each other by way of ops that stay are taken apart. Here these are sums along rows, which a library makes:
+// `%15` joins the mask `%3`, and needs a sum of the product `%10`; the product `%16` needs sums of the mask, and joins `%10`,
+// as both read `%arg1`.
 //
 // RUN: thunder-opt %s --thunder-kernels | FileCheck %s
 // RUN: thunder-opt %s --thunder-kernels=separate --check-equivalence -o %t.separate
