@@ -1,6 +1,6 @@
-// Groups that need each other by way of ops that stay are taken apart. Here these are sums along rows, which a library makes:
-// `%15` joins the mask `%3`, and needs a sum of the product `%10`; the product `%16` needs sums of the mask, and joins `%10`,
-// as both read `%arg1`.
+// Groups that need each other by way of others are taken apart. Here these are running sums, kernels of their own: `%15` joins the
+// mask `%3`, and needs a sum of the product `%10`; the product `%16` needs sums of the mask, and joins `%10`, as both read
+// `%arg1`.
 //
 // RUN: thunder-opt %s --thunder-kernels | FileCheck %s
 // RUN: thunder-opt %s --thunder-kernels=separate --check-equivalence -o %t.separate
