@@ -18,24 +18,28 @@ pub(crate) fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const LEAST: f32 = -87.336_54;
     const MOST: f32 = 88.722_83;
     const P: [f32; 5] = [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
-    let splat = |value: f32| simd.splat_f32s(value);
-    let shifted = simd.mul_add_e_f32s(x, splat(LOG2_E), splat(ROUND));
-    let n = simd.sub_f32s(shifted, splat(ROUND));
-    let r = simd.mul_add_e_f32s(n, splat(-LN2_HIGH), x);
-    let r = simd.mul_add_e_f32s(n, splat(-LN2_LOW), r);
-    let mut p = splat(1.987_569_1e-4);
+    macro_rules! splat {
+        ($value:expr) => {
+            simd.splat_f32s($value)
+        };
+    }
+    let shifted = simd.mul_add_e_f32s(x, splat!(LOG2_E), splat!(ROUND));
+    let n = simd.sub_f32s(shifted, splat!(ROUND));
+    let r = simd.mul_add_e_f32s(n, splat!(-LN2_HIGH), x);
+    let r = simd.mul_add_e_f32s(n, splat!(-LN2_LOW), r);
+    let mut p = splat!(1.987_569_1e-4);
     for coefficient in P {
-        p = simd.mul_add_e_f32s(p, r, splat(coefficient));
+        p = simd.mul_add_e_f32s(p, r, splat!(coefficient));
     }
     let p = simd.mul_add_e_f32s(p, simd.mul_f32s(r, r), r);
-    let p = simd.add_f32s(p, splat(1.0));
+    let p = simd.add_f32s(p, splat!(1.0));
     let bits = simd.transmute_u32s_f32s(shifted);
     let exponent = simd.wrapping_dyn_shl_u32s(bits, simd.splat_u32s(23));
     let scaled = simd.add_u32s(simd.transmute_u32s_f32s(p), exponent);
     let y = simd.transmute_f32s_u32s(scaled);
     // Comparisons with NaN are false; the last one replaces what the integer addition made of it.
-    let y = simd.select_f32s(simd.less_than_f32s(x, splat(LEAST)), splat(0.0), y);
-    let y = simd.select_f32s(simd.less_than_f32s(splat(MOST), x), splat(f32::INFINITY), y);
+    let y = simd.select_f32s(simd.less_than_f32s(x, splat!(LEAST)), splat!(0.0), y);
+    let y = simd.select_f32s(simd.less_than_f32s(splat!(MOST), x), splat!(f32::INFINITY), y);
     simd.select_f32s(simd.equal_f32s(x, x), y, x)
 }
 

@@ -221,6 +221,34 @@ impl<T: Real, const ROWS: usize, const VECTORS: usize, const ADJACENT: bool> Wit
     }
 }
 
+/// Adds what a column of the left-hand side, `column` elements after the rows' first, and a row `b` of the right-hand side give.
+///
+/// No closure: one that is not inlined has none of the processor's features, and calls a function for each instruction.
+///
+/// # Safety
+/// An element of each row is readable there, and `VECTORS` vectors at `b`.
+#[inline(always)]
+unsafe fn add<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize>(
+    simd: S,
+    sums: &mut [[T::Vector<S>; VECTORS]; ROWS],
+    rows: &[*const T; ROWS],
+    column: usize,
+    b: *const T,
+) {
+    let mut columns = [T::splat(simd, T::ZERO); VECTORS];
+    for (j, vector) in columns.iter_mut().enumerate() {
+        // SAFETY: the caller's promise about `b`.
+        *vector = unsafe { b.add(j * lanes::<T, S>()).cast::<T::Vector<S>>().read_unaligned() };
+    }
+    for (sums, row) in sums.iter_mut().zip(rows) {
+        // SAFETY: the caller's promise about the rows.
+        let x = T::splat(simd, unsafe { *row.add(column) });
+        for (sum, &vector) in sums.iter_mut().zip(&columns) {
+            *sum = T::mul_add(simd, x, vector, *sum);
+        }
+    }
+}
+
 #[inline(always)]
 unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const ADJACENT: bool>(
     simd: S,
@@ -242,20 +270,6 @@ unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const
     // Each row has a register of its own, which keeps sums of addresses out of the loop.
     let rows: [*const T; ROWS] = std::array::from_fn(|i| std::hint::black_box(lhs.start.wrapping_add(i * lhs.row)));
     let column = if ADJACENT { 1 } else { lhs.column };
-    let add = |sums: &mut [[T::Vector<S>; VECTORS]; ROWS], p: usize, b: *const T| {
-        let mut columns = [T::splat(simd, T::ZERO); VECTORS];
-        for (j, column) in columns.iter_mut().enumerate() {
-            // SAFETY: the caller's promise about `rhs`; `b` is its row `p < k`.
-            *column = unsafe { b.add(j * lanes).cast::<T::Vector<S>>().read_unaligned() };
-        }
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            // SAFETY: the caller's promise about `lhs`; `p` is a column below `k`.
-            let x = T::splat(simd, unsafe { *row.add(p * column) });
-            for (sum, &column) in sums.iter_mut().zip(&columns) {
-                *sum = T::mul_add(simd, x, column, *sum);
-            }
-        }
-    };
     let (mut p, mut b) = (0, rhs.start);
     let (mut ahead, share) = (rhs.ahead.0.cast::<u8>(), STEPS * rhs.ahead.1);
     if ADJACENT {
@@ -264,7 +278,8 @@ unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const
                 prefetch(ahead.wrapping_add(line));
             }
             for step in 0..STEPS {
-                add(&mut sums, p + step, b.wrapping_add(step * rhs.row));
+                // SAFETY: the caller's promise; `p + step` is below `k`.
+                unsafe { add(simd, &mut sums, &rows, p + step, b.wrapping_add(step * rhs.row)) };
             }
             ahead = ahead.wrapping_add(share);
             b = b.wrapping_add(STEPS * rhs.row);
@@ -272,7 +287,8 @@ unsafe fn sized<T: Real, S: Simd, const ROWS: usize, const VECTORS: usize, const
         }
     }
     while p < k {
-        add(&mut sums, p, b);
+        // SAFETY: the caller's promise; `p` is below `k`.
+        unsafe { add(simd, &mut sums, &rows, p * column, b) };
         b = b.wrapping_add(rhs.row);
         p += 1;
     }
