@@ -5,6 +5,8 @@
 mod accuracy;
 #[path = "ops/autocast.rs"]
 mod autocast;
+#[path = "ops/interfaces.rs"]
+mod interfaces;
 #[path = "ops/ptx.rs"]
 mod ptx;
 #[path = "ops/semantics.rs"]
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
     trials.extend(subject.trials());
     // Names of tests are their own.
     trials.extend(decisions.trials().into_iter().filter(|trial| trial.name() != "every_op_has_samples"));
+    trials.extend(interfaces::trials(thunder_dialect::dialect()));
     trials.extend(autocast::trials());
     trials.extend(ptx::trials(thunder_dialect::dialect(), thunder_dialect::all_samples()));
     thunder_conformance::main(trials)

@@ -1,55 +1,11 @@
-"""Models that import.py exports: the ops of ATen by family, what modules do to memory, and small networks."""
+"""The ops of ATen by family, and what modules do to memory, as models that import.py exports."""
 
 import math
 
 import torch
 import torch.nn.functional as F
+from cases import BATCH, SEQ, case, function, randint, randn
 from torch import nn
-
-CASES = []
-
-
-def case(name, inputs, again=None, dynamic=None, core=False):
-    """A model: the example inputs it is exported with, others that it is run on too, and its dynamic sizes."""
-
-    def add(make):
-        CASES.append((name, make, inputs, again, dynamic, core))
-        return make
-
-    return add
-
-
-class Function(nn.Module):
-    """A function of tensors as a model."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, *inputs):
-        return self.function(*inputs)
-
-
-def function(name, inputs, again=None, dynamic=None, core=False):
-    """A model that is a function."""
-
-    def add(body):
-        CASES.append((name, lambda: Function(body), inputs, again, dynamic, core))
-        return body
-
-    return add
-
-
-def randn(*sizes, seed=0):
-    return torch.randn(*sizes, generator=torch.Generator().manual_seed(seed + sum(sizes)))
-
-
-def randint(high, *sizes):
-    return torch.randint(0, high, sizes, generator=torch.Generator().manual_seed(sum(sizes)))
-
-
-BATCH = torch.export.Dim("batch", min=2, max=64)
-SEQ = torch.export.Dim("seq", min=4, max=32)
 
 
 @function("arithmetic", lambda: (randn(3, 4), randn(4, seed=1), randint(9, 3, 4) + 1, randn(3, 1, seed=2) > 0))
@@ -384,7 +340,7 @@ class Written(nn.Module):
         return y
 
 
-CASES.append(("written", Written, lambda: (randn(4, 5), torch.tensor([2, 0, 3, 1])), None, None, False))
+case("written", lambda: (randn(4, 5), torch.tensor([2, 0, 3, 1])))(Written)
 
 
 @function("scan", lambda: (randn(3, 6), randint(4, 3, 6), torch.tensor([1.0, -2.0, 3.0, math.nan, 5.0, math.nan])), core=True)
@@ -555,7 +511,7 @@ class Recurrent(nn.Module):
         return y, state, z, last, self.plain(z)
 
 
-CASES.append(("recurrent", Recurrent, lambda: (randn(2, 5, 4),), lambda: (randn(3, 5, 4),), lambda: ({0: BATCH},), False))
+case("recurrent", lambda: (randn(2, 5, 4),), lambda: (randn(3, 5, 4),), lambda: ({0: BATCH},))(Recurrent)
 
 
 @function("rest", lambda: (randn(2, 4, 6, 8), randn(3, 7), randint(9, 11), torch.tensor([0, 3, 3, 8]), randn(9, 4), torch.tensor([1.0, math.nan, math.inf])))
@@ -716,176 +672,3 @@ class Memory(nn.Module):
         y[:, 1:3].sub_(1)
         y.transpose(0, 1)[3].add_(self.table[:3])
         return {"y": y, "view": view, "sum": y + more["bias"] + self.table, "rows": self.rows.sum(0), "step": self.steps * 2}
-
-
-@case("mlp", lambda: (randn(5, 4),), lambda: (randn(2, 4),), lambda: ({0: BATCH},))
-class Mlp(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 16), nn.GELU(), nn.Linear(16, 3))
-
-    def forward(self, x):
-        return self.layers(x)
-
-
-class Residual(nn.Module):
-    def __init__(self, inner, outer, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(inner, outer, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(outer)
-        self.conv2 = nn.Conv2d(outer, outer, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(outer)
-        self.relu = nn.ReLU(inplace=True)
-        self.down = nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
-
-    def forward(self, x):
-        y = self.relu(self.bn1(self.conv1(x)))
-        y = self.bn2(self.conv2(y))
-        y += self.down(x)
-        return self.relu(y)
-
-
-@case("resnet", lambda: (randn(2, 3, 16, 16),), lambda: (randn(3, 3, 16, 16),), lambda: ({0: BATCH},))
-class ResNet(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 4, 7, 2, 3, bias=False), nn.BatchNorm2d(4), nn.ReLU(True), nn.MaxPool2d(3, 2, 1))
-        self.block = Residual(4, 8, 2)
-        self.pool = nn.AdaptiveAvgPool2d(1)
-        self.head = nn.Linear(8, 5)
-        for buffer in self.buffers():
-            if buffer.is_floating_point():
-                buffer.uniform_(0.5, 1.5)
-
-    def forward(self, x):
-        return self.head(torch.flatten(self.pool(self.block(self.stem(x))), 1))
-
-
-class Encoder(nn.Module):
-    def __init__(self, width, heads):
-        super().__init__()
-        self.heads = heads
-        self.qkv = nn.Linear(width, 3 * width)
-        self.out = nn.Linear(width, width)
-        self.up, self.down = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
-        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.dropout = nn.Dropout(0.1)
-
-    def attend(self, x, mask, causal=False):
-        b, s, w = x.shape
-        q, k, v = (y.view(b, s, self.heads, -1).transpose(1, 2) for y in self.qkv(x).chunk(3, dim=-1))
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
-        return self.out(y.transpose(1, 2).reshape(b, s, w))
-
-
-class BertLayer(Encoder):
-    def forward(self, x, mask):
-        x = self.norm1(x + self.dropout(self.attend(x, mask)))
-        return self.norm2(x + self.dropout(self.down(F.gelu(self.up(x)))))
-
-
-def words(*sizes):
-    return lambda: (randint(20, *sizes), torch.arange(sizes[1])[None] < torch.arange(sizes[1] - 1, sizes[1] - 1 + sizes[0])[:, None])
-
-
-@case("bert", words(2, 6), words(3, 9), lambda: ({0: BATCH, 1: SEQ}, {0: BATCH, 1: SEQ}))
-@case("bert_core", words(2, 6), words(3, 9), lambda: ({0: BATCH, 1: SEQ}, {0: BATCH, 1: SEQ}), core=True)
-class Bert(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.words, self.places = nn.Embedding(20, 16), nn.Embedding(32, 16)
-        self.norm, self.drop = nn.LayerNorm(16), nn.Dropout(0.1)
-        self.layer = BertLayer(16, 4)
-        self.pool = nn.Linear(16, 16)
-
-    def forward(self, ids, mask):
-        x = self.words(ids) + self.places(torch.arange(ids.shape[1]))
-        x = self.layer(self.drop(self.norm(x)), mask[:, None, None, :])
-        return {"hidden": x, "pooled": torch.tanh(self.pool(x[:, 0]))}
-
-
-class GptLayer(Encoder):
-    def forward(self, x):
-        x = x + self.attend(self.norm1(x), None, causal=True)
-        return x + self.down(F.gelu(self.up(self.norm2(x)), approximate="tanh"))
-
-
-@case("gpt", lambda: (randint(20, 2, 6),), lambda: (randint(20, 3, 9),), lambda: ({0: BATCH, 1: SEQ},))
-class Gpt(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.words, self.places = nn.Embedding(20, 16), nn.Embedding(32, 16)
-        self.layer, self.norm = GptLayer(16, 4), nn.LayerNorm(16)
-        self.head = nn.Linear(16, 20, bias=False)
-        self.head.weight = self.words.weight
-
-    def forward(self, ids):
-        x = self.words(ids) + self.places(torch.arange(0, ids.size(1), dtype=torch.long, device=ids.device).unsqueeze(0))
-        return self.head(self.norm(self.layer(x)))
-
-
-class RmsNorm(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(width))
-
-    def forward(self, x):
-        y = x.float() if x.dtype != torch.float64 else x
-        return self.weight * (y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + 1e-6)).to(x.dtype)
-
-
-@case("llama", lambda: (randint(20, 2, 6),), lambda: (randint(20, 3, 9),), lambda: ({0: BATCH, 1: SEQ},))
-class Llama(nn.Module):
-    """Rotary positions, grouped heads and gated layers."""
-
-    def __init__(self, width=16, heads=4, groups=2):
-        super().__init__()
-        self.heads, self.groups, self.depth = heads, groups, width // heads
-        self.words = nn.Embedding(20, width)
-        self.q = nn.Linear(width, width, bias=False)
-        self.k, self.v = (nn.Linear(width, groups * self.depth, bias=False) for _ in range(2))
-        self.o = nn.Linear(width, width, bias=False)
-        self.gate, self.up = (nn.Linear(width, 2 * width, bias=False) for _ in range(2))
-        self.down = nn.Linear(2 * width, width, bias=False)
-        self.norm1, self.norm2, self.norm3 = RmsNorm(width), RmsNorm(width), RmsNorm(width)
-        self.head = nn.Linear(width, 20, bias=False)
-        self.register_buffer("inverse", 10000.0 ** (-torch.arange(0, self.depth, 2) / self.depth), persistent=False)
-
-    def rotate(self, x, cos, sin):
-        half = x.shape[-1] // 2
-        return x * cos + torch.cat((-x[..., half:], x[..., :half]), dim=-1) * sin
-
-    def forward(self, ids):
-        b, s = ids.shape
-        x = self.words(ids)
-        angles = torch.arange(s)[:, None] * self.inverse[None]
-        angles = torch.cat([angles, angles], -1)
-        cos, sin = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
-        y = self.norm1(x)
-        q = self.rotate(self.q(y).view(b, s, self.heads, -1).transpose(1, 2), cos, sin)
-        k = self.rotate(self.k(y).view(b, s, self.groups, -1).transpose(1, 2), cos, sin)
-        v = self.v(y).view(b, s, self.groups, -1).transpose(1, 2)
-        n = self.heads // self.groups
-        k = k[:, :, None].expand(b, self.groups, n, s, self.depth).reshape(b, self.heads, s, self.depth)
-        v = v[:, :, None].expand(b, self.groups, n, s, self.depth).reshape(b, self.heads, s, self.depth)
-        mask = torch.full((s, s), float("-inf")).triu(1).to(x.dtype)
-        y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        x = x + self.o(y.transpose(1, 2).reshape(b, s, -1))
-        y = self.norm2(x)
-        x = x + self.down(F.silu(self.gate(y)) * self.up(y))
-        return self.head(self.norm3(x))
-
-
-@case("vit", lambda: (randn(2, 3, 16, 16),), lambda: (randn(3, 3, 16, 16),), lambda: ({0: BATCH},))
-class Vit(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.patch = nn.Conv2d(3, 16, 4, 4)
-        self.token, self.places = nn.Parameter(torch.randn(1, 1, 16)), nn.Parameter(torch.randn(1, 17, 16))
-        self.layer = nn.TransformerEncoderLayer(16, 2, 32, batch_first=True, norm_first=True, activation="gelu")
-        self.norm, self.head = nn.LayerNorm(16), nn.Linear(16, 5)
-
-    def forward(self, x):
-        x = self.patch(x).flatten(2).transpose(1, 2)
-        x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], dim=1) + self.places
-        return self.head(self.norm(self.layer(x))[:, 0])

@@ -1,9 +1,10 @@
 """Writes the archives in import/ that tests import, and what PyTorch computes from them.
 
-NAME.pt2 is what `torch.export.save` writes of a model of exported.py. NAME.safetensors has its inputs `input.PATH`, the
-outputs `output.PATH` and the state `state.NAME` that it leaves in buffers and inputs, as PyTorch computes them in
-float64, and `error.PATH`: the largest difference of what it computes in float32. Where a model has dynamic sizes, the
-same follows for other ones under `again.`.
+NAME.pt2 is what `torch.export.save` writes of a model of exported.py or networks.py. NAME.safetensors has its inputs
+`input.PATH`, the outputs `output.PATH` and the state `state.NAME` that it leaves in buffers and inputs, as PyTorch
+computes them in float64, and `output_error.PATH` and `state_error.NAME`: the largest difference of what it computes in
+float32. Of networks it also has `cotangent.PATH` for outputs, and by them the gradients `gradient.NAME` of parameters and
+inputs with their `gradient_error.NAME`. Where a model has dynamic sizes, the same follows for other ones under `again.`.
 
     python tests/goldens/import.py [--into FOLDER] [--core] [NAME...]
 
@@ -16,18 +17,14 @@ import copy
 import pathlib
 import re
 
+import exported  # noqa: F401
+import networks  # noqa: F401
 import torch
+from cases import CASES
 from safetensors.torch import save_file
 from torch.utils import _pytree as pytree
 
 HERE = pathlib.Path(__file__).parent
-
-
-def models():
-    # By this name traces are the same wherever the file lies.
-    source = {"__name__": "exported"}
-    exec(compile((HERE / "exported.py").read_text(), "exported.py", "exec"), source)
-    return source["CASES"]
 
 
 def path(keys):
@@ -42,6 +39,10 @@ def wide(tree):
     return pytree.tree_map(lambda x: x.double() if isinstance(x, torch.Tensor) and x.is_floating_point() else x, tree)
 
 
+def of_floats(tensors):
+    return {name: x for name, x in tensors.items() if isinstance(x, torch.Tensor) and x.is_floating_point()}
+
+
 def run(model, inputs):
     """Outputs, and state where that has changed."""
     model, inputs = copy.deepcopy(model), copy.deepcopy(inputs)
@@ -49,7 +50,17 @@ def run(model, inputs):
     with torch.no_grad():
         outputs = leaves(model(*inputs), "output")
     state = {name: buffer for name, buffer in model.named_buffers() if not torch.equal(buffer, before[name])}
-    return outputs, state
+    return {"output": outputs, "state": state}
+
+
+def gradients(model, inputs, names, cotangents):
+    """Gradients by parameters, and by inputs as `input.PATH`."""
+    model, inputs = copy.deepcopy(model), copy.deepcopy(inputs)
+    by = dict(model.named_parameters())
+    by |= {f"input.{name}": x.requires_grad_() for name, x in of_floats(dict(zip(names, leaves(inputs, "").values()))).items()}
+    outputs = of_floats(leaves(model(*inputs), "output"))
+    total = sum((outputs[name] * cotangent.to(outputs[name].dtype)).sum() for name, cotangent in cotangents.items())
+    return {"gradient": dict(zip(by, torch.autograd.grad(total, list(by.values()))))}
 
 
 def error(narrow, exact):
@@ -58,41 +69,53 @@ def error(narrow, exact):
     return torch.nan_to_num(narrow.double() - exact, nan=0.0, posinf=0.0, neginf=0.0).abs().max()
 
 
-def results(model, inputs, names, prefix):
+def beside(narrow, exact, prefix):
+    """Exact values, and how far from them others are."""
+    tensors = {}
+    for kind, values in exact.items():
+        for name, value in values.items():
+            value = torch.as_tensor(value)
+            tensors[f"{prefix}{kind}.{name}"] = value
+            tensors[f"{prefix}{kind}_error.{name}"] = error(torch.as_tensor(narrow[kind][name]), value)
+    return tensors
+
+
+def results(model, inputs, names, prefix, case):
     tensors = {f"{prefix}input.{name}": x for name, x in zip(names, leaves(inputs, "").values())}
-    narrow, _ = run(model, inputs)
     double = copy.deepcopy(model).double()
     # Constants of a model are no buffers.
     for module in double.modules():
         for key, value in vars(module).items():
             if isinstance(value, torch.Tensor):
                 setattr(module, key, wide(value))
-    outputs, state = run(double, wide(inputs))
-    for name, value in outputs.items():
-        value = torch.as_tensor(value)
-        tensors[f"{prefix}output.{name}"] = value
-        tensors[f"{prefix}error.{name}"] = error(torch.as_tensor(narrow[name]), value)
-    tensors |= {f"{prefix}state.{name}": value for name, value in state.items()}
+    exact = run(double, wide(inputs))
+    tensors |= beside(run(model, inputs), exact, prefix)
+    if case.gradients:
+        outputs = of_floats(exact["output"]).items()
+        cotangents = {name: torch.randn(x.shape, generator=torch.Generator().manual_seed(x.numel())) for name, x in outputs}
+        tensors |= {f"{prefix}cotangent.{name}": x for name, x in cotangents.items()}
+        both = [gradients(*of, names, cotangents) for of in [(model, inputs), (double, wide(inputs))]]
+        tensors |= beside(*both, prefix)
     return tensors
 
 
-def write(place, make, inputs, again, dynamic, core):
+def write(place, case, core):
     torch.manual_seed(0)
-    model = make().eval()
-    example = inputs()
-    exported = torch.export.export(copy.deepcopy(model), example, dynamic_shapes=dynamic and dynamic())
+    model = case.make().train(case.train)
+    example = case.inputs()
+    exported = torch.export.export(copy.deepcopy(model), example, dynamic_shapes=case.dynamic and case.dynamic())
     if core:
         exported = exported.run_decompositions()
     for node in exported.graph.nodes:
-        trace = node.meta.get("stack_trace") or ""
+        trace = (node.meta.get("stack_trace") or "").replace(f'File "{HERE.resolve()}/', 'File "')
         node.meta["stack_trace"] = re.sub(r'File "[^"]*/site-packages/', 'File "site-packages/', trace)
         for key in ["torch_fn", "from_node", "source_fn_stack"]:
             node.meta.pop(key, None)
     torch.export.save(exported, f"{place}.pt2")
     names = [spec.arg.name for spec in exported.graph_signature.input_specs if spec.kind.name == "USER_INPUT"]
-    tensors = results(model, example, names, "")
-    if again:
-        tensors |= results(model, again(), names, "again.")
+    tensors = results(model, example, names, "", case)
+    if case.again:
+        tensors |= results(model, case.again(), names, "again.", case)
     save_file({key: value.detach().contiguous().clone() for key, value in tensors.items()}, f"{place}.safetensors")
 
 
@@ -102,6 +125,6 @@ parser.add_argument("--core", action="store_true")
 parser.add_argument("names", nargs="*")
 arguments = parser.parse_args()
 arguments.into.mkdir(exist_ok=True, parents=True)
-for name, *model, core in models():
-    if not arguments.names or name in arguments.names:
-        write(arguments.into / name, *model, core or arguments.core)
+for case in CASES:
+    if not arguments.names or case.name in arguments.names:
+        write(arguments.into / case.name, case, case.core or arguments.core)

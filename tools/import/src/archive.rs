@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thunder_tensor::Owner;
+use zip::read::{ArchiveOffset, Config};
 use zip::{CompressionMethod, ZipArchive};
 
 use crate::ImportError;
@@ -81,7 +82,9 @@ fn corrupt(path: &Path, reason: impl Into<String>) -> ImportError {
 
 /// Where every file of the archive lies.
 fn directory(bytes: &[u8]) -> Result<Vec<(String, Range<usize>)>, String> {
-    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    // An archive within may not be taken for this one.
+    let config = Config { archive_offset: ArchiveOffset::Known(0) };
+    let mut archive = ZipArchive::with_config(config, Cursor::new(bytes)).map_err(|error| error.to_string())?;
     let mut entries = Vec::new();
     for index in 0..archive.len() {
         let entry = archive.by_index_raw(index).map_err(|error| error.to_string())?;

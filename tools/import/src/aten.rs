@@ -59,6 +59,8 @@ pub(crate) enum Build {
     Many(Many),
     /// Several views of the first operand.
     Parts(Many),
+    /// Several values, and after them what the arguments of these names hold from then on.
+    Updates(Many, &'static [&'static str]),
     /// What graphs among its inputs make.
     Graphs(Graphs),
     /// Nothing that a program needs: assertions about what is known already.
@@ -119,6 +121,10 @@ const fn many(names: &'static [&'static str], build: Many) -> Entry {
 
 const fn parts(names: &'static [&'static str], build: Many) -> Entry {
     Entry { names, build: Build::Parts(build) }
+}
+
+const fn updates(names: &'static [&'static str], arguments: &'static [&'static str], build: Many) -> Entry {
+    Entry { names, build: Build::Updates(build, arguments) }
 }
 
 const fn graphs(names: &'static [&'static str], build: Graphs) -> Entry {

@@ -17,12 +17,13 @@ use crate::memory::{Memory, Origin, Views};
 use crate::node::{functional, line, operation, place, results, tensors, value_name};
 use crate::schema::{Argument, ExportedProgram, Graph, InputSpec, Node, OutputSpec, TensorMeta};
 use crate::size::{self, Symbols};
+use crate::weights::Weights;
 use crate::{Gap, ImportError, names};
 
 /// Writes a program as a module.
 pub(crate) fn write<'x>(
     program: &ExportedProgram,
-    weights: &BTreeMap<String, HostTensor>,
+    weights: &Weights,
     path: &Path,
     context: &'x Context,
 ) -> Result<Module<'x>, ImportError> {
@@ -165,7 +166,7 @@ struct Writer<'a, 't> {
 
 impl<'t> Writer<'_, 't> {
     /// The outputs by name.
-    fn run(self, weights: &BTreeMap<String, HostTensor>, inputs: Vec<Tensor<'t>>) -> Answer<Vec<(String, Tensor<'t>)>> {
+    fn run(self, weights: &Weights, inputs: Vec<Tensor<'t>>) -> Answer<Vec<(String, Tensor<'t>)>> {
         let mut memory = Memory::default();
         for (value, tensor) in self.inputs.values.iter().zip(inputs) {
             memory.add(value, tensor);
@@ -184,7 +185,13 @@ impl<'t> Writer<'_, 't> {
                 }
                 InputSpec::UserInput { .. } | InputSpec::ConstantInput(_) | InputSpec::Token(_) => continue,
             };
-            memory.add(value, self.parameter(value, name, weights)?);
+            if let Some(first) = weights.aliases.get(name) {
+                let Some(first) = self.argument(first) else { return malformed(format!("there is no '{first}'")) };
+                let tensor = memory.read(&first, &self)?;
+                memory.share(value, tensor, Origin::Same(first.clone()), &first);
+                continue;
+            }
+            memory.add(value, self.parameter(value, name, &weights.tensors)?);
             arguments.push(value.clone());
         }
         let before: Vec<_> =
@@ -300,7 +307,18 @@ impl<'t> Writer<'_, 't> {
         }
         let names: Vec<&str> = node.outputs.iter().flat_map(results).collect();
         let specs = names.iter().map(|name| self.spec(name)).collect::<Answer<Vec<_>>>()?;
-        let made = self.build(entry, node, &given, &specs)?;
+        let mut made = self.build(entry, node, &given, &specs)?;
+        let held = made.split_off(names.len().min(made.len()));
+        if let Build::Updates(_, arguments) = entry.build {
+            for (argument, value) in arguments.iter().zip(held) {
+                let input = node.inputs.iter().find(|input| input.name == *argument);
+                let Some(target) = input.and_then(|input| value_name(&input.arg)) else {
+                    return malformed(format!("'{argument}' is missing"));
+                };
+                let value = in_place(memory.read(target, &self)?, value);
+                memory.write(target, value, &self)?;
+            }
+        }
         for (number, name) in names.iter().enumerate().skip(made.len()) {
             memory.lack(name, format!("result {number} of {target}"));
         }
@@ -318,7 +336,8 @@ impl<'t> Writer<'_, 't> {
             }
             check(tensor, spec)?;
             let origin = match (&entry.build, first) {
-                (Build::Copy(_) | Build::Many(_) | Build::Graphs(_) | Build::Nothing, _) | (_, None) => Origin::Whole,
+                (Build::Copy(_) | Build::Many(_) | Build::Updates(..) | Build::Graphs(_) | Build::Nothing, _)
+                | (_, None) => Origin::Whole,
                 (Build::View(..), Some(whole)) => Origin::View(index, whole.to_owned()),
                 (Build::Parts(_), Some(_)) => Origin::Part,
                 (Build::One(_), Some(other)) if tensor.value() == given[0].1.value() => Origin::Same(other.to_owned()),
@@ -343,7 +362,7 @@ impl<'t> Writer<'_, 't> {
         let call = self.call(node, given, results);
         quoted(self.cx, node, || match entry.build {
             Build::One(build) | Build::Copy(build) | Build::View(build, _) => build(&call).map(|tensor| vec![tensor]),
-            Build::Many(build) | Build::Parts(build) => build(&call),
+            Build::Many(build) | Build::Parts(build) | Build::Updates(build, _) => build(&call),
             Build::Graphs(build) => build(&call, &|graph, given| self.inner(graph, given)),
             Build::Nothing => Ok(Vec::new()),
         })
@@ -401,7 +420,9 @@ impl<'t> Writer<'_, 't> {
     /// The value of the graph that a parameter or buffer is.
     fn argument(self, wanted: &str) -> Option<String> {
         self.program.graph_module.signature.input_specs.iter().find_map(|spec| match spec {
-            InputSpec::Parameter { arg, parameter_name: name } | InputSpec::Buffer { arg, buffer_name: name } => {
+            InputSpec::Parameter { arg, parameter_name: name }
+            | InputSpec::Buffer { arg, buffer_name: name }
+            | InputSpec::TensorConstant { arg, tensor_constant_name: name } => {
                 (name == wanted).then(|| arg.name.clone())
             }
             _ => None,

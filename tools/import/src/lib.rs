@@ -29,12 +29,13 @@ pub use error::{Gap, ImportError};
 
 use archive::Archive;
 use schema::ExportedProgram;
+use weights::Weights;
 
 /// An exported model.
 pub struct Model {
     path: PathBuf,
     program: ExportedProgram,
-    weights: BTreeMap<String, Tensor>,
+    weights: Weights,
 }
 
 impl Model {
@@ -52,9 +53,9 @@ impl Model {
         self.program.torch_version.as_deref()
     }
 
-    /// The parameters, buffers and constants by name, as views of the mapped archive.
+    /// The parameters, buffers and constants by name, as views of the mapped archive. Tied ones have the first of their names.
     pub fn weights(&self) -> &BTreeMap<String, Tensor> {
-        &self.weights
+        &self.weights.tensors
     }
 
     /// The model as the function `@main`, in a context that knows the `thunder` dialect.

@@ -1,6 +1,7 @@
 //! The tensors of an archive: where its own tables say they are, as views of the map.
 
-use std::collections::BTreeMap;
+use std::collections::hash_map::Entry::{Occupied, Vacant};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -37,8 +38,16 @@ struct Entry {
     tensor_meta: Option<TensorMeta>,
 }
 
-/// The parameters, buffers and constants that the program's graph takes, by name.
-pub(crate) fn find(archive: &Archive, program: &ExportedProgram) -> Result<BTreeMap<String, Tensor>, ImportError> {
+/// What the program's graph takes besides its inputs.
+pub(crate) struct Weights {
+    /// Parameters, buffers and constants by name.
+    pub(crate) tensors: BTreeMap<String, Tensor>,
+    /// Other names of these, as tied weights have them.
+    pub(crate) aliases: BTreeMap<String, String>,
+}
+
+/// Finds the tensors that the program's graph takes.
+pub(crate) fn find(archive: &Archive, program: &ExportedProgram) -> Result<Weights, ImportError> {
     let mut tables = Vec::new();
     for (table, folder) in TABLES {
         if archive.range(table).is_some() {
@@ -49,7 +58,8 @@ pub(crate) fn find(archive: &Archive, program: &ExportedProgram) -> Result<BTree
     for name in SAVED {
         saved.extend(all_saved(archive, name)?);
     }
-    let mut weights = BTreeMap::new();
+    let mut weights = Weights { tensors: BTreeMap::new(), aliases: BTreeMap::new() };
+    let mut places = HashMap::new();
     for spec in &program.graph_module.signature.input_specs {
         let name = match spec {
             InputSpec::Parameter { parameter_name: name, .. }
@@ -63,7 +73,16 @@ pub(crate) fn find(archive: &Archive, program: &ExportedProgram) -> Result<BTree
             None => saved.get(name).cloned().unwrap_or_else(|| Err("the archive does not have it".to_owned())),
         };
         let tensor = tensor.map_err(|reason| archive.corrupt(format!("tensor '{name}': {reason}")))?;
-        weights.insert(name.clone(), tensor);
+        let place = (tensor.bytes().as_ptr(), tensor.dtype(), tensor.shape().to_vec());
+        match places.entry(place) {
+            Vacant(free) => _ = free.insert(name),
+            Occupied(first) if !tensor.bytes().is_empty() && *first.get() != name => {
+                weights.aliases.insert(name.clone(), (*first.get()).clone());
+                continue;
+            }
+            Occupied(_) => {}
+        }
+        weights.tensors.insert(name.clone(), tensor);
     }
     Ok(weights)
 }

@@ -2,8 +2,8 @@
 
 use thunder_trace::{DType, Tensor};
 
-use super::{Entry, many, one};
-use crate::arguments::{Answer, Call, gap, malformed};
+use super::{Entry, many, one, updates};
+use crate::arguments::{Answer, Call, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(
@@ -57,48 +57,32 @@ pub(super) const OPS: &[Entry] = &[
         let made = statistics(grouped, vec![2], eps).into_iter().map(|x| x.squeeze(-1));
         Ok([y].into_iter().chain(made).collect())
     }),
-    one(&["aten.batch_norm.default"], |c| {
+    updates(&["aten.batch_norm.default"], RUNNING, |c| {
         if !c.bool_or("training", false)? {
-            return batch_norm(c);
+            return Ok(vec![batch_norm(c)?]);
         }
-        if c.has("running_mean") {
-            return gap("running statistics: export the model in evaluation mode, after `model.eval()`");
-        }
-        Ok(by_batch(c, &[0])?.y)
+        let batch = by_batch(c, &[0])?;
+        Ok([vec![batch.y], running(c, &batch)?].concat())
     }),
-    one(&["aten.instance_norm.default"], |c| {
+    updates(&["aten.instance_norm.default"], RUNNING, |c| {
         if !c.bool_or("use_input_stats", true)? {
-            return batch_norm(c);
+            return Ok(vec![batch_norm(c)?]);
         }
-        if c.has("running_mean") {
-            return gap("running statistics: export the model in evaluation mode, after `model.eval()`");
-        }
-        Ok(by_batch(c, &[])?.y)
+        let batch = by_batch(c, &[])?;
+        let all = Batch { mean: batch.mean.mean(0), unbiased: batch.unbiased.mean(0), ..batch };
+        Ok([vec![batch.y], running(c, &all)?].concat())
     }),
     many(&["aten._native_batch_norm_legit.no_stats"], |c| {
         let Batch { y, mean, scale, .. } = by_batch(c, &[0])?;
         Ok(vec![y, mean, scale])
     }),
-    many(&["aten._native_batch_norm_legit.default"], |c| {
-        if c.bool_or("training", false)? {
-            return gap(
-                "running statistics that it updates: export the model in evaluation mode, after `model.eval()`",
-            );
-        }
-        let none = c.cx.zeros([0], c.tensor("input")?.dtype());
-        Ok(vec![batch_norm(c)?, none, none])
-    }),
+    updates(&["aten._native_batch_norm_legit.default"], RUNNING, native_batch_norm),
     many(&["aten._native_batch_norm_legit_functional.default"], |c| {
-        let (before_mean, before_variance) = (c.tensor("running_mean")?, c.tensor("running_var")?);
-        if !c.bool_or("training", false)? {
-            let none = c.cx.zeros([0], c.tensor("input")?.dtype());
-            return Ok(vec![batch_norm(c)?, none, none, before_mean, before_variance]);
-        }
-        let Batch { y, mean, scale, unbiased } = by_batch(c, &[0])?;
-        let momentum = c.float_or("momentum", 0.1)?;
-        let running_mean = before_mean.lerp(mean.to(before_mean.dtype()), momentum);
-        let running_variance = before_variance.lerp(unbiased.to(before_variance.dtype()), momentum);
-        Ok(vec![y, mean, scale, running_mean, running_variance])
+        let made = native_batch_norm(c)?;
+        let before = [c.tensor("running_mean")?, c.tensor("running_var")?];
+        // Nothing is updated unless it trains.
+        let kept = before.into_iter().skip(made.len().saturating_sub(3));
+        Ok(made.iter().copied().chain(kept).collect())
     }),
     many(&["aten._native_batch_norm_legit_no_training.default", "aten._batch_norm_no_update.default"], |c| {
         // Mean and variance of the batch are not computed: there are none of them.
@@ -141,6 +125,28 @@ fn batch_norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (mean, variance) = (c.tensor("running_mean")?, c.tensor("running_var")?);
     let (weight, bias) = (c.optional("weight")?, c.optional("bias")?);
     Ok(c.tensor("input")?.batch_norm(mean, variance, weight, bias, c.float_or("eps", 1e-5)?))
+}
+
+/// What a normalization by batch, and by what is known of batches, updates.
+const RUNNING: &[&str] = &["running_mean", "running_var"];
+
+/// What is known of batches after another one, unless nothing is kept of them.
+fn running<'t>(c: &Call<'_, 't>, batch: &Batch<'t>) -> Answer<Vec<Tensor<'t>>> {
+    let momentum = c.float_or("momentum", 0.1)?;
+    let (mean, variance) = (c.optional("running_mean")?, c.optional("running_var")?);
+    let pairs = [(mean, batch.mean), (variance, batch.unbiased)];
+    Ok(pairs.into_iter().filter_map(|(before, now)| Some(before?.lerp(now.to(before?.dtype()), momentum))).collect())
+}
+
+/// The result, mean and reciprocal standard deviation of the batch and, as it trains, what is known of batches after it.
+fn native_batch_norm<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
+    if !c.bool_or("training", false)? {
+        // Mean and variance of the batch are not computed: there are none of them.
+        let none = c.cx.zeros([0], c.tensor("input")?.dtype());
+        return Ok(vec![batch_norm(c)?, none, none]);
+    }
+    let batch = by_batch(c, &[0])?;
+    Ok([vec![batch.y, batch.mean, batch.scale], running(c, &batch)?].concat())
 }
 
 /// A normalization by statistics of what is normalized.
