@@ -229,7 +229,13 @@ pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
             };
             functional.pass(&SplitSetup::default())
         }
-        Phase::Planned => pipeline.pass(&Kernels::default()).then("cse").pass(&Donate::default()),
+        Phase::Planned => {
+            let kernels = match options.target {
+                Target::Cpu(_) => Kernels::default(),
+                Target::Cuda(_) => Kernels::for_gpus(),
+            };
+            pipeline.pass(&kernels).then("cse").pass(&Donate::default())
+        }
         Phase::Tensors => {
             let elements = match options.target {
                 Target::Cpu(_) => ToLinalg::default(),

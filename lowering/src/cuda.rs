@@ -18,6 +18,7 @@ mod general;
 mod lanes;
 mod memory;
 mod nest;
+mod panels;
 mod pointwise;
 mod rows;
 mod team;

@@ -12,11 +12,13 @@ mod steps;
 mod time;
 
 pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
+use partition::Grouping;
 pub(crate) use partition::takes_view;
 pub use partition::{Missed, absorbed_permutation, layout};
 pub(crate) use rows::{Access, accesses, rule_of};
 pub(crate) use steps::{Cut, cut, jobs, steps, with_kernels};
 use thunder_interface::Memory;
+use thunder_ir::pass::Numerics;
 use thunder_ir::prelude::*;
 pub use time::{StepTime, estimate_time, times, total};
 
@@ -33,19 +35,42 @@ pub const ROWS: &str = "thunder.rows";
 /// The attribute of a kernel with the sizes of its inputs and results, over its symbols.
 pub const SIZES: &str = "thunder.sizes";
 
+/// The attribute of a kernel that makes something of panels of its rows: how many panels there are, and of how many rows.
+/// Results that are made of panels have a leading dimension for these, which is all that counts as rows of them.
+pub const PANELS: &str = "thunder.panels";
+
 /// The attribute of a kernel with the number of its symbols: its sizes that differ from call to call.
 pub const SYMBOL_COUNT: &str = "thunder.symbols";
 
 /// Groups ops into kernels, greedily from producers to consumers.
+///
+/// Those of a GPU that work by rows make reductions of these as well, panel by panel, and make again what is wide from what
+/// is narrow.
 #[pass("thunder-kernels", on = "builtin.module", dialects("func"))]
 pub struct Kernels {
     /// Gives every op a kernel of its own: for finding out what fusion breaks.
     separate: bool,
+    /// Who runs kernels: a `cpu`, or a `gpu`.
+    #[default("cpu")]
+    target: String,
+}
+
+impl Kernels {
+    /// Cuts for GPUs.
+    pub fn for_gpus() -> Self {
+        Self { target: "gpu".to_owned(), ..Self::default() }
+    }
 }
 
 impl Pass for Kernels {
     fn run(&self, module: Operation<'_>, cx: &PassContext<'_>) -> Result {
         let body = module.regions().next().and_then(|r| r.entry()).ok_or_else(|| module.error("has no body"))?;
+        let grouping = match self.target.as_str() {
+            "cpu" | "gpu" if self.separate => Grouping::Separate,
+            "cpu" => Grouping::Cpu,
+            "gpu" => Grouping::Gpu,
+            other => return Err(module.error(format!("option target: '{other}' is neither cpu nor gpu"))),
+        };
         let mut outliner = outline::Outliner::new(body);
         for function in body.operations() {
             if function.name() != "func.func"
@@ -55,13 +80,19 @@ impl Pass for Kernels {
                 continue;
             }
             without_memory(function)?;
+            let panels = if grouping == Grouping::Gpu { partition::in_panels(function)? } else { Vec::new() };
             let shapes = Shapes::of(function)?;
-            let parts = partition::partition(function, &shapes, self.separate)?;
+            let parts = partition::partition(function, &shapes, grouping, &panels)?;
+            cx.count("reductions in panels", panels.len() as u64);
             cx.count("groups", parts.groups.len() as u64);
             outliner.outline(function, &shapes, parts)?;
         }
         cx.count("kernels", outliner.kernel_count() as u64);
         Ok(())
+    }
+
+    fn numerics(&self) -> Numerics {
+        if self.target == "gpu" { Numerics::Reassociates } else { Numerics::Exact }
     }
 }
 

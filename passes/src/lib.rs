@@ -25,7 +25,7 @@ pub use donate::{Donate, IN_PLACE, INTO};
 pub use functionalize::Functionalize;
 pub use inline::Inline;
 pub use kernels::{Epilogue, epilogue_of, has_epilogue};
-pub use kernels::{KERNEL, Kernels, ROWS, SIZES, SYMBOL_COUNT};
+pub use kernels::{KERNEL, Kernels, PANELS, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, estimate_time, layout};
 pub use plan::{ExplainPlan, Plan, PlanDump};
 pub use remat::Remat;

@@ -87,7 +87,7 @@ def compare(torch, arguments, case, modes, limits):
         outputs = call(torch, case, inputs)
     cotangents = [torch.randn_like(output) for output in outputs] if case.backward else []
     wanted = reference(torch, case, inputs, cotangents)
-    plain = [x.detach() for x in run_torch(torch, case, trained(case, inputs), cotangents)]
+    plain = [x.detach() for x in run_torch(torch, case, trained(case, inputs), cotangents, case.same)]
     ours, got, steps, peak = run_ours(torch, arguments, case, inputs, cotangents)
     error, allowed = distance(got, wanted), max(case.tolerance, 2 * distance(plain, wanted))
     del wanted, plain, got, outputs
@@ -147,7 +147,7 @@ def reference(torch, case, inputs, cotangents):
     """What the case computes, in float64; of models in float32, as attention in float64 takes too much memory."""
     dtype = torch.float32 if case.weights or "sdpa" in case.name else torch.float64
     wide = trained(case, [x.to(dtype) if x.is_floating_point() else x for x in inputs])
-    results = run_torch(torch, case, wide, [c.to(dtype) for c in cotangents])
+    results = run_torch(torch, case, wide, [c.to(dtype) for c in cotangents], case.same)
     return [result.detach() for result in results]
 
 

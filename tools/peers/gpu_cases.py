@@ -28,6 +28,11 @@ class Case:
     fixed: tuple = ()
     # Relative error of the whole that is allowed.
     tolerance: float = 1e-2
+    # The function of PyTorch with our random numbers, if it draws any.
+    same: Callable = None
+
+    def __post_init__(self):
+        self.same = self.same or self.torch
 
     @property
     def label(self):
@@ -112,6 +117,27 @@ def kernels():
             return %y : {t}""",
             t, lambda torch, x, z: torch.nn.functional.silu(x) * z, 3 * n, 6 * n,
         )
+        counts, scale = tensor(sizes, "i64"), 1 / (1 - DROPPED)
+        add(
+            "dropout_norm", sizes, [x, ("z", sizes, "bf16"), w, ("seed", (), "i64:1000000")],
+            f"""%i = thunder.iota axis = 0 : {counts}
+            %j = thunder.iota axis = 1 : {counts}
+            %c = thunder.full [] value = {columns} : i64 : {counts}
+            %l = thunder.full [] value = {threshold()} : i64 : {counts}
+            %h = thunder.full [] value = {scale} : bf16 : {t}
+            %o = thunder.full [] value = 0.0 : bf16 : {t}
+            %m = thunder.mul %i, %c : {counts}
+            %n = thunder.add %m, %j : {counts}
+            %k = thunder.broadcast_in_dim %seed, [] dims = [] : tensor<i64> -> {counts}
+            %r = thunder.philox %n, %k : {counts}
+            %e = thunder.ge %r, %l : ({counts}, {counts}) -> {tensor(sizes, "i1")}
+            %a = thunder.mul %x, %h : {t}
+            %d = thunder.where %e, %a, %o : ({tensor(sizes, "i1")}, {t}, {t}) -> {t}
+            %s = thunder.add %z, %d : {t}
+            %y = thunder.rms_norm %s weight(%w) eps = 1.0e-5 : ({t}, {row}) -> {t}
+            return %s, %y : {t}, {t}""",
+            f"({t}, {t})", dropout_norm, 4 * n, 8 * n, same=dropout_norm_as_ours,
+        )
         turned = tensor((columns, rows))
         add(
             "transpose_exp", sizes, [x],
@@ -152,7 +178,7 @@ def kernels():
             %b = thunder.mul %r, %s : {t}
             %y = thunder.add %a, %b : {t}
             return %y : {t}""",
-            t, rope, 2 * n, 0,
+            t, rope, 2 * n, 4 * n, fixed=("cos", "sin"),
         )
     sizes = (16, 1 << 20)
     t = tensor(sizes)
@@ -163,6 +189,38 @@ def kernels():
         t, lambda torch, x: torch.softmax(x, -1), 2 * elements(sizes), 0,
     )
     return cases
+
+
+# The share of elements that dropout sets to zero.
+DROPPED = 0.1
+
+
+def threshold():
+    """What random integers of 64 bits are less than with the probability that an element is dropped."""
+    return int(DROPPED * 2**64) - 2**63
+
+
+def dropout_norm(torch, x, z, w, seed, dropped=None):
+    dropped = torch.nn.functional.dropout(x, DROPPED) if dropped is None else dropped
+    s = z + dropped
+    return s, torch.nn.functional.rms_norm(s, w.shape, w, 1e-5)
+
+
+def dropout_norm_as_ours(torch, x, z, w, seed):
+    counter = torch.arange(x.numel(), device=x.device).view(x.shape)
+    kept = philox(counter, seed) >= threshold()
+    return dropout_norm(torch, x, z, w, seed, torch.where(kept, x / (1 - DROPPED), 0))
+
+
+def philox(counter, key):
+    """64 bits of Philox4x32-10 for each counter."""
+    low, high = (lambda x: x & 0xFFFFFFFF), (lambda x: (x >> 32) & 0xFFFFFFFF)
+    a, b, c, d, k, l = low(counter), high(counter), 0 * counter, 0 * counter, low(key), high(key)
+    for _ in range(10):
+        p, q = a * 0xD2511F53, c * 0xCD9E8D57
+        a, b, c, d = high(q) ^ b ^ k, low(q), high(p) ^ d ^ l, low(p)
+        k, l = low(k + 0x9E3779B9), low(l + 0xBB67AE85)
+    return a | b << 32
 
 
 def rope(torch, x, cos, sin):

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use thunder_interface::{Dim, DimExpr};
 use thunder_ir::{Attribute, Block, Blueprint, Builder, ContextRef, Operation, Result, Rewriter, Type, Value};
+use thunder_passes::PANELS;
 
 use super::rows;
 use crate::signature::Signature;
@@ -19,6 +20,9 @@ pub struct Buffer<'c> {
 
 /// Replaces the kernel `function` by a C function of its name; whether it computes any range of its rows alone.
 pub fn make(function: Operation<'_>) -> Result<bool> {
+    if function.attribute(PANELS).is_some() {
+        return Err(function.error("makes something of panels of rows, as kernels of GPUs alone do"));
+    }
     let signature = Signature::of(function)?;
     let body = signature.body(function)?;
     let splits = fill(function, &signature, body)?;

@@ -12,7 +12,6 @@ use super::general::{self, register};
 use super::lanes::{Index, Lanes, Point};
 use super::memory::{WIDEST, bytes_of};
 use super::nest::Nest;
-use super::pointwise::is_aligned;
 use super::team::{Combiner, WARP};
 
 /// Threads of a block.
@@ -30,22 +29,14 @@ pub fn emit<'c>(
     pointers: &[Value<'c>],
 ) -> Result<Option<Grid>> {
     let Some(plan) = Plan::of(emitter, function, outputs)? else { return Ok(None) };
-    let aligned = is_aligned(emitter, pointers)?;
     let last: Vec<_> = outputs[0].memory.sizes.last().copied().into_iter().collect();
-    let condition = emitter.are_multiples(&last, plan.width, aligned)?;
-    emitter.choose(
-        condition,
-        &[],
-        |emitter| {
-            emitter.is_aligned = true;
-            let done = emitter.assuming(&last, plan.width, |emitter| plan.write(emitter, outputs));
-            emitter.is_aligned = false;
-            done.map(|()| Vec::new())
-        },
-        |emitter| general::write(emitter, outputs).map(|()| Vec::new()),
+    emitter.where_aligned(
+        (pointers, &last, plan.width),
+        |emitter| plan.write(emitter, outputs),
+        |emitter| general::write(emitter, outputs),
     )?;
     let blocks = Dim::product(&outputs[0].dims).ceil_div(plan.width * plan.across);
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0 }))
+    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0, resident: 1 }))
 }
 
 /// Who computes what.

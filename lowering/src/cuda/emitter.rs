@@ -195,6 +195,14 @@ impl<'a, 'c> Emitter<'a, 'c> {
         self.op("arith.select", &[condition, yes, no], yes.ty())
     }
 
+    /// Whether all of two conditions hold that are known at run time only.
+    pub fn both(&self, a: Option<Value<'c>>, b: Option<Value<'c>>) -> Result<Option<Value<'c>>> {
+        match (a, b) {
+            (Some(a), Some(b)) => self.op("arith.andi", &[a, b], a.ty()).map(Some),
+            (a, b) => Ok(a.or(b)),
+        }
+    }
+
     /// Whether indices are multiples of `number`, and `condition`.
     pub fn are_multiples(&mut self, indices: &[Value<'c>], number: i64, mut condition: Value<'c>) -> Result<Value<'c>> {
         for index in indices {

@@ -10,7 +10,7 @@ use thunder_ir::{Attribute, Block, Blueprint, Module, Operation, Result, Rewrite
 
 use super::emitter::Emitter;
 use super::memory::Memory;
-use super::{columns, general, pointwise, rows, transpose};
+use super::{columns, general, panels, pointwise, rows, transpose};
 use crate::signature::Signature;
 
 /// How many threads run a kernel, in terms of its symbols.
@@ -22,6 +22,8 @@ pub struct Grid {
     pub threads: u32,
     /// Bytes of shared memory that a block is given at its launch.
     pub shared: u32,
+    /// Blocks that a multiprocessor should have registers for at a time.
+    pub resident: u32,
 }
 
 /// A result of a kernel.
@@ -58,7 +60,7 @@ fn schedule<'c>(
     outputs: &[Output<'c>],
     pointers: &[Value<'c>],
 ) -> Result<Grid> {
-    for emit in [transpose::emit, pointwise::emit, rows::emit, columns::emit] {
+    for emit in [panels::emit, transpose::emit, pointwise::emit, rows::emit, columns::emit] {
         if let Some(grid) = emit(emitter, function, outputs, pointers)? {
             return Ok(grid);
         }
@@ -74,6 +76,10 @@ pub fn mark(module: &Module<'_>, grids: &BTreeMap<String, Grid>) -> Result {
         let threads = Attribute::parse(op.context(), &format!("array<i32: {}>", grid.threads));
         op.set_attribute("nvvm.kernel", Attribute::unit(op.context()));
         op.set_attribute("nvvm.maxntid", threads.ok_or("internal: a number of threads parses")?);
+        if grid.resident > 1 {
+            let i32 = Type::int(op.context(), 32);
+            op.set_attribute("nvvm.minctasm", Attribute::integer(i32, i64::from(grid.resident)));
+        }
     }
     Ok(())
 }

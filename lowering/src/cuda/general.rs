@@ -16,7 +16,7 @@ const THREADS: u32 = 256;
 pub fn emit<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Result<Grid> {
     write(emitter, outputs)?;
     let most = groups(outputs).iter().fold(Dim::Known(1), |most, group| most.max(&Dim::product(&group[0].dims)));
-    Ok(Grid { blocks: [most.ceil_div(i64::from(THREADS)), Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0 })
+    Ok(Grid { blocks: [most.ceil_div(i64::from(THREADS)), Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0, resident: 1 })
 }
 
 /// Computes all elements of all results.
@@ -53,7 +53,7 @@ pub fn store<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[&Output<'c>], number:
 }
 
 /// The results by their sizes.
-pub fn groups<'o, 'c>(outputs: &'o [Output<'c>]) -> Vec<Vec<&'o Output<'c>>> {
+pub fn groups<'o, 'c>(outputs: impl IntoIterator<Item = &'o Output<'c>>) -> Vec<Vec<&'o Output<'c>>> {
     let mut groups: Vec<Vec<&Output<'c>>> = Vec::new();
     for output in outputs {
         match groups.iter_mut().find(|group| group[0].dims == output.dims) {

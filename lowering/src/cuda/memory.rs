@@ -72,11 +72,21 @@ impl<'c> Emitter<'_, 'c> {
     }
 
     fn load_from(&mut self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Result<Vec<Value<'c>>> {
+        let loaded = self.load_access(memory, offset, count)?;
+        self.elements_of(memory, loaded, count)
+    }
+
+    /// What an access to so many elements reads, as one value.
+    pub fn load_access(&mut self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Result<Value<'c>> {
         let address = self.address(memory, offset)?;
         let alignment = self.alignment(memory, offset, count);
         let ty = self.vector(memory.element, count)?;
         let load = Blueprint::new("llvm.load").operands([address]).results([ty]);
-        let loaded = self.b.insert(&load.attribute("alignment", alignment))?.result(0);
+        Ok(self.b.insert(&load.attribute("alignment", alignment))?.result(0))
+    }
+
+    /// The elements of what an access has read.
+    pub fn elements_of(&mut self, memory: &Memory<'c>, loaded: Value<'c>, count: usize) -> Result<Vec<Value<'c>>> {
         if count == 1 {
             return Ok(vec![loaded]);
         }
@@ -117,6 +127,43 @@ impl<'c> Emitter<'_, 'c> {
             .attribute("elem_type", Attribute::of_type(ty))
             .attribute("rawConstantIndices", open);
         Ok(self.b.insert(&op)?.result(0))
+    }
+
+    /// Writes code for where memory is aligned and `ends` are multiples of `width`, and other code for where they are not.
+    pub fn where_aligned(
+        &mut self,
+        (pointers, ends, width): (&[Value<'c>], &[Value<'c>], i64),
+        wide: impl FnOnce(&mut Self) -> Result,
+        narrow: impl FnOnce(&mut Self) -> Result,
+    ) -> Result {
+        let aligned = self.are_aligned(pointers)?;
+        let condition = self.are_multiples(ends, width, aligned)?;
+        self.choose(
+            condition,
+            &[],
+            |emitter| {
+                emitter.is_aligned = true;
+                let done = emitter.assuming(ends, width, wide);
+                emitter.is_aligned = false;
+                done.map(|()| Vec::new())
+            },
+            |emitter| narrow(emitter).map(|()| Vec::new()),
+        )?;
+        Ok(())
+    }
+
+    /// Whether every pointer is a multiple of the widest access.
+    fn are_aligned(&mut self, pointers: &[Value<'c>]) -> Result<Value<'c>> {
+        let i64 = Type::int(self.context(), 64);
+        let zero = self.constant(Attribute::integer(i64, 0))?;
+        let mut any = zero;
+        for pointer in pointers {
+            let address = self.op("llvm.ptrtoint", &[*pointer], i64)?;
+            any = self.op("arith.ori", &[any, address], i64)?;
+        }
+        let mask = self.constant(Attribute::integer(i64, WIDEST - 1))?;
+        let rest = self.op("arith.andi", &[any, mask], i64)?;
+        self.compare(0, rest, zero)
     }
 
     /// What the address of an access is a multiple of.

@@ -4,7 +4,7 @@
 //! Memory that is not aligned, and rows that do not hold a whole number of accesses, go to the general schedule.
 
 use thunder_interface::Dim;
-use thunder_ir::{Operation, Result, Type, Value};
+use thunder_ir::{Operation, Result, Value};
 
 use super::emitter::Emitter;
 use super::entry::{Grid, Output};
@@ -33,24 +33,14 @@ pub fn emit<'c>(
         }
         ends.push(*size);
     }
-    let aligned = is_aligned(emitter, pointers)?;
-    let condition = emitter.are_multiples(&ends, lanes as i64, aligned)?;
-    emitter.choose(
-        condition,
-        &[],
-        |emitter| {
-            emitter.is_aligned = true;
-            let done = emitter.assuming(&ends, lanes as i64, |emitter| {
-                groups(outputs).iter().try_for_each(|group| chunk(emitter, group, lanes))
-            });
-            emitter.is_aligned = false;
-            done.map(|()| Vec::new())
-        },
-        |emitter| general::write(emitter, outputs).map(|()| Vec::new()),
+    emitter.where_aligned(
+        (pointers, &ends, lanes as i64),
+        |emitter| groups(outputs).iter().try_for_each(|group| chunk(emitter, group, lanes)),
+        |emitter| general::write(emitter, outputs),
     )?;
     let most = groups(outputs).iter().fold(Dim::Known(1), |most, group| most.max(&Dim::product(&group[0].dims)));
     let blocks = most.ceil_div(i64::from(THREADS) * lanes as i64);
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0 }))
+    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0, resident: 1 }))
 }
 
 /// What the ops of a kernel have in common.
@@ -130,18 +120,4 @@ fn chunk<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[&Output<'c>], lanes: usiz
         },
     )?;
     Ok(())
-}
-
-/// Whether every pointer is a multiple of the widest access.
-pub fn is_aligned<'c>(emitter: &mut Emitter<'_, 'c>, pointers: &[Value<'c>]) -> Result<Value<'c>> {
-    let i64 = Type::int(emitter.context(), 64);
-    let mut any = emitter.constant(thunder_ir::Attribute::integer(i64, 0))?;
-    for pointer in pointers {
-        let address = emitter.op("llvm.ptrtoint", &[*pointer], i64)?;
-        any = emitter.op("arith.ori", &[any, address], i64)?;
-    }
-    let mask = emitter.constant(thunder_ir::Attribute::integer(i64, WIDEST - 1))?;
-    let zero = emitter.constant(thunder_ir::Attribute::integer(i64, 0))?;
-    let rest = emitter.op("arith.andi", &[any, mask], i64)?;
-    emitter.compare(0, rest, zero)
 }

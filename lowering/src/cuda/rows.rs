@@ -18,7 +18,6 @@ use super::general::{groups, register};
 use super::lanes::{Index, Point};
 use super::memory::{WIDEST, bytes_of};
 use super::nest::Nest;
-use super::pointwise::is_aligned;
 use super::team::{Combiner, WARP};
 use pass::{Total, assign_passes};
 
@@ -43,53 +42,45 @@ pub fn emit<'c>(
     pointers: &[Value<'c>],
 ) -> Result<Option<Grid>> {
     let Some(plan) = Plan::of(emitter, function, outputs)? else { return Ok(None) };
-    let aligned = is_aligned(emitter, pointers)?;
-    let condition = emitter.are_multiples(&plan.ends, plan.width, aligned)?;
     let slow = Plan { width: 1, is_kept: false, ..plan.clone() };
-    emitter.choose(
-        condition,
-        &[],
-        |emitter| {
-            emitter.is_aligned = true;
-            let done = emitter.assuming(&plan.ends, plan.width, |emitter| plan.write(emitter, outputs));
-            emitter.is_aligned = false;
-            done.map(|()| Vec::new())
-        },
-        |emitter| slow.write(emitter, outputs).map(|()| Vec::new()),
+    emitter.where_aligned(
+        (pointers, &plan.ends, plan.width),
+        |emitter| plan.write(emitter, outputs),
+        |emitter| slow.write(emitter, outputs),
     )?;
     let blocks = plan.count.ceil_div(i64::from(plan.threads / plan.team));
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: plan.threads, shared: 0 }))
+    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: plan.threads, shared: 0, resident: 1 }))
 }
 
 /// Who computes what.
 #[derive(Clone)]
-struct Plan<'c> {
+pub struct Plan<'c> {
     /// How many leading dimensions count rows.
-    rows: usize,
+    pub rows: usize,
     /// How many rows there are.
-    count: Dim,
+    pub count: Dim,
     /// The reductions in order.
-    totals: Vec<Total<'c>>,
+    pub totals: Vec<Total<'c>>,
     /// The sizes of the innermost dimensions of rows.
-    ends: Vec<Value<'c>>,
+    pub ends: Vec<Value<'c>>,
     /// Elements of an access.
-    width: i64,
+    pub width: i64,
     /// Threads of a block, and those that share a row.
-    threads: u32,
-    team: u32,
+    pub threads: u32,
+    pub team: u32,
     /// Whether rows stay in registers.
-    is_kept: bool,
+    pub is_kept: bool,
 }
 
 /// A team at work.
-struct Team<'c> {
+pub struct Team<'c> {
     /// The number of this thread among those of the team.
-    thread: Value<'c>,
+    pub thread: Value<'c>,
     /// The row, and its index in each dimension.
-    row: Value<'c>,
-    at: Vec<Index<'c>>,
+    pub row: Value<'c>,
+    pub at: Vec<Index<'c>>,
     /// Whether there is such a row; nothing where there must be.
-    exists: Option<Value<'c>>,
+    pub exists: Option<Value<'c>>,
 }
 
 impl<'c> Plan<'c> {
@@ -106,16 +97,11 @@ impl<'c> Plan<'c> {
         if first.dims.len() < rows || outputs.iter().any(is_apart) {
             return Ok(None);
         }
-        let body = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
-        let (mut totals, mut ends, mut lengths) = (Vec::new(), Vec::new(), Vec::new());
-        for op in body.operations().into_iter().filter(|op| op.name() == "linalg.generic") {
-            let nest = Nest::of(op)?;
-            let Some(last) = nest.reductions.last() else { continue };
-            let is_total = (0..op.result_count()).all(|number| is_total_of_row(&nest, number, rows));
-            let Some(combiners) = Combiner::all_of(&nest).filter(|_| is_total) else { return Ok(None) };
-            let sizes = nest.reductions.iter().map(|number| nest.extent(emitter, *number)).collect::<Result<_>>()?;
-            totals.push(Total { op, combiners, sizes, pass: 0, over: None });
-            ends.push(nest.extent(emitter, *last)?);
+        let Some(mut totals) = totals(emitter, function, rows, &|_| false)? else { return Ok(None) };
+        let (mut ends, mut lengths) = (Vec::new(), Vec::new());
+        for total in &totals {
+            ends.extend(total.sizes.last());
+            let nest = Nest::of(total.op)?;
             let extents = nest.reductions.iter().map(|number| nest.known_extent(*number));
             lengths.push(extents.product::<Option<i64>>());
         }
@@ -126,12 +112,7 @@ impl<'c> Plan<'c> {
             ends.extend(output.memory.sizes.last());
             lengths.push(Dim::product(&output.dims[rows..]).known());
         }
-        let tensors = outputs.iter().map(|output| &output.memory).chain(emitter.inputs.values());
-        let sizes = tensors.filter(|memory| memory.sizes.len() >= rows).map(|memory| bytes_of(memory.element));
-        let mut width = WIDEST / sizes.filter(|size| *size > 1).min().unwrap_or(1);
-        while ends.iter().any(|end| emitter.number(*end).is_some_and(|size| size % width != 0)) {
-            width /= 2;
-        }
+        let width = width(emitter, outputs, rows, &ends);
         let longest: Option<i64> = lengths.iter().try_fold(1, |most: i64, length| Some(most.max((*length)?)));
         let (mut threads, mut team, mut is_kept) = longest.map_or((LONG, LONG, false), |longest| shape(longest, width));
         let count = Dim::product(&first.dims[..rows]);
@@ -153,23 +134,32 @@ impl<'c> Plan<'c> {
             return Ok(());
         }
         let team = self.team_of_thread(emitter, outputs)?;
-        for number in 0..=self.totals.iter().map(|total| total.pass).max().unwrap_or(0) {
-            self.pass(emitter, &team, number)?;
-        }
-        for group in groups(outputs) {
+        self.make_totals(emitter, &team)?;
+        self.store_all(emitter, &team, &outputs.iter().collect::<Vec<_>>())
+    }
+
+    /// Makes all totals of a row.
+    pub fn make_totals(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>) -> Result {
+        let count = self.totals.iter().map(|total| total.pass + 1).max().unwrap_or(0);
+        (0..count).try_for_each(|number| self.pass(emitter, team, number))
+    }
+
+    /// Writes a row of all results.
+    pub fn store_all(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>, outputs: &[&Output<'c>]) -> Result {
+        for group in groups(outputs.iter().copied()) {
             let length = emitter.dim(&Dim::product(&group[0].dims[self.rows..]))?;
             if emitter.number(length) == Some(1) {
                 let zero = emitter.int(0)?;
                 let is_first = emitter.compare(0, team.thread, zero)?;
-                let stores = self.existing(emitter, &team, Some(is_first))?;
-                self.store(emitter, &team, &group, Index::Same(zero), stores)?;
+                let stores = emitter.both(team.exists, Some(is_first))?;
+                self.store(emitter, team, &group, Index::Same(zero), stores)?;
                 continue;
             }
             emitter.lanes = self.width as usize;
-            self.each(emitter, &team, length, &mut Vec::new(), |emitter, accesses, _| {
+            self.each(emitter, team, length, &mut Vec::new(), |emitter, accesses, _| {
                 for access in accesses {
-                    let stores = self.existing(emitter, &team, access.inside)?;
-                    self.store(emitter, &team, &group, access.number(self.width), stores)?;
+                    let stores = emitter.both(team.exists, access.inside)?;
+                    self.store(emitter, team, &group, access.number(self.width), stores)?;
                 }
                 Ok(Vec::new())
             })?;
@@ -201,19 +191,6 @@ impl<'c> Plan<'c> {
         Ok(Team { thread: number, row, at, exists })
     }
 
-    /// Whether a thread stores: its row exists, and `condition`.
-    fn existing(
-        &self,
-        emitter: &Emitter<'_, 'c>,
-        team: &Team<'c>,
-        condition: Option<Value<'c>>,
-    ) -> Result<Option<Value<'c>>> {
-        match (team.exists, condition) {
-            (Some(a), Some(b)) => emitter.op("arith.andi", &[a, b], a.ty()).map(Some),
-            (a, b) => Ok(a.or(b)),
-        }
-    }
-
     fn store(
         &self,
         emitter: &mut Emitter<'_, 'c>,
@@ -239,6 +216,40 @@ impl<'c> Plan<'c> {
             None => store(emitter),
         }
     }
+}
+
+/// The reductions of a kernel but for some, where all of them are of rows.
+pub fn totals<'c>(
+    emitter: &mut Emitter<'_, 'c>,
+    function: Operation<'c>,
+    rows: usize,
+    is_other: &dyn Fn(Operation<'c>) -> bool,
+) -> Result<Option<Vec<Total<'c>>>> {
+    let body = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let mut totals = Vec::new();
+    for op in body.operations().into_iter().filter(|op| op.name() == "linalg.generic" && !is_other(*op)) {
+        let nest = Nest::of(op)?;
+        if !nest.is_reduction() {
+            continue;
+        }
+        let is_total = (0..op.result_count()).all(|number| is_total_of_row(&nest, number, rows));
+        let Some(combiners) = Combiner::all_of(&nest).filter(|_| is_total) else { return Ok(None) };
+        let sizes = nest.reductions.iter().map(|number| nest.extent(emitter, *number)).collect::<Result<_>>()?;
+        totals.push(Total { op, combiners, sizes, pass: 0, over: None });
+    }
+    assign_passes(&mut totals, false)?;
+    Ok(Some(totals))
+}
+
+/// How many elements of rows, whose innermost sizes are `ends`, the widest access holds: of the narrowest that are no bytes.
+pub fn width<'c>(emitter: &Emitter<'_, 'c>, outputs: &[Output<'c>], rows: usize, ends: &[Value<'c>]) -> i64 {
+    let tensors = outputs.iter().map(|output| &output.memory).chain(emitter.inputs.values());
+    let sizes = tensors.filter(|memory| memory.sizes.len() >= rows).map(|memory| bytes_of(memory.element));
+    let mut width = WIDEST / sizes.filter(|size| *size > 1).min().unwrap_or(1);
+    while ends.iter().any(|end| emitter.number(*end).is_some_and(|size| size % width != 0)) {
+        width /= 2;
+    }
+    width
 }
 
 /// Whether a result of a reduction is one value for each row.

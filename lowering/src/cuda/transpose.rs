@@ -13,7 +13,6 @@ use super::general::{self, register};
 use super::lanes::{Index, Lanes, Point};
 use super::memory::{Memory, WIDEST, bytes_of};
 use super::nest::Nest;
-use super::pointwise::is_aligned;
 
 /// Threads of a block.
 const THREADS: i64 = 256;
@@ -31,25 +30,17 @@ pub fn emit<'c>(
 ) -> Result<Option<Grid>> {
     let Some(plan) = Plan::of(emitter, function, outputs)? else { return Ok(None) };
     let ends = [plan.across, plan.along].map(|axis| outputs[0].memory.sizes[axis]);
-    let aligned = is_aligned(emitter, pointers)?;
-    let condition = emitter.are_multiples(&ends, plan.width, aligned)?;
-    emitter.choose(
-        condition,
-        &[],
-        |emitter| {
-            emitter.is_aligned = true;
-            let done = emitter.assuming(&ends, plan.width, |emitter| plan.write(emitter, outputs));
-            emitter.is_aligned = false;
-            done.map(|()| Vec::new())
-        },
-        |emitter| general::write(emitter, outputs).map(|()| Vec::new()),
+    emitter.where_aligned(
+        (pointers, &ends, plan.width),
+        |emitter| plan.write(emitter, outputs),
+        |emitter| general::write(emitter, outputs),
     )?;
     let dims = &outputs[0].dims;
     let tiles = |axis: usize, dim: &Dim| {
         if [plan.across, plan.along].contains(&axis) { dim.ceil_div(plan.tile) } else { dim.clone() }
     };
     let blocks = dims.iter().enumerate().fold(Dim::Known(1), |all, (axis, dim)| all.mul(&tiles(axis, dim)));
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS as u32, shared: 0 }))
+    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS as u32, shared: 0, resident: 1 }))
 }
 
 /// Which part of a tensor is in shared memory.

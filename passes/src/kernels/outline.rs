@@ -7,7 +7,7 @@ use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result
 
 use super::partition::{Group, Partition};
 use super::rows::{Access, accesses, columns, rule_of};
-use super::{KERNEL, ROWS, SIZES, SYMBOL_COUNT};
+use super::{KERNEL, PANELS, ROWS, SIZES, SYMBOL_COUNT};
 use crate::shapes::{Shapes, dim_to_attribute};
 
 /// Collects the kernels of a module.
@@ -156,6 +156,9 @@ impl<'c> Outliner<'c> {
                 .attribute(ROWS, Attribute::i64_array(cx, &content.rows))
                 .regions(1),
         )?;
+        if let Some(panels) = panels_of(group) {
+            function.set_attribute(PANELS, Attribute::i64_array(cx, &panels));
+        }
         let arguments: Vec<_> = inputs.iter().map(|ty| (*ty, location)).collect();
         let body = function.region(0).append_block(&arguments);
         let mut inside: HashMap<Value<'c>, Value<'c>> = border.inputs.iter().copied().zip(body.arguments()).collect();
@@ -250,6 +253,10 @@ fn row_counts(group: &Group<'_>, border: &Border<'_>) -> Vec<i64> {
             true => Some(vec![Access::Column; op.operand_count()]),
             false => rule_of(*op).filter(|_| !columns.contains(op)).and_then(|rule| accesses(&rule, rows)),
         };
+        let accesses = match group.panels.iter().any(|panel| panel.operand(0).defining_op() == Some(*op)) {
+            true => Some(vec![Access::Aligned]),
+            false => accesses,
+        };
         for (operand, access) in op.operands().zip(accesses.unwrap_or_default()) {
             let Some(index) = border.inputs.iter().position(|v| *v == operand) else { continue };
             match access {
@@ -259,8 +266,17 @@ fn row_counts(group: &Group<'_>, border: &Border<'_>) -> Vec<i64> {
             }
         }
     }
-    counts[border.inputs.len()..].fill(rows as i64);
+    let is_of_panels = |value: &Value<'_>| value.defining_op().is_some_and(|op| group.panels.contains(&op));
+    for (count, value) in counts[border.inputs.len()..].iter_mut().zip(&border.outputs) {
+        *count = if is_of_panels(value) { 1 } else { rows as i64 };
+    }
     counts
+}
+
+/// How many panels a group has, and of how many rows.
+fn panels_of(group: &Group<'_>) -> Option<[i64; 2]> {
+    let panels = group.panels.first()?.operand(0).ty().as_tensor()?.static_dims()?;
+    Some([*panels.first()?, *panels.get(1)?])
 }
 
 /// Writes the sizes of a kernel's inputs and results on it: lowered ops no longer tell them.

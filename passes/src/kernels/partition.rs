@@ -1,15 +1,18 @@
 //! Decides which ops share a kernel.
 
 mod cycles;
+mod panels;
 mod siblings;
 
 use std::collections::{HashMap, HashSet};
 
-use thunder_interface::{Dim, Library, LibraryCall, SizeRule, Strided, StridedView, dtype_of};
+use thunder_interface::{Dim, Library, LibraryCall, Panels, SizeRule, Strided, StridedView, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 
 use super::rows::{Access, accesses, columns, max_rows, rule_of};
 use crate::shapes::Shapes;
+use panels::Panel;
+pub use panels::in_panels;
 
 /// Constants of at most this many elements are repeated in the kernels that use them.
 const SMALL_CONSTANT: i64 = 16;
@@ -30,6 +33,8 @@ pub struct Group<'c> {
     pub own: Vec<Operation<'c>>,
     /// How many leading dimensions of every result are rows.
     pub rows: usize,
+    /// Those of `own` that reduce rows by panels, whose results have one dimension for these instead.
+    pub panels: Vec<Operation<'c>>,
     /// The groups that ops of it could not join.
     pub missed: Vec<Missed<'c>>,
     dims: Vec<Dim>,
@@ -94,40 +99,40 @@ struct Partitioner<'a, 'c> {
     roles: Vec<Role>,
     group_of: HashMap<Operation<'c>, usize>,
     groups: Vec<Group<'c>>,
-    separate: bool,
+    /// What may be made beside what else is made of the same rows.
+    panels: Vec<Panel<'c>>,
+    grouping: Grouping,
 }
 
-/// Partitions the one block of `function`.
-pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: bool) -> Result<Partition<'c>> {
-    let block = function.regions().next().and_then(|r| r.entry()).ok_or_else(|| function.error("has no body"))?;
-    let ops = block.operations();
-    let position = ops.iter().enumerate().map(|(i, op)| (*op, i)).collect();
-    let mut p = Partitioner {
-        shapes,
-        roles: vec![Role::Stays; ops.len()],
-        ops,
-        position,
-        group_of: HashMap::new(),
-        groups: Vec::new(),
-        separate,
-    };
-    p.assign_roles();
-    for index in 0..p.ops.len() {
-        if p.roles[index] == Role::Computed {
-            p.place(p.ops[index]);
-        }
-    }
-    if !separate {
-        p.merge_siblings();
-        p.split_cycles();
-    }
+/// How ops are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    /// Each by itself.
+    Separate,
+    /// For the threads of a processor.
+    Cpu,
+    /// For a GPU, where arithmetic costs less than memory: what is wide and quickly made of what is narrow is made again by
+    /// each kernel that reads it.
+    Gpu,
+}
+
+/// Partitions the one block of `function`, where `panels` are the ops that reduce panels of rows.
+pub fn partition<'c>(
+    function: Operation<'c>,
+    shapes: &Shapes<'c>,
+    grouping: Grouping,
+    panels: &[Operation<'c>],
+) -> Result<Partition<'c>> {
+    let mut p = Partitioner::new(function, shapes, grouping)?;
+    p.panels = panels.iter().filter_map(|op| Panel::seen(*op)).collect();
+    p.place_all();
     let others = p
         .ops
         .iter()
         .zip(&p.roles)
         .filter(|(op, role)| {
             // A library may take a view that kernels repeat for themselves.
-            let is_view = **role == Role::Repeated && <dyn Strided>::of(**op).is_some();
+            let is_view = **role == Role::Repeated && <dyn Strided>::of(**op).is_some() && !p.sees_panels(**op);
             (**role == Role::Stays || is_view) && !op.has_trait("terminator")
         })
         .map(|(op, _)| *op)
@@ -136,8 +141,38 @@ pub fn partition<'c>(function: Operation<'c>, shapes: &Shapes<'c>, separate: boo
     p.groups.retain(|group| !group.ops.is_empty());
     Ok(Partition { groups: p.groups, others })
 }
+impl<'a, 'c> Partitioner<'a, 'c> {
+    fn new(function: Operation<'c>, shapes: &'a Shapes<'c>, grouping: Grouping) -> Result<Self> {
+        let block = function.regions().next().and_then(|r| r.entry()).ok_or_else(|| function.error("has no body"))?;
+        let ops = block.operations();
+        Ok(Self {
+            shapes,
+            roles: vec![Role::Stays; ops.len()],
+            position: ops.iter().enumerate().map(|(i, op)| (*op, i)).collect(),
+            ops,
+            group_of: HashMap::new(),
+            groups: Vec::new(),
+            panels: Vec::new(),
+            grouping,
+        })
+    }
 
-impl<'c> Partitioner<'_, 'c> {
+    /// Finds a group for each op; what reduces panels comes last, where it may join any.
+    fn place_all(&mut self) {
+        self.assign_roles();
+        for index in 0..self.ops.len() {
+            let op = self.ops[index];
+            if self.roles[index] == Role::Computed && !self.panels.iter().any(|panel| panel.op == op) {
+                self.place(op);
+            }
+        }
+        if self.grouping != Grouping::Separate {
+            self.merge_siblings();
+            self.place_panels();
+            self.split_cycles();
+        }
+    }
+
     /// Users decide whether a view or a generator must exist in memory, so go backwards.
     fn assign_roles(&mut self) {
         for index in (0..self.ops.len()).rev() {
@@ -161,13 +196,16 @@ impl<'c> Partitioner<'_, 'c> {
             return if is_small_constant(op) && !self.needed_in_memory(op) { Role::Repeated } else { Role::Stays };
         }
         if <dyn Strided>::of(op).is_some() {
+            if self.sees_panels(op) {
+                return Role::Repeated;
+            }
             if self.is_alias(op) {
                 return Role::Stays;
             }
             return if self.needed_in_memory(op) { Role::Computed } else { Role::Repeated };
         }
         let generates = op.operands().all(|v| v.ty().as_tensor().is_none());
-        let is_repeated = generates || self.widens(op);
+        let is_repeated = generates || self.widens(op) || self.grouping == Grouping::Gpu && self.scales_narrow(op);
         if is_repeated && !self.needed_in_memory(op) { Role::Repeated } else { Role::Computed }
     }
 
@@ -179,11 +217,34 @@ impl<'c> Partitioner<'_, 'c> {
         is_conversion && width(op.operand(0)) < width(op.result(0)) && self.feeds_elements(op)
     }
 
+    /// Whether an op makes elements from narrower ones, which it widens, and from what many of them share, for what computes
+    /// element by element or reduces: such as what a norm has before its weight.
+    fn scales_narrow(&self, op: Operation<'c>) -> bool {
+        let bytes = |value: Value<'c>| {
+            let width = dtype_of(value.ty().element()).map_or(0, |dtype| dtype.size() as i64);
+            Dim::product(&self.shapes.dims(value)).known().map(|count| count * width)
+        };
+        let is_wide = |op: Operation<'c>| op.has_trait("elementwise") && op.operand_count() == 1;
+        let source = |value: Value<'c>| {
+            let maker = value.defining_op()?;
+            let is_free = is_wide(maker) || <dyn Strided>::of(maker).is_some();
+            is_free.then(|| bytes(maker.operand(0))).flatten()
+        };
+        let read: Option<Vec<i64>> = op.operands().map(source).collect();
+        let reads = |(user, _): (Operation<'c>, usize)| user.has_trait("elementwise") || <dyn Panels>::of(user).is_some();
+        let is_narrow = |read: Vec<i64>| bytes(op.result(0)).is_some_and(|made| read.iter().sum::<i64>() * 4 < made * 3);
+        op.has_trait("elementwise")
+            && op.operand_count() > 1
+            && op.result_count() == 1
+            && read.is_some_and(is_narrow)
+            && op.result(0).uses().into_iter().all(reads)
+    }
+
     /// Whether all that uses the result of `op`, or a view of it, computes element by element or reduces columns.
     fn feeds_elements(&self, op: Operation<'c>) -> bool {
         op.results().flat_map(Value::uses).all(|(user, _)| {
             let is_view = || <dyn Strided>::of(user).is_some() && self.feeds_elements(user);
-            user.has_trait("elementwise") || reduces_columns(user) || is_view()
+            user.has_trait("elementwise") || reduces_columns(user) || self.sees_panels(user) || is_view()
         })
     }
 
@@ -250,7 +311,7 @@ impl<'c> Partitioner<'_, 'c> {
         candidates.dedup();
         let last = self.position[&op];
         let mut missed = Vec::new();
-        if !self.separate {
+        if self.grouping != Grouping::Separate {
             let mut joinable = Vec::new();
             for group in candidates {
                 match self.joint_rows(group, &ops, &dims) {
@@ -280,7 +341,7 @@ impl<'c> Partitioner<'_, 'c> {
             }
         }
         let group = self.alone(op, missed);
-        if !self.separate {
+        if self.grouping != Grouping::Separate {
             self.absorb(group, op, &dims);
         }
     }
@@ -293,7 +354,8 @@ impl<'c> Partitioner<'_, 'c> {
         let rows = (0..=dims.len()).rev().find(|rows| self.fits(&ops, &[], *rows, &dims)).unwrap_or(0);
         let group = self.groups.len();
         self.group_of.insert(op, group);
-        self.groups.push(Group { ops, own: vec![op], rows, missed, dims, last: self.position[&op] });
+        let last = self.position[&op];
+        self.groups.push(Group { ops, own: vec![op], rows, panels: Vec::new(), missed, dims, last });
         group
     }
 

@@ -53,7 +53,7 @@ pub struct Cut<'c> {
 pub fn cut(function: Operation<'_>) -> Result<Vec<Cut<'_>>> {
     let module = function.block().ok_or_else(|| function.error("is in no module"))?;
     let shapes = Shapes::of(function)?;
-    let parts = partition::partition(function, &shapes, false)?;
+    let parts = partition::partition(function, &shapes, partition::Grouping::Cpu, &[])?;
     let mut missed: Vec<_> = parts.groups.iter().map(|group| group.missed.clone()).collect();
     let calls = Outliner::new(module).outline(function, &shapes, parts)?;
     let calls = calls.into_iter();

@@ -1,6 +1,7 @@
 //! Reductions: many elements become one.
 
 mod gradient;
+mod panels;
 
 use self::gradient::{GradientRule, Reduced};
 use crate::axes::{checked_axes, host_shapes, reduced};
@@ -8,7 +9,7 @@ use crate::compose::extents;
 use crate::cotangent::{only, spread};
 use crate::{fold_constants, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, PrecisionClass, Reference, SampleSet, Samples,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Panels, Precision, PrecisionClass, Reference, SampleSet, Samples,
     ShapeInputs, ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::op::FoldOutcome;
@@ -30,7 +31,7 @@ macro_rules! reductions {
         #[doc = $example]
         /// ```
         #[op($name, pure, infer, fold,
-            interfaces(Reference, ShapeRule, Shard, Cost, Precision $(, $differentiate)?))]
+            interfaces(Reference, ShapeRule, Shard, Panels, Cost, Precision $(, $differentiate)?))]
         pub struct $op {
             /// What is reduced.
             #[c(1)]
@@ -86,6 +87,12 @@ macro_rules! reductions {
         impl Shard for $op<'_> {
             fn rule(&self) -> ShardRule {
                 reduction_rule(self.operand().ty(), &self.axes(), self.keep_dims())
+            }
+        }
+
+        impl<'c> Panels<'c> for $op<'c> {
+            fn in_panels(&self, b: &Builder<'c>, panels: i64) -> Result<(Value<'c>, Value<'c>)> {
+                panels::in_panels(self, b, &self.axes(), panels)
             }
         }
 

@@ -32,7 +32,7 @@ pub struct Total<'c> {
 /// An access of a thread.
 pub struct Access<'c> {
     /// The first element.
-    first: Value<'c>,
+    pub first: Value<'c>,
     /// Whether it is one of the row, where that is not sure.
     pub inside: Option<Value<'c>>,
 }
@@ -254,7 +254,7 @@ impl<'c> Plan<'c> {
 
     /// Goes over the accesses of this thread to a row: `body` gets those that are made at once, and what is carried from one
     /// time to the next.
-    pub(super) fn each(
+    pub fn each(
         &self,
         emitter: &mut Emitter<'_, 'c>,
         team: &Team<'c>,

@@ -17,6 +17,7 @@ impl<'c> Partitioner<'_, 'c> {
         for group in self.cyclic() {
             let group = &mut self.groups[group];
             group.ops.clear();
+            group.panels.clear();
             let mut own = std::mem::take(&mut group.own);
             own.sort_unstable_by_key(|op| self.position[op]);
             for op in own {

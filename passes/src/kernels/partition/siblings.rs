@@ -53,7 +53,7 @@ impl<'c> Partitioner<'_, 'c> {
         values
     }
 
-    fn may_merge(&self, first: usize, second: usize) -> bool {
+    pub(super) fn may_merge(&self, first: usize, second: usize) -> bool {
         let (a, b) = (&self.groups[first], &self.groups[second]);
         if a.ops.is_empty() || a.rows == 0 || a.rows != b.rows || a.dims[..a.rows] != b.dims[..a.rows] {
             return false;

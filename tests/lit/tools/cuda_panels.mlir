@@ -1,0 +1,26 @@
+// RUN: thunder-compile %s --target cuda:sm_90a -o %t.thb
+// RUN: FileCheck %s < %t.thb
+
+// A block computes the rows of a panel one after the other. It reads each once, while it computes the one before; what it has
+// of the panel stays in registers until the last.
+// CHECK: .visible .entry kernel_0(
+// CHECK: .maxntid 256
+// CHECK: .minnctapersm 2
+// CHECK-COUNT-4: ld.global.nc.v4.b32
+// CHECK: bar.sync
+// CHECK-COUNT-2: st.global.v4.b32
+// CHECK: bar.sync
+// CHECK-COUNT-4: ld.global.nc.v4.b32
+// CHECK-COUNT-4: st.global.v4.b32
+// CHECK: .visible .entry kernel_1(
+func.func @main(%x: tensor<8192x4096xbf16>, %dy: tensor<8192x4096xbf16>) -> (tensor<8192x4096xbf16>, tensor<4096xf32>) {
+  %wide = thunder.convert %x : tensor<8192x4096xbf16> -> tensor<8192x4096xf32>
+  %wide_dy = thunder.convert %dy : tensor<8192x4096xbf16> -> tensor<8192x4096xf32>
+  %p = thunder.mul %wide, %wide_dy : tensor<8192x4096xf32>
+  %t = thunder.sum %p axes = [1] : tensor<8192x4096xf32> -> tensor<8192xf32>
+  %r = thunder.broadcast_in_dim %t, [] dims = [0] : tensor<8192xf32> -> tensor<8192x4096xf32>
+  %d = thunder.sub %wide_dy, %r : tensor<8192x4096xf32>
+  %dx = thunder.convert %d : tensor<8192x4096xf32> -> tensor<8192x4096xbf16>
+  %dw = thunder.sum %p axes = [0] : tensor<8192x4096xf32> -> tensor<4096xf32>
+  return %dx, %dw : tensor<8192x4096xbf16>, tensor<4096xf32>
+}
