@@ -123,7 +123,10 @@ impl Golden<'_> {
         }
         let limit = FACTOR * theirs + ROUNDINGS * f64::from(f32::EPSILON);
         let ((error, name), prefix) = (ours, self.prefix);
-        ensure!(error <= limit, "{prefix}gradient '{name}' is off by {error:e} of its largest element, PyTorch by {theirs:e}");
+        ensure!(
+            error <= limit,
+            "{prefix}gradient '{name}' is off by {error:e} of its largest element, PyTorch by {theirs:e}"
+        );
         Ok(())
     }
 }

@@ -27,7 +27,11 @@ fn pairs_of_operands_promote_as_in_the_table() {
             }
             let (dtype, brackets) = name.split_once('[').expect("a tensor has brackets");
             let tensors = if brackets == "]" { zero } else { dims };
-            tensors.into_iter().find(|x| x.dtype().to_string() == dtype).expect("there is a tensor of each dtype").into()
+            tensors
+                .into_iter()
+                .find(|x| x.dtype().to_string() == dtype)
+                .expect("there is a tensor of each dtype")
+                .into()
         };
         let mut lines = TABLE.lines().map(|line| line.split(',').collect::<Vec<_>>());
         let others = lines.next().expect("the first line names the operands");
