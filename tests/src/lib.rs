@@ -1,5 +1,7 @@
-//! Tests over the whole of Thunder, and what they share: random programs, tame inputs of theirs, the errors of functions.
+//! Tests over the whole of Thunder, and what they share: random programs, tame inputs of theirs, the errors of functions,
+//! samples of operations of PyTorch.
 
 pub mod accuracy;
+pub mod op_db;
 pub mod program;
 pub mod tame;

@@ -63,7 +63,7 @@ pub enum FileError {
     },
 }
 
-/// A safetensors file, mapped into memory.
+/// A safetensors file, mapped into memory, or held there.
 ///
 /// Opening checks the header; the elements are read from disk when they are used. Tensors share the mapping and keep it
 /// alive. The map holds a shared advisory lock: a program that truncates the file meanwhile, despite the lock, can end
@@ -80,6 +80,15 @@ impl SafeTensors {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref().to_owned();
         let owner = map(&path, "safetensors")?;
+        Self::of(path, owner)
+    }
+
+    /// What would be a file, of these bytes; errors call it `path`.
+    pub fn from_bytes(path: impl AsRef<Path>, bytes: Vec<u8>) -> Result<Self, FileError> {
+        Self::of(path.as_ref().to_owned(), Arc::new(bytes))
+    }
+
+    fn of(path: PathBuf, owner: Arc<dyn Owner>) -> Result<Self, FileError> {
         match Format::read_metadata((*owner).as_ref()) {
             Ok((header, metadata)) => Ok(SafeTensors { path, owner, metadata, data_start: 8 + header }),
             Err(error) => Err(FileError::Corrupt { path, format: "safetensors", reason: error.to_string() }),

@@ -12,6 +12,7 @@ mod compare;
 mod control;
 mod create;
 mod index;
+mod join;
 mod loss;
 mod matrix;
 mod normalize;
@@ -22,6 +23,8 @@ mod reduce;
 mod resize;
 mod scatter;
 mod shape;
+mod special;
+mod statistics;
 mod unary;
 mod window;
 
@@ -79,6 +82,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
             control::OPS,
             create::OPS,
             index::OPS,
+            join::OPS,
             loss::OPS,
             matrix::OPS,
             normalize::OPS,
@@ -89,6 +93,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
             resize::OPS,
             scatter::OPS,
             shape::OPS,
+            special::OPS,
+            statistics::OPS,
             unary::OPS,
             unary::PLAIN,
             window::OPS,

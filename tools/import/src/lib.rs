@@ -48,6 +48,19 @@ impl Model {
         Ok(Self { path: path.to_owned(), program, weights })
     }
 
+    /// A program without an archive: the JSON that archives have of it, and its parameters, buffers and constants by name.
+    ///
+    /// Errors call it `name`.
+    pub fn from_json(
+        name: impl AsRef<Path>,
+        json: &[u8],
+        tensors: BTreeMap<String, Tensor>,
+    ) -> Result<Self, ImportError> {
+        let path = name.as_ref();
+        let weights = Weights { tensors, aliases: BTreeMap::new() };
+        Ok(Self { path: path.to_owned(), program: ExportedProgram::parse(path, path.display(), json)?, weights })
+    }
+
     /// The version of torch that wrote the archive, where it says so.
     pub fn torch_version(&self) -> Option<&str> {
         self.program.torch_version.as_deref()

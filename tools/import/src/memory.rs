@@ -89,6 +89,9 @@ impl<'t> Memory<'t> {
     pub(crate) fn read(&mut self, name: &str, views: &dyn Views<'t>) -> Answer<Tensor<'t>> {
         let mut stale = Vec::new();
         let mut at = name;
+        if let Some(what) = self.lacked(name) {
+            return gap(what);
+        }
         let mut tensor = loop {
             let slot =
                 self.slots.get(at).ok_or_else(|| Reason::Malformed(format!("nothing makes the value '{at}'")))?;

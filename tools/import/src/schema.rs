@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::de::{Error as _, IgnoredAny};
@@ -40,13 +41,20 @@ impl ExportedProgram {
         let Some(place) = PLACES.into_iter().find(|place| archive.range(place).is_some()) else {
             return Err(archive.corrupt(format!("it has none of '{}'", PLACES.join("', '"))));
         };
-        let version: Versioned = archive.json(place)?;
+        let bytes = archive.bytes(place).ok_or_else(|| archive.corrupt(format!("it has no '{place}'")))?;
+        Self::parse(archive.path(), format_args!("'{place}'"), bytes)
+    }
+
+    /// The graph that JSON says, which errors call `what`.
+    pub(crate) fn parse(path: &Path, what: impl fmt::Display, json: &[u8]) -> Result<Self, ImportError> {
+        let corrupt = |error| ImportError::Archive { path: path.to_owned(), reason: format!("{what}: {error}") };
+        let version: Versioned = serde_json::from_slice(json).map_err(corrupt)?;
         let major = version.schema_version.major;
         if !MAJORS.contains(&major) {
             let what = format!("version {major} of torch.export's schema is not known, only {}", MAJORS.start());
-            return Err(ImportError::Version { path: archive.path().to_owned(), what });
+            return Err(ImportError::Version { path: path.to_owned(), what });
         }
-        archive.json(place)
+        serde_json::from_slice(json).map_err(corrupt)
     }
 }
 

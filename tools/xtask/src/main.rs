@@ -4,6 +4,7 @@
 
 mod bench;
 mod ci;
+mod conformance;
 mod demo;
 mod docs;
 mod fmt;
@@ -30,6 +31,8 @@ usage: cargo xtask COMMAND [ARGUMENTS]
   fmt [--check]      format every Rust file, also those that cargo fmt does not find; or fail where one is not
   tidy               check the project's invariants; also a test of this crate
   docs [--check]     write the generated documents, or fail where one is stale
+  conformance [OPS]  set up, run PyTorch's samples of operations, write tests/CONFORMANCE.md; --live first: all samples
+                     that PyTorch has, none of them stored
   valgrind [TESTS]   set up, then run the tests of dialects/ir under valgrind: no use of freed memory
   fuzz [ARGUMENTS]   set up, then run the fuzzer under AddressSanitizer; ARGUMENTS, such as --seconds 600, are its own
   bench [ARGUMENTS]  set up, then run the benchmarks; ARGUMENTS go to cargo bench
@@ -69,6 +72,7 @@ fn dispatch(arguments: &[String]) -> anyhow::Result<()> {
         "docs" => docs::run(arguments),
         "bench" => bench::run(arguments),
         "fuzz" => fuzz::run(arguments),
+        "conformance" => conformance::run(arguments),
         "valgrind" => valgrind::run(arguments),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -87,6 +87,11 @@ pub(crate) fn for_peers() -> anyhow::Result<PathBuf> {
     peers::install()
 }
 
+/// The Python that has PyTorch, and the other frameworks.
+pub(crate) fn for_pytorch() -> anyhow::Result<PathBuf> {
+    peers::install()
+}
+
 /// What to say to someone who has no nextest. Compiling it takes longer than running our tests, so that `setup` leaves
 /// the choice to them.
 pub(crate) const NEXTEST_HINT: &str = "For a process and a line per test: cargo install cargo-nextest --locked";

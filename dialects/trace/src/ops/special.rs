@@ -60,7 +60,7 @@ impl<'t> Tensor<'t> {
     #[track_caller]
     pub fn ndtr(self) -> Self {
         let _at = self.site.at(Location::caller());
-        (-self * FRAC_1_SQRT_2).erfc() * 0.5
+        (-self.converted(float_type(self.dtype())) * FRAC_1_SQRT_2).erfc() * 0.5
     }
 
     /// `-x log(x)`: 0 at 0, negative infinity below.

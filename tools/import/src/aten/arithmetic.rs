@@ -8,21 +8,25 @@ use crate::arguments::{Answer, Call, gap};
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.add.Tensor", "aten.add.Scalar"], |c| {
         let other = scaled(c)?;
-        Ok(c.left("self", other)? + other)
+        Ok(sum(c.left("self", other)?, other))
     }),
-    one(&["aten.sub.Tensor", "aten.sub.Scalar"], |c| {
+    one(&["aten.sub.Tensor", "aten.sub.Scalar", "aten.subtract.Tensor", "aten.subtract.Scalar"], |c| {
         let other = scaled(c)?;
         Ok(c.left("self", other)? - other)
     }),
     one(&["aten.rsub.Tensor", "aten.rsub.Scalar"], reversed),
-    one(&["aten.mul.Tensor", "aten.mul.Scalar"], |c| {
+    one(&["aten.mul.Tensor", "aten.mul.Scalar", "aten.multiply.Tensor", "aten.multiply.Scalar"], |c| {
         let other = c.operand("other")?;
-        Ok(c.left("self", other)? * other)
+        Ok(product(c.left("self", other)?, other))
     }),
     one(
         &[
             "aten.div.Tensor",
             "aten.div.Scalar",
+            "aten.divide.Tensor",
+            "aten.divide.Scalar",
+            "aten.divide.Tensor_mode",
+            "aten.divide.Scalar_mode",
             "aten.true_divide.Tensor",
             "aten.div.Tensor_mode",
             "aten.div.Scalar_mode",
@@ -43,8 +47,8 @@ pub(super) const OPS: &[Entry] = &[
         let dtype = c.result()?.dtype;
         Ok(c.cx.full((), c.scalar("self")?, dtype).pow(c.tensor("exponent")?.to(dtype)))
     }),
-    one(&["aten.maximum.default", "aten.max.other"], |c| Ok(c.tensor("self")?.maximum(c.tensor("other")?))),
-    one(&["aten.minimum.default", "aten.min.other"], |c| Ok(c.tensor("self")?.minimum(c.tensor("other")?))),
+    one(&["aten.maximum.default", "aten.max.other"], |c| Ok(larger(c.tensor("self")?, c.tensor("other")?))),
+    one(&["aten.minimum.default", "aten.min.other"], |c| Ok(smaller(c.tensor("self")?, c.tensor("other")?))),
     one(&["aten.atan2.default", "aten.arctan2.default"], |c| Ok(c.tensor("self")?.atan2(c.tensor("other")?))),
     one(&["aten.lerp.Scalar", "aten.lerp.Tensor"], |c| {
         Ok(c.tensor("self")?.lerp(c.tensor("end")?, c.operand("weight")?))
@@ -105,11 +109,11 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.logaddexp.default"], |c| Ok(c.tensor("self")?.logaddexp(c.tensor("other")?))),
     one(&["aten.fmax.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
-        Ok(unless_nan(x, y, x.maximum(y)))
+        Ok(unless_nan(x, y, larger(x, y)))
     }),
     one(&["aten.fmin.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
-        Ok(unless_nan(x, y, x.minimum(y)))
+        Ok(unless_nan(x, y, smaller(x, y)))
     }),
     one(&["aten.copysign.Tensor", "aten.copysign.Scalar"], |c| {
         let (x, other) = (c.tensor("self")?, c.operand("other")?);
@@ -128,6 +132,13 @@ pub(super) const OPS: &[Entry] = &[
         let step = x.eq(0).where_(at_zero, x.gt(0).to(x.dtype()));
         Ok(if x.dtype().is_float() { x.isnan().where_(x, step) } else { step })
     }),
+    one(&["aten.gcd.default"], |c| Ok(common_divisor(c.tensor("self")?, c.tensor("other")?))),
+    one(&["aten.lcm.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        let divisor = common_divisor(x, y);
+        let is_zero = divisor.eq(0);
+        Ok(is_zero.where_(0, (x.floor_divide(is_zero.where_(1, divisor)) * y).abs()))
+    }),
     one(&["aten.hypot.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
         // Scaled by the larger one, squares neither overflow nor vanish.
@@ -136,6 +147,56 @@ pub(super) const OPS: &[Entry] = &[
         Ok(large * (ratio * ratio + 1.0).sqrt())
     }),
 ];
+
+/// The greatest common divisor, by as many of Euclid's steps as numbers of the dtype can need.
+fn common_divisor<'t>(x: Tensor<'t>, y: Tensor<'t>) -> Tensor<'t> {
+    let steps = match (x.dtype().size() * 8).max(y.dtype().size() * 8) {
+        8 => 12,
+        16 => 23,
+        32 => 46,
+        _ => 91,
+    };
+    let (mut a, mut b) = (x.abs(), y.abs());
+    for _ in 0..steps {
+        let is_done = b.eq(0);
+        (a, b) = (is_done.where_(a, b), is_done.where_(b, a.fmod(is_done.where_(1, b))));
+    }
+    a
+}
+
+/// Whether both operands are truth values.
+fn are_truths(x: Tensor<'_>, other: Operand<'_>) -> bool {
+    let is_truth = match other {
+        Operand::Tensor(other) => other.dtype() == DType::Bool,
+        Operand::Scalar(other) => matches!(other, Scalar::Bool(_)),
+    };
+    is_truth && x.dtype() == DType::Bool
+}
+
+/// The sum of two values: of truth values, whether one is true.
+pub(super) fn sum<'t>(x: Tensor<'t>, other: Operand<'t>) -> Tensor<'t> {
+    if are_truths(x, other) { x | other } else { x + other }
+}
+
+/// The product of two values: of truth values, whether both are true.
+pub(super) fn product<'t>(x: Tensor<'t>, other: Operand<'t>) -> Tensor<'t> {
+    if are_truths(x, other) { x & other } else { x * other }
+}
+
+/// The values in the dtype that functions of several steps compute in, which then round once.
+pub(super) fn widened(x: Tensor<'_>) -> Tensor<'_> {
+    if matches!(x.dtype(), DType::F16 | DType::BF16) { x.to(DType::F32) } else { x }
+}
+
+/// The larger of two values: of truth values, whether one is true.
+pub(super) fn larger<'t>(x: Tensor<'t>, y: Tensor<'t>) -> Tensor<'t> {
+    if are_truths(x, y.into()) { x | y } else { x.maximum(y) }
+}
+
+/// The smaller of two values: of truth values, whether both are true.
+pub(super) fn smaller<'t>(x: Tensor<'t>, y: Tensor<'t>) -> Tensor<'t> {
+    if are_truths(x, y.into()) { x & y } else { x.minimum(y) }
+}
 
 /// `value`, or where one of two is NaN the other.
 fn unless_nan<'t>(x: Tensor<'t>, y: Tensor<'t>, value: Tensor<'t>) -> Tensor<'t> {

@@ -2,6 +2,7 @@
 
 use thunder_trace::{DType, Operand, Scalar, Tensor};
 
+use super::arithmetic::{larger, smaller};
 use super::{Entry, one};
 use crate::arguments::{Answer, Call};
 
@@ -28,7 +29,7 @@ pub(super) const OPS: &[Entry] = &[
         let x = c.tensor("self")?;
         let value = match c.operand("value")? {
             Operand::Tensor(value) => value.to(x.dtype()),
-            Operand::Scalar(value) => c.cx.full((), value, x.dtype()),
+            Operand::Scalar(value) => c.cx.full((), super::create::cast(value, x.dtype()), x.dtype()),
         };
         Ok(c.tensor("mask")?.where_(value, x))
     }),
@@ -55,10 +56,10 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.clamp.Tensor", "aten.clamp_min.Tensor", "aten.clamp_max.Tensor"], |c| {
         let mut y = c.tensor("self")?;
         if let Some(least) = c.optional("min")? {
-            y = y.maximum(least);
+            y = larger(y, least);
         }
         if let Some(most) = c.optional("max")? {
-            y = y.minimum(most);
+            y = smaller(y, most);
         }
         Ok(y)
     }),

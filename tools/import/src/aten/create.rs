@@ -26,6 +26,7 @@ pub(super) const OPS: &[Entry] = &[
             "aten.new_empty.default",
             "aten.empty_permuted.default",
             "aten.empty_strided.default",
+            "aten.new_empty_strided.default",
         ],
         |c| filled(c, Operand::Scalar(Scalar::Int(0))),
     ),
@@ -38,13 +39,27 @@ pub(super) const OPS: &[Entry] = &[
         Ok(if source.shape() == x.shape() { source } else { source.expand(x.shape()) })
     }),
     copy(&["aten.arange.default", "aten.arange.start", "aten.arange.start_step"], range),
-    copy(&["aten.linspace.default"], |c| {
-        let steps = c.int("steps")?;
-        let (start, end) = (c.float_or("start", 0.0)?, c.float_or("end", 0.0)?);
-        let dtype = c.result()?.dtype;
-        let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
-        Ok((c.cx.arange(steps, DType::F64) * step + start).to(dtype))
-    }),
+    copy(
+        &[
+            "aten.linspace.default",
+            "aten.linspace.Tensor_Tensor",
+            "aten.linspace.Tensor_Scalar",
+            "aten.linspace.Scalar_Tensor",
+        ],
+        |c| Ok(evenly(c)?.to(c.result()?.dtype)),
+    ),
+    copy(
+        &[
+            "aten.logspace.default",
+            "aten.logspace.Tensor_Tensor",
+            "aten.logspace.Tensor_Scalar",
+            "aten.logspace.Scalar_Tensor",
+        ],
+        |c| {
+            let base = c.float_or("base", 10.0)?;
+            Ok(c.cx.full((), base, DType::F64).pow(evenly(c)?).to(c.result()?.dtype))
+        },
+    ),
     copy(&["aten.eye.default", "aten.eye.m"], |c| {
         let [rows, columns] = &c.dims()?[..] else { return malformed("a matrix has two dimensions") };
         let row = c.cx.arange(rows, DType::I64).unsqueeze(1);
@@ -52,13 +67,6 @@ pub(super) const OPS: &[Entry] = &[
     }),
     copy(&["aten.tril_indices.default"], |c| triangle(c, |row, column, offset| column - row <= offset)),
     copy(&["aten.triu_indices.default"], |c| triangle(c, |row, column, offset| column - row >= offset)),
-    copy(&["aten.logspace.default"], |c| {
-        let (steps, dtype) = (c.int("steps")?, c.result()?.dtype);
-        let (start, end, base) = (c.float_or("start", 0.0)?, c.float_or("end", 0.0)?, c.float_or("base", 10.0)?);
-        let step = if steps > 1 { (end - start) / (steps - 1) as f64 } else { 0.0 };
-        let exponent = c.cx.arange(steps, DType::F64) * step + start;
-        Ok(c.cx.full((), base, DType::F64).pow(exponent).to(dtype))
-    }),
     one(&["aten.tril.default"], |c| Ok(c.tensor("self")?.tril(c.int_or("diagonal", 0)?))),
     one(&["aten.triu.default"], |c| Ok(c.tensor("self")?.triu(c.int_or("diagonal", 0)?))),
     nothing(&[
@@ -85,10 +93,35 @@ fn filled<'t>(c: &Call<'_, 't>, value: Operand<'t>) -> Answer<Tensor<'t>> {
 pub(super) fn cast(value: Scalar, dtype: DType) -> Scalar {
     match value {
         Scalar::Float(value) if dtype == DType::Bool => Scalar::Bool(value != 0.0),
-        Scalar::Float(value) if !dtype.is_float() => Scalar::Int(value as i64),
-        Scalar::Int(value) if dtype == DType::Bool => Scalar::Bool(value != 0),
+        Scalar::Float(value) if !dtype.is_float() => cast(Scalar::Int(value as i64), dtype),
+        Scalar::Int(value) => match dtype {
+            DType::Bool => Scalar::Bool(value != 0),
+            // Integers wrap.
+            DType::U8 => Scalar::Int((value as u8).into()),
+            DType::I8 => Scalar::Int((value as i8).into()),
+            DType::I16 => Scalar::Int((value as i16).into()),
+            DType::I32 => Scalar::Int((value as i32).into()),
+            _ => value.into(),
+        },
         other => other,
     }
+}
+
+/// Numbers at equal distances from `start` to `end`, in double precision; the last half of them is counted from the end.
+fn evenly<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let steps = c.int("steps")?;
+    let bound = |name: &str| -> Answer<Tensor<'t>> {
+        Ok(match c.operand(name)? {
+            Operand::Tensor(bound) => bound.to(DType::F64),
+            Operand::Scalar(bound) => c.cx.full((), bound, DType::F64),
+        })
+    };
+    let (start, end) = (bound("start")?, bound("end")?);
+    if steps < 2 {
+        return Ok(start.expand([steps]));
+    }
+    let (step, at) = ((end - start) / (steps - 1) as f64, c.cx.arange(steps, DType::F64));
+    Ok(at.lt((steps / 2) as f64).where_(start + step * at, end - step * ((steps - 1) as f64 - at)))
 }
 
 /// `start`, `start + step`, ..., as many as the file says.

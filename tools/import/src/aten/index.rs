@@ -28,21 +28,10 @@ pub(super) const OPS: &[Entry] = &[
     many(&["aten.unsafe_split.Tensor", "aten.split_copy.Tensor"], |c| {
         split(c, c.int_or("dim", 0)?, c.int("split_size")?)
     }),
-    parts(&["aten.tensor_split.sections"], |c| {
-        let (x, count, axis) = (c.tensor("self")?, c.int("sections")?, c.int_or("dim", 0)?);
-        let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
-        if count < 1 || count != c.results.len() as i64 {
-            return malformed(format!("{count} parts"));
-        }
-        // The first parts have one more where the size does not divide.
-        let start = |part: i64| size / count * part + part.min(size % count);
-        Ok((0..count).map(|part| x.slice(axis, start(part)..start(part + 1))).collect())
-    }),
     one(&["aten.diff.default"], |c| {
-        if c.has("prepend") || c.has("append") {
-            return gap("what is put before or behind");
-        }
-        let (mut x, axis) = (c.tensor("self")?, c.int_or("dim", -1)?);
+        let axis = c.int_or("dim", -1)?;
+        let around = [c.optional("prepend")?, Some(c.tensor("self")?), c.optional("append")?];
+        let mut x = cat(&around.into_iter().flatten().collect::<Vec<_>>(), axis);
         for _ in 0..c.int_or("n", 1)? {
             let (after, before) = (x.slice(axis, 1..), x.slice(axis, ..-1));
             x = if x.dtype() == DType::Bool { after ^ before } else { after - before };
@@ -50,27 +39,9 @@ pub(super) const OPS: &[Entry] = &[
         Ok(x)
     }),
     parts(&["aten.split.Tensor", "aten.split.default"], |c| split(c, c.int_or("dim", 0)?, c.int("split_size")?)),
-    parts(&["aten.split_with_sizes.default", "aten.split.sizes"], |c| {
-        let (x, axis) = (c.tensor("self")?, c.int_or("dim", 0)?);
-        let mut start = 0i64;
-        let part = |size: i64| {
-            start = start.saturating_add(size);
-            x.narrow(axis, start - size, size)
-        };
-        Ok(c.ints(if c.has("split_sizes") { "split_sizes" } else { "split_size" })?.into_iter().map(part).collect())
-    }),
-    parts(&["aten.chunk.default"], |c| {
-        let (count, axis) = (c.int("chunks")?, c.int_or("dim", 0)?);
-        let Some(size) = c.tensor("self")?.size(axis).known() else { return gap("a dimension of dynamic size") };
-        if count < 1 {
-            return malformed(format!("{count} parts"));
-        }
-        split(c, axis, (size / count + i64::from(size % count != 0)).max(1))
-    }),
-    parts(&["aten.unbind.int"], |c| {
-        let axis = c.int_or("dim", 0)?;
-        Ok(split(c, axis, 1)?.into_iter().map(|part| part.squeeze(axis)).collect())
-    }),
+    parts(&["aten.split_with_sizes.default", "aten.split.sizes"], by_sizes),
+    parts(&["aten.chunk.default"], chunks),
+    parts(&["aten.unbind.int"], unbound),
     one(&["aten.cat.default", "aten.concat.default", "aten.concatenate.default"], |c| {
         let all = c.tensors("tensors")?;
         // An empty list stands for nothing, whatever the rank of the others.
@@ -94,12 +65,24 @@ pub(super) const OPS: &[Entry] = &[
     ),
     one(&["aten.index_select.default"], |c| {
         let (x, index) = (c.tensor("self")?, c.tensor("index")?);
-        let axis = c.int("dim")?;
+        if x.rank() == 0 {
+            return Ok(x);
+        }
+        let (axis, index) = (c.int("dim")?, index.reshape([-1]));
         Ok(x.index_select(axis, counted(index, &x.size(axis))))
     }),
     one(&["aten.gather.default"], |c| Ok(gathered(c.tensor("self")?, c.int("dim")?, c.tensor("index")?))),
     one(&["aten.take_along_dim.default"], taken),
-    one(&["aten.index.Tensor", "aten._unsafe_index.Tensor"], indexed),
+    one(&["aten.index.Tensor", "aten._unsafe_index.Tensor"], |c| {
+        indexed(c, c.tensor("self")?, &c.optionals("indices")?)
+    }),
+    // Where the mask is false, indices may be anything.
+    one(&["aten._unsafe_masked_index.default"], |c| {
+        let (x, mask) = (c.tensor("self")?, c.tensor("mask")?);
+        let y = indexed(c, x, &where_true(c, mask)?)?;
+        let fill = super::create::cast(c.scalar("fill")?, y.dtype());
+        Ok(mask.where_(y, c.cx.full((), fill, y.dtype())))
+    }),
     one(&["aten.roll.default"], rolled),
     one(&["aten.constant_pad_nd.default", "aten.pad.default"], padded),
     one(&["aten.one_hot.default"], |c| {
@@ -120,7 +103,12 @@ pub(super) const OPS: &[Entry] = &[
 /// Sums or means of rows of a table: those of the indices from each offset on to the next.
 fn bags<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
     let (weight, index, offsets) = (c.tensor("weight")?, c.tensor("indices")?, c.tensor("offsets")?);
-    let (mode, padding) = (c.int_or("mode", 0)?, c.int_or("padding_idx", -1)?);
+    let (mode, mut padding) = (c.int_or("mode", 0)?, c.int_or("padding_idx", -1)?);
+    // Where there may be none of it, a row below zero counts from the end; else it is none.
+    if padding < 0 && c.node.target.ends_with(".padding_idx") && c.has("padding_idx") {
+        let Some(rows) = weight.size(0).known() else { return gap("a number of rows that is not known") };
+        padding += rows;
+    }
     if !(0..=1).contains(&mode) {
         return gap("maxima");
     }
@@ -151,6 +139,33 @@ fn split<'t>(c: &Call<'_, 't>, axis: i64, size: i64) -> Answer<Vec<Tensor<'t>>> 
         return malformed(format!("{total} elements in parts of {size} are not {} parts", c.results.len()));
     }
     Ok(x.split(size, axis))
+}
+
+/// Parts of the sizes that a list says.
+pub(super) fn by_sizes<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
+    let (x, axis) = (c.tensor("self")?, c.int_or("dim", 0)?);
+    let mut start = 0i64;
+    let part = |size: i64| {
+        start = start.saturating_add(size);
+        x.narrow(axis, start - size, size)
+    };
+    Ok(c.ints(if c.has("split_sizes") { "split_sizes" } else { "split_size" })?.into_iter().map(part).collect())
+}
+
+/// As many parts as there are to be, if all but the last are of the same size.
+pub(super) fn chunks<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
+    let (count, axis) = (c.int("chunks")?, c.int_or("dim", 0)?);
+    let Some(size) = c.tensor("self")?.size(axis).known() else { return gap("a dimension of dynamic size") };
+    if count < 1 {
+        return malformed(format!("{count} parts"));
+    }
+    split(c, axis, (size / count + i64::from(size % count != 0)).max(1))
+}
+
+/// Each position along a dimension.
+pub(super) fn unbound<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
+    let axis = c.int_or("dim", 0)?;
+    Ok(split(c, axis, 1)?.into_iter().map(|part| part.squeeze(axis)).collect())
 }
 
 /// The largest index, which stands for the end of a dimension.
@@ -288,6 +303,12 @@ pub(super) fn counted<'t>(index: Tensor<'t>, size: &Dim) -> Tensor<'t> {
 
 /// Elements along a dimension; indices may be fewer than the operand has in the others.
 fn gathered<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>) -> Tensor<'t> {
+    // Numbers alone are rows of one.
+    if x.rank() == 0 || index.rank() == 0 || index.rank() != x.rank() {
+        let shape = index.shape();
+        // Indices of another rank are none.
+        return x.reshape([-1]).gather(0, index.reshape([-1])).reshape(shape);
+    }
     let rank = index.rank() as i64;
     let axis = if axis < 0 { axis + rank } else { axis };
     let mut x = x;
@@ -305,7 +326,8 @@ fn gathered<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>) -> Tensor<'t> {
 fn taken<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (x, index) = (c.tensor("self")?, c.tensor("indices")?);
     if !c.has("dim") {
-        return Ok(x.reshape([-1]).gather(0, index.reshape([-1])));
+        let flat = x.reshape([-1]);
+        return Ok(flat.gather(0, counted(index.reshape([-1]), &flat.size(0))));
     }
     let (axis, rank) = (c.int("dim")?, x.rank() as i64);
     let axis = if axis < 0 { axis + rank } else { axis };
@@ -314,17 +336,22 @@ fn taken<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
         let dims: Vec<Dim> = (0..rank).map(size).collect();
         if dims == x.shape() { x } else { x.expand(dims) }
     };
-    Ok(common(x, index).gather(axis, common(index, x)))
+    Ok(common(x, index).gather(axis, counted(common(index, x), &x.size(axis))))
 }
 
 /// Advanced indexing: the dimensions that have indices become one, of which one element is taken for each index.
-fn indexed<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    let (x, indices) = (c.tensor("self")?, c.optionals("indices")?);
+fn indexed<'t>(c: &Call<'_, 't>, x: Tensor<'t>, indices: &[Option<Tensor<'t>>]) -> Answer<Tensor<'t>> {
     if indices.iter().flatten().any(|index| index.dtype() == DType::Bool) {
         return gap("truth values for indices, whose number depends on the values");
     }
-    let places = Places::of(c.cx, x, &indices)?;
+    let places = Places::of(c.cx, x, indices)?;
     Ok(places.map_or(x, |places| places.merged.index_select(places.front as i64, places.number)))
+}
+
+/// The indices where the mask is true, and 0 elsewhere.
+pub(super) fn where_true<'t>(c: &Call<'_, 't>, mask: Tensor<'t>) -> Answer<Vec<Option<Tensor<'t>>>> {
+    let indices = c.optionals("indices")?;
+    Ok(indices.into_iter().map(|index| index.map(|index| mask.where_(index, 0))).collect())
 }
 
 /// What integers for some dimensions of a tensor index.
@@ -387,18 +414,32 @@ impl<'t> Places<'t> {
 fn rolled<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (x, shifts) = (c.tensor("self")?, c.ints("shifts")?);
     let axes = c.optional_ints("dims")?.unwrap_or_default();
+    if axes.is_empty() {
+        // All elements as one row.
+        let [shift] = shifts[..] else { return malformed("a shift for each of no dimensions") };
+        return Ok(shifted(x.reshape([-1]), shift, 0)?.reshape(x.shape()));
+    }
     if axes.len() != shifts.len() {
-        return gap("no dimensions");
+        return malformed(format!("{} shifts of {} dimensions", shifts.len(), axes.len()));
     }
     let mut x = x;
     for (shift, axis) in shifts.iter().zip(axes) {
-        let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
-        let shift = shift.rem_euclid(size.max(1));
-        if shift != 0 {
-            x = cat(&[x.slice(axis, size - shift..), x.slice(axis, 0..size - shift)], axis);
-        }
+        x = shifted(x, *shift, axis)?;
     }
     Ok(x)
+}
+
+/// What leaves at one end of a dimension comes back at the other.
+pub(super) fn shifted(x: Tensor<'_>, shift: i64, axis: i64) -> Answer<Tensor<'_>> {
+    if x.rank() == 0 {
+        return Ok(x);
+    }
+    let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
+    let shift = shift.rem_euclid(size.max(1));
+    if shift == 0 {
+        return Ok(x);
+    }
+    Ok(cat(&[x.slice(axis, size - shift..), x.slice(axis, 0..size - shift)], axis))
 }
 
 /// Paddings in pairs, those of the last dimension first.
@@ -423,15 +464,25 @@ fn padded<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
 
 /// Each tensor along a dimension of its own.
 fn grid<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
-    let all = c.tensors("tensors")?;
-    if c.word_or("indexing", "ij")? != "ij" {
-        return gap("indexing 'xy'");
+    let mut all = c.tensors("tensors")?;
+    // Of `xy`, the first two dimensions are exchanged.
+    let is_exchanged = match c.word_or("indexing", "ij")? {
+        "ij" => false,
+        "xy" => all.len() > 1,
+        other => return gap(format!("indexing '{other}'")),
+    };
+    if is_exchanged {
+        all.swap(0, 1);
     }
     let dims: Vec<Dim> = all.iter().map(|x| x.shape().into_iter().next().unwrap_or_else(|| Dim::from(1))).collect();
-    let spread = |(axis, x): (usize, &Tensor<'t>)| {
+    let mut grids = Vec::new();
+    for (axis, x) in all.iter().enumerate() {
         let mut own = vec![Dim::from(1); dims.len()];
         own[axis].clone_from(&dims[axis]);
-        x.reshape(own).expand(&dims[..])
-    };
-    Ok(all.iter().enumerate().map(spread).collect())
+        grids.push(x.reshape(own).expand(&dims[..]));
+    }
+    if is_exchanged {
+        grids.swap(0, 1);
+    }
+    Ok(grids)
 }

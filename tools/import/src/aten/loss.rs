@@ -3,23 +3,24 @@
 use thunder_dialect::build::BuildCrossEntropy as _;
 use thunder_trace::{DType, Dim, Tensor, apply};
 
+use super::arithmetic::widened;
 use super::{Entry, many, one};
 use crate::arguments::{Answer, Call, gap};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.mse_loss.default"], |c| {
-        let difference = c.tensor("self")? - c.tensor("target")?;
+        let difference = widened(c.tensor("self")?) - widened(c.tensor("target")?);
         reduced(c, difference * difference)
     }),
     one(&["aten.l1_loss.default"], |c| reduced(c, (c.tensor("self")? - c.tensor("target")?).abs())),
     one(&["aten.huber_loss.default"], |c| {
         let delta = c.float_or("delta", 1.0)?;
-        let distance = (c.tensor("self")? - c.tensor("target")?).abs();
+        let distance = (widened(c.tensor("self")?) - widened(c.tensor("target")?)).abs();
         reduced(c, distance.lt(delta).where_(distance * distance * 0.5, (distance - 0.5 * delta) * delta))
     }),
     one(&["aten.smooth_l1_loss.default"], |c| {
         let beta = c.float_or("beta", 1.0)?;
-        let distance = (c.tensor("self")? - c.tensor("target")?).abs();
+        let distance = (widened(c.tensor("self")?) - widened(c.tensor("target")?)).abs();
         if beta == 0.0 {
             return reduced(c, distance);
         }
@@ -62,7 +63,11 @@ pub(super) const OPS: &[Entry] = &[
         reduced(c, loss)
     }),
     one(&["aten.multi_margin_loss.default"], |c| {
-        let (x, target, p) = (c.tensor("self")?, c.tensor("target")?, c.float_or("p", 1.0)?);
+        let (mut x, target, p) = (c.tensor("self")?, c.tensor("target")?, c.float_or("p", 1.0)?);
+        if x.rank() == 0 {
+            x = x.unsqueeze(0);
+        }
+        let target = if x.rank() == 1 { target.reshape(()) } else { target };
         let Some(classes @ 1..) = x.size(-1).known() else { return gap("a number of classes that is not known") };
         if c.has("weight") {
             return gap("weights");
@@ -72,6 +77,20 @@ pub(super) const OPS: &[Entry] = &[
         let other = own.ne(c.cx.arange(classes, DType::I64)).where_(distance, 0.0);
         let powers = if p == 1.0 { other } else { other.pow(p) };
         reduced(c, powers.sum(-1) / classes as f64)
+    }),
+    one(&["aten.multilabel_margin_loss.default"], |c| {
+        let (mut x, mut target) = (c.tensor("self")?, c.tensor("target")?);
+        if x.rank() == 0 {
+            (x, target) = (x.unsqueeze(0), target.reshape([-1]));
+        }
+        let Some(classes @ 1..) = x.size(-1).known() else { return gap("a number of classes that is not known") };
+        // Targets end before the first that is below zero.
+        let counts = target.ge(0).to(DType::I64).cumprod(-1);
+        let own = counts.ne(0).where_(target, -1);
+        let is_own = own.unsqueeze(-1).eq(c.cx.arange(classes, DType::I64)).any(-2);
+        let margin: Tensor<'_> = 1.0 - x.gather(-1, own.clamp(Some(0), None)).unsqueeze(-1) + x.unsqueeze(-2);
+        let counts = counts.ne(0).unsqueeze(-1) & !is_own.unsqueeze(-2);
+        reduced(c, counts.where_(margin.relu(), 0.0).sum([-2, -1]) / classes as f64)
     }),
     one(&["aten.margin_ranking_loss.default"], |c| {
         let (x, y, target) = (c.tensor("input1")?, c.tensor("input2")?, c.tensor("target")?);
@@ -83,7 +102,9 @@ pub(super) const OPS: &[Entry] = &[
         reduced(c, apart + target.eq(-1).where_(0.0, x))
     }),
     one(&["aten.cosine_embedding_loss.default"], |c| {
-        let (x, y, target) = (c.tensor("input1")?, c.tensor("input2")?, c.tensor("target")?);
+        let dtype = c.result()?.dtype;
+        let (x, y) = (c.tensor("input1")?.to(dtype), c.tensor("input2")?.to(dtype));
+        let target = c.tensor("target")?.to(dtype);
         let cosine = (x * y).sum(-1) / (((x * x).sum(-1) + 1e-12) * ((y * y).sum(-1) + 1e-12)).sqrt();
         let apart = (cosine - c.float_or("margin", 0.0)?).relu();
         let loss = target.eq(1).where_(1.0 - cosine, 0.0) + target.eq(-1).where_(apart, 0.0);
@@ -119,12 +140,13 @@ pub(super) const OPS: &[Entry] = &[
 
 /// What a loss makes of one value for each element: 0 is nothing, 1 the mean, 2 the sum.
 fn reduced<'t>(c: &Call<'_, 't>, loss: Tensor<'t>) -> Answer<Tensor<'t>> {
-    match c.int_or("reduction", 1)? {
-        0 => Ok(loss),
-        1 => Ok(loss.mean(..)),
-        2 => Ok(loss.sum(..)),
-        other => gap(format!("reduction {other}")),
-    }
+    let y = match c.int_or("reduction", 1)? {
+        0 => loss,
+        1 => loss.mean(..),
+        2 => loss.sum(..),
+        other => return gap(format!("reduction {other}")),
+    };
+    Ok(y.to(c.result()?.dtype))
 }
 
 /// The same of a loss whose elements have weights.

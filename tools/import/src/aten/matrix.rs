@@ -2,14 +2,14 @@
 
 mod einsum;
 
-use thunder_trace::{Dim, Operand, Scalar, Tensor, cat};
+use thunder_trace::{DType, Dim, Operand, Scalar, Tensor, cat};
 
 use super::index::numbers;
 use super::{Entry, one};
 use crate::arguments::{Answer, Call, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
-    one(&["aten.matmul.default", "aten.dot.default"], |c| {
+    one(&["aten.matmul.default", "aten.dot.default", "aten.vdot.default"], |c| {
         Ok(c.tensor("self")?.matmul(c.tensor(if c.has("other") { "other" } else { "tensor" })?))
     }),
     one(&["aten.mm.default", "aten.bmm.default"], |c| Ok(c.tensor("self")?.matmul(c.tensor("mat2")?))),
@@ -19,11 +19,14 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.addmv.default"], |c| added(c, c.tensor("mat")?.matmul(c.tensor("vec")?))),
     one(&["aten.baddbmm.default"], |c| added(c, c.tensor("batch1")?.matmul(c.tensor("batch2")?))),
     one(&["aten.outer.default", "aten.ger.default"], |c| {
-        Ok(c.tensor("self")?.unsqueeze(1) * c.tensor(if c.has("vec2") { "vec2" } else { "other" })?)
+        let other = c.tensor(if c.has("vec2") { "vec2" } else { "other" })?;
+        Ok(super::arithmetic::product(c.tensor("self")?.unsqueeze(1), other.into()))
     }),
     one(&["aten.einsum.default"], |c| einsum::einsum(c.cx, c.word_or("equation", "")?, &c.tensors("tensors")?)),
     one(&["aten.addbmm.default"], |c| added(c, c.tensor("batch1")?.matmul(c.tensor("batch2")?).sum(0))),
-    one(&["aten.addr.default"], |c| added(c, c.tensor("vec1")?.unsqueeze(1) * c.tensor("vec2")?)),
+    one(&["aten.addr.default"], |c| {
+        added(c, super::arithmetic::product(c.tensor("vec1")?.unsqueeze(1), c.tensor("vec2")?.into()))
+    }),
     one(&["aten.linalg_multi_dot.default", "aten.chain_matmul.default"], |c| {
         let all = c.tensors(if c.has("tensors") { "tensors" } else { "matrices" })?;
         let Some((first, rest)) = all.split_first() else { return malformed("there is nothing to multiply") };
@@ -49,6 +52,39 @@ pub(super) const OPS: &[Entry] = &[
         let part = |x, by| rotated(x, axis, by);
         Ok(part(x, 1) * part(y, 2) - part(x, 2) * part(y, 1))
     }),
+    one(&["aten.inner.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        if x.rank() == 0 || y.rank() == 0 {
+            return Ok(x * y);
+        }
+        Ok(rows(x).matmul(rows(y).t()).reshape(c.dims()?))
+    }),
+    one(&["aten.bilinear.default"], |c| {
+        let (x, y, weight) = (c.tensor("input1")?, c.tensor("input2")?, c.tensor("weight")?);
+        let z = einsum::einsum(c.cx, "bi,oij,bj->bo", &[rows(x), weight, rows(y)])?;
+        Ok(c.optional("bias")?.map_or(z, |bias| z + bias).reshape(c.dims()?))
+    }),
+    one(&["aten.linalg_matrix_power.default", "aten.matrix_power.default"], |c| {
+        let (x, power) = (c.tensor("self")?, c.int("n")?);
+        let (mut rest, mut square, mut product) = (power, x, None);
+        if power < 0 {
+            return gap("an inverse");
+        }
+        while rest > 0 {
+            if rest % 2 == 1 {
+                product = Some(product.map_or(square, |product: Tensor<'_>| product.matmul(square)));
+            }
+            rest /= 2;
+            square = if rest > 0 { square.matmul(square) } else { square };
+        }
+        match product {
+            Some(product) => Ok(product),
+            None => {
+                let row = c.cx.arange(x.size(-1), DType::I64);
+                Ok(row.unsqueeze(1).eq(row).to(x.dtype()).expand(x.shape()))
+            }
+        }
+    }),
     one(&["aten.linalg_vecdot.default"], |c| Ok((c.tensor("x")? * c.tensor("y")?).sum(c.int_or("dim", -1)?))),
     one(&["aten.dist.default"], |c| {
         Ok(distances((c.tensor("self")? - c.tensor("other")?).reshape([-1]), c.float_or("p", 2.0)?))
@@ -64,29 +100,41 @@ pub(super) const OPS: &[Entry] = &[
                 .collect()
         };
         let (own, other) = (pairs(lifted(x), 0), pairs(lifted(y), 1));
-        Ok((x.reshape(own) * y.reshape(other)).reshape(c.dims()?))
+        Ok(super::arithmetic::product(x.reshape(own), y.reshape(other).into()).reshape(c.dims()?))
     }),
-    one(&["aten.linalg_matrix_norm.str_ord"], |c| {
-        if c.word_or("ord", "fro")? != "fro" {
-            return gap("a norm of singular values");
-        }
-        let x = c.tensor("self")?;
-        let axes = c.optional_ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
-        Ok((x * x).sum(axes).sqrt().reshape(c.dims()?))
+    one(&["aten.linalg_matrix_norm.str_ord"], |c| frobenius(c, c.word_or("ord", "fro")?)),
+    one(&["aten.linalg_matrix_norm.default"], matrix_norm),
+    one(&["aten.linalg_norm.ord_str"], |c| frobenius(c, c.word_or("ord", "fro")?)),
+    one(&["aten.linalg_norm.default"], |c| {
+        let axes = c.optional_ints("dim")?;
+        let is_matrix = axes.map_or(c.tensor("self")?.rank(), |axes| axes.len()) == 2;
+        if c.has("ord") && is_matrix { matrix_norm(c) } else { super::reduce::norm(c) }
     }),
     one(&["aten.renorm.default"], |c| {
         let (x, p, axis, most) = (c.tensor("self")?, c.float_or("p", 2.0)?, c.int("dim")?, c.float_or("maxnorm", 1.0)?);
         let axis = if axis < 0 { axis + x.rank() as i64 } else { axis };
         let others: Vec<i64> = (0..x.rank() as i64).filter(|other| *other != axis).collect();
-        let norm = x.abs().pow(p).sum_keepdim(others).pow(1.0 / p);
+        let norm = if p.is_infinite() {
+            x.abs().amax_keepdim(others)
+        } else {
+            x.abs().pow(p).sum_keepdim(others).pow(1.0 / p)
+        };
         Ok(x * norm.gt(most).where_(most / (norm + 1e-7), 1.0))
     }),
     one(&["aten.tensordot.default"], |c| {
-        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        let (mut x, mut y) = (c.tensor("self")?, c.tensor("other")?);
         let counted = |axes: Vec<i64>, x: Tensor<'_>| -> Vec<i64> {
             axes.into_iter().map(|axis| if axis < 0 { axis + x.rank() as i64 } else { axis }).collect()
         };
         let (own, other) = (counted(c.ints("dims_self")?, x), counted(c.ints("dims_other")?, y));
+        // A dimension of one meets the sum of the other.
+        for (own, other) in own.iter().zip(&other) {
+            match (x.size(*own).known(), y.size(*other).known()) {
+                (Some(1), Some(size)) if size != 1 => y = y.sum_keepdim(*other),
+                (Some(size), Some(1)) if size != 1 => x = x.sum_keepdim(*own),
+                _ => {}
+            }
+        }
         let rest = |x: Tensor<'_>, axes: &[i64]| -> Vec<i64> {
             (0..x.rank() as i64).filter(|axis| !axes.contains(axis)).collect()
         };
@@ -117,6 +165,37 @@ pub(super) const OPS: &[Entry] = &[
     }),
 ];
 
+/// A matrix whose rows are those of the last dimension.
+fn rows(x: Tensor<'_>) -> Tensor<'_> {
+    x.reshape([Dim::from(-1), x.size(-1)])
+}
+
+/// The root of the sum of squares over two dimensions.
+fn frobenius<'t>(c: &Call<'_, 't>, order: &str) -> Answer<Tensor<'t>> {
+    if order != "fro" {
+        return gap("a norm of singular values");
+    }
+    let x = c.tensor("self")?.to(c.result()?.dtype);
+    let axes = c.optional_ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
+    Ok((x * x).sum(axes).sqrt().reshape(c.dims()?))
+}
+
+/// The largest or smallest sum of a column, or of a row, of sizes of elements.
+fn matrix_norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let (x, order) = (c.tensor("self")?.to(c.result()?.dtype), c.float_or("ord", 2.0)?);
+    let axes = c.optional_ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
+    let [rows, columns] = axes[..] else { return malformed(format!("a matrix of dimensions {axes:?}")) };
+    let summed = match order.abs() {
+        1.0 => rows,
+        f64::INFINITY => columns,
+        _ => return gap("a norm of singular values"),
+    };
+    let other = if summed == rows { columns } else { rows };
+    let sums = x.abs().sum_keepdim(summed);
+    let y = if order > 0.0 { sums.amax_keepdim(other) } else { sums.amin_keepdim(other) };
+    Ok(y.reshape(c.dims()?))
+}
+
 /// The elements along a dimension of three, from number `by` on.
 fn rotated(x: Tensor<'_>, axis: i64, by: i64) -> Tensor<'_> {
     cat(&[x.slice(axis, by..), x.slice(axis, 0..by)], axis)
@@ -138,16 +217,20 @@ fn distances(difference: Tensor<'_>, p: f64) -> Tensor<'_> {
     }
 }
 
-/// `beta * self + alpha * product`.
+/// `beta * self + alpha * product`, in the dtype of the result, which factors take as well.
 fn added<'t>(c: &Call<'_, 't>, product: Tensor<'t>) -> Answer<Tensor<'t>> {
+    let dtype = c.result()?.dtype;
     let factor = |name: &str, x: Tensor<'t>| -> Answer<Tensor<'t>> {
-        let factor = c.optional_scalar(name)?.filter(|factor| !matches!(factor, Scalar::Int(1) | Scalar::Float(1.0)));
-        Ok(factor.map_or(x, |factor| x * Operand::Scalar(factor)))
+        let factor = c.optional_scalar(name)?.map(|factor| super::create::cast(factor, dtype));
+        let factor =
+            factor.filter(|factor| !matches!(factor, Scalar::Int(1) | Scalar::Float(1.0) | Scalar::Bool(true)));
+        Ok(factor.map_or(x, |factor| super::arithmetic::product(x, Operand::Scalar(factor))))
     };
-    let product = factor("alpha", product)?;
+    let product = factor("alpha", product.to(dtype))?;
     // As PyTorch has it, what is multiplied by zero is not looked at.
-    if matches!(c.optional_scalar("beta")?, Some(Scalar::Int(0) | Scalar::Float(0.0))) {
-        return Ok(product);
+    let beta = c.optional_scalar("beta")?.map(|beta| super::create::cast(beta, dtype));
+    if matches!(beta, Some(Scalar::Int(0) | Scalar::Float(0.0) | Scalar::Bool(false))) {
+        return Ok(product.expand(c.dims()?));
     }
-    Ok(factor("beta", c.tensor("self")?)? + product)
+    Ok(super::arithmetic::sum(factor("beta", c.tensor("self")?.to(dtype))?, product.into()))
 }

@@ -2,16 +2,18 @@
 
 use thunder_trace::{DType, Tensor};
 
+use super::arithmetic::widened;
 use super::{Entry, many, one, updates};
 use crate::arguments::{Answer, Call, malformed};
 
 pub(super) const OPS: &[Entry] = &[
-    one(
-        &["aten.softmax.int", "aten._softmax.default", "aten._safe_softmax.default", "aten.special_softmax.int"],
-        |c| Ok(floats(c)?.softmax(c.int("dim")?)),
-    ),
+    one(&["aten.softmax.int", "aten._softmax.default", "aten.special_softmax.int"], |c| along(c, Tensor::softmax)),
+    // Where all is left out, nothing has a share.
+    one(&["aten._safe_softmax.default"], |c| {
+        along(c, |x, axis| x.eq(f64::NEG_INFINITY).all_keepdim(axis).where_(0.0, x.softmax(axis)))
+    }),
     one(&["aten.log_softmax.int", "aten._log_softmax.default", "aten.special_log_softmax.int"], |c| {
-        Ok(floats(c)?.log_softmax(c.int("dim")?))
+        along(c, Tensor::log_softmax)
     }),
     one(&["aten.layer_norm.default"], |c| {
         let trailing = c.sizes("normalized_shape")?.len() as i64;
@@ -58,31 +60,35 @@ pub(super) const OPS: &[Entry] = &[
         Ok([y].into_iter().chain(made).collect())
     }),
     updates(&["aten.batch_norm.default"], RUNNING, |c| {
-        if !c.bool_or("training", false)? {
-            return Ok(vec![batch_norm(c)?]);
-        }
-        let batch = by_batch(c, &[0])?;
-        Ok([vec![batch.y], running(c, &batch)?].concat())
+        if c.bool_or("training", false)? { updated(c, by_batch(c, &[0])?, 1) } else { Ok(vec![batch_norm(c)?]) }
     }),
     updates(&["aten.instance_norm.default"], RUNNING, |c| {
-        if !c.bool_or("use_input_stats", true)? {
-            return Ok(vec![batch_norm(c)?]);
-        }
-        let batch = by_batch(c, &[])?;
-        let all = Batch { mean: batch.mean.mean(0), unbiased: batch.unbiased.mean(0), ..batch };
-        Ok([vec![batch.y], running(c, &all)?].concat())
+        let uses_own = c.bool_or("use_input_stats", true)?;
+        if uses_own { updated(c, by_batch(c, &[])?, 1) } else { Ok(vec![batch_norm(c)?]) }
     }),
+    updates(&["aten._native_batch_norm_legit.default", "aten.native_batch_norm.default"], RUNNING, |c| {
+        if c.bool_or("training", false)? {
+            return updated(c, by_batch(c, &[0])?, 3);
+        }
+        let none = c.cx.zeros([0], c.result()?.dtype);
+        Ok(vec![batch_norm(c)?, none, none])
+    }),
+    updates(&["aten._batch_norm_with_update.default"], RUNNING, |c| updated(c, by_batch(c, &[0])?, 4)),
     many(&["aten._native_batch_norm_legit.no_stats"], |c| {
         let Batch { y, mean, scale, .. } = by_batch(c, &[0])?;
-        Ok(vec![y, mean, scale])
+        Ok(stated(c, vec![y, mean, scale]))
     }),
-    updates(&["aten._native_batch_norm_legit.default"], RUNNING, native_batch_norm),
     many(&["aten._native_batch_norm_legit_functional.default"], |c| {
-        let made = native_batch_norm(c)?;
-        let before = [c.tensor("running_mean")?, c.tensor("running_var")?];
-        // Nothing is updated unless it trains.
-        let kept = before.into_iter().skip(made.len().saturating_sub(3));
-        Ok(made.iter().copied().chain(kept).collect())
+        let (before_mean, before_variance) = (c.tensor("running_mean")?, c.tensor("running_var")?);
+        if !c.bool_or("training", false)? {
+            let none = c.cx.zeros([0], c.tensor("input")?.dtype());
+            return Ok(vec![batch_norm(c)?, none, none, before_mean, before_variance]);
+        }
+        let Batch { y, mean, scale, unbiased } = by_batch(c, &[0])?;
+        let momentum = c.float_or("momentum", 0.1)?;
+        let running_mean = before_mean.lerp(mean.to(before_mean.dtype()), momentum);
+        let running_variance = before_variance.lerp(unbiased.to(before_variance.dtype()), momentum);
+        Ok(stated(c, vec![y, mean, scale, running_mean, running_variance]))
     }),
     many(&["aten._native_batch_norm_legit_no_training.default", "aten._batch_norm_no_update.default"], |c| {
         // Mean and variance of the batch are not computed: there are none of them.
@@ -95,13 +101,17 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.cosine_similarity.default"], |c| {
         let (x, y) = (c.tensor("x1")?, c.tensor("x2")?);
         let (axis, eps) = (c.int_or("dim", 1)?, c.float_or("eps", 1e-8)?);
+        if x.rank() == 0 && y.rank() == 0 {
+            return Ok(x / x.abs().maximum(eps) * (y / y.abs().maximum(eps)));
+        }
         Ok((x / x.norm(axis).maximum(eps) * (y / y.norm(axis).maximum(eps))).sum(axis))
     }),
 ];
 
-/// The operand of a softmax, in the dtype of its result.
-fn floats<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    Ok(c.tensor("self")?.to(c.result()?.dtype))
+/// A function of rows in the dtype of its result; a number alone is a row.
+fn along<'t>(c: &Call<'_, 't>, function: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?.to(c.result()?.dtype);
+    Ok(if x.rank() == 0 { function(x.unsqueeze(0), 0).squeeze(0) } else { function(x, c.int("dim")?) })
 }
 
 /// The distance from 1 to the next number of a dtype.
@@ -127,28 +137,6 @@ fn batch_norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     Ok(c.tensor("input")?.batch_norm(mean, variance, weight, bias, c.float_or("eps", 1e-5)?))
 }
 
-/// What a normalization by batch, and by what is known of batches, updates.
-const RUNNING: &[&str] = &["running_mean", "running_var"];
-
-/// What is known of batches after another one, unless nothing is kept of them.
-fn running<'t>(c: &Call<'_, 't>, batch: &Batch<'t>) -> Answer<Vec<Tensor<'t>>> {
-    let momentum = c.float_or("momentum", 0.1)?;
-    let (mean, variance) = (c.optional("running_mean")?, c.optional("running_var")?);
-    let pairs = [(mean, batch.mean), (variance, batch.unbiased)];
-    Ok(pairs.into_iter().filter_map(|(before, now)| Some(before?.lerp(now.to(before?.dtype()), momentum))).collect())
-}
-
-/// The result, mean and reciprocal standard deviation of the batch and, as it trains, what is known of batches after it.
-fn native_batch_norm<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
-    if !c.bool_or("training", false)? {
-        // Mean and variance of the batch are not computed: there are none of them.
-        let none = c.cx.zeros([0], c.tensor("input")?.dtype());
-        return Ok(vec![batch_norm(c)?, none, none]);
-    }
-    let batch = by_batch(c, &[0])?;
-    Ok([vec![batch.y, batch.mean, batch.scale], running(c, &batch)?].concat())
-}
-
 /// A normalization by statistics of what is normalized.
 struct Batch<'t> {
     y: Tensor<'t>,
@@ -159,9 +147,34 @@ struct Batch<'t> {
     unbiased: Tensor<'t>,
 }
 
+/// The statistics that normalizations of batches update.
+const RUNNING: &[&str] = &["running_mean", "running_var"];
+
+/// As many results as the operation has, and what the running statistics become, if there are any.
+fn updated<'t>(c: &Call<'_, 't>, batch: Batch<'t>, count: usize) -> Answer<Vec<Tensor<'t>>> {
+    let Batch { y, mean, scale, unbiased } = batch;
+    let reserved = c.cx.zeros([0], DType::U8);
+    let mut all = stated(c, vec![y, mean, scale, reserved]);
+    all.truncate(count);
+    let momentum = c.float_or("momentum", 0.1)?;
+    for (name, new) in RUNNING.iter().zip([mean, unbiased]) {
+        let Some(before) = c.optional(name)? else { continue };
+        // Those of single instances are averaged.
+        let new = if new.rank() > 1 { new.mean(0) } else { new };
+        all.push(before.lerp(new.to(before.dtype()), momentum));
+    }
+    Ok(all)
+}
+
+/// Results in the dtypes that the file says they have.
+fn stated<'t>(c: &Call<'_, 't>, values: Vec<Tensor<'t>>) -> Vec<Tensor<'t>> {
+    let dtype = |place: usize, x: Tensor<'t>| c.results.get(place).map_or(x.dtype(), |spec| spec.dtype);
+    values.into_iter().enumerate().map(|(place, x)| x.to(dtype(place, x))).collect()
+}
+
 /// By mean and variance over the spatial dimensions and those of `outer`; channels are dimension 1.
 fn by_batch<'t>(c: &Call<'_, 't>, outer: &[i64]) -> Answer<Batch<'t>> {
-    let (x, eps) = (c.tensor("input")?, c.float_or("eps", 1e-5)?);
+    let (x, eps) = (widened(c.tensor("input")?), c.float_or("eps", 1e-5)?);
     let axes: Vec<i64> = outer.iter().copied().chain(2..x.rank() as i64).collect();
     let mean = x.mean_keepdim(axes.clone());
     let distance = x - mean;
@@ -175,5 +188,6 @@ fn by_batch<'t>(c: &Call<'_, 't>, outer: &[i64]) -> Answer<Batch<'t>> {
         y = y + channel(bias);
     }
     let unbiased = x.var(axes, 1.0);
+    let y = y.to(c.result()?.dtype);
     Ok(Batch { y, mean: mean.reshape(unbiased.shape()), scale: scale.reshape(unbiased.shape()), unbiased })
 }

@@ -33,10 +33,9 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.median.default"], |c| Ok(median(c.tensor("self")?.reshape([-1]), 0)?.0.reshape(c.dims()?))),
     one(&["aten.searchsorted.Tensor", "aten.searchsorted.Scalar"], |c| {
-        if c.has("sorter") {
-            return gap("a sorter");
-        }
-        searched(c, c.tensor("sorted_sequence")?, c.operand("self")?)
+        let row = c.tensor("sorted_sequence")?;
+        let row = c.optional("sorter")?.map_or(row, |order| row.gather(-1, order));
+        searched(c, row, c.operand("self")?)
     }),
     one(&["aten.bucketize.Tensor", "aten.bucketize.Scalar"], |c| {
         searched(c, c.tensor("boundaries")?, c.operand("self")?)

@@ -38,6 +38,24 @@ pub(super) const OPS: &[Entry] = &[
         let waited = -(1.0f64 - c.cx.rand(c.dims()?, c.result()?.dtype)).log();
         Ok(waited / c.float_or("lambd", 1.0)?)
     }),
+    copy(&["aten.log_normal.default"], |c| {
+        Ok((c.cx.randn(c.dims()?, c.result()?.dtype) * c.float_or("std", 2.0)? + c.float_or("mean", 1.0)?).exp())
+    }),
+    copy(&["aten.cauchy.default"], |c| {
+        let angle = (c.cx.rand(c.dims()?, c.result()?.dtype) - 0.5) * std::f64::consts::PI;
+        Ok(angle.tan() * c.float_or("sigma", 1.0)? + c.float_or("median", 0.0)?)
+    }),
+    copy(&["aten.geometric.default"], |c| {
+        // How often until something of that probability happens.
+        let spec = c.result()?;
+        let dtype = if spec.dtype.is_float() { spec.dtype } else { DType::F32 };
+        let waited = (1.0f64 - c.cx.rand(&spec.dims[..], dtype)).log() / (-c.float_or("p", 0.5)?).ln_1p();
+        Ok(waited.ceil().maximum(1.0).to(spec.dtype))
+    }),
+    copy(&["aten.normal.Tensor_Tensor", "aten.normal.Tensor_float", "aten.normal.float_Tensor"], |c| {
+        let spec = c.result()?;
+        Ok(c.cx.randn(&spec.dims[..], spec.dtype) * c.operand("std")? + c.operand("mean")?)
+    }),
     copy(&["aten.bernoulli.default"], |c| Ok(c.tensor("self")?.bernoulli(c.cx).to(c.result()?.dtype))),
     copy(&["aten.bernoulli.p", "aten.bernoulli.float"], |c| {
         let spec = c.result()?;

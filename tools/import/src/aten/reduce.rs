@@ -2,22 +2,28 @@
 
 use thunder_trace::{Axes, DType, Tensor};
 
-use super::arithmetic::truth;
+use super::arithmetic::{truth, widened};
 use super::{Entry, many, one};
 use crate::arguments::{Answer, Call, gap};
 
 pub(super) const OPS: &[Entry] = &[
-    one(&["aten.sum.default", "aten.sum.dim_IntList"], |c| over(c, cast(c)?, Tensor::sum, Tensor::sum_keepdim)),
+    one(&["aten.sum.default", "aten.sum.dim_IntList"], |c| {
+        Ok(over(c, cast(c)?, Tensor::sum, Tensor::sum_keepdim)?.to(c.result()?.dtype))
+    }),
     one(&["aten.mean.default", "aten.mean.dim"], |c| over(c, cast(c)?, Tensor::mean, Tensor::mean_keepdim)),
-    one(&["aten.prod.default", "aten.prod.dim_int"], |c| over(c, cast(c)?, Tensor::prod, Tensor::prod_keepdim)),
-    one(&["aten.amax.default", "aten.max.default"], |c| over(c, c.tensor("self")?, Tensor::amax, Tensor::amax_keepdim)),
-    one(&["aten.amin.default", "aten.min.default"], |c| over(c, c.tensor("self")?, Tensor::amin, Tensor::amin_keepdim)),
-    one(&["aten.logsumexp.default"], |c| over(c, c.tensor("self")?, Tensor::logsumexp, Tensor::logsumexp_keepdim)),
+    one(&["aten.prod.default", "aten.prod.dim_int"], |c| {
+        Ok(over(c, cast(c)?, Tensor::prod, Tensor::prod_keepdim)?.to(c.result()?.dtype))
+    }),
+    one(&["aten.amax.default", "aten.max.default"], |c| largest(c, c.tensor("self")?)),
+    one(&["aten.amin.default", "aten.min.default"], |c| smallest(c, c.tensor("self")?)),
+    one(&["aten.logsumexp.default"], |c| {
+        over(c, c.tensor("self")?.to(c.result()?.dtype), Tensor::logsumexp, Tensor::logsumexp_keepdim)
+    }),
     one(&["aten.any.default", "aten.any.dim", "aten.any.dims"], |c| {
-        over(c, truth(c.tensor("self")?), Tensor::any, Tensor::any_keepdim)
+        Ok(over(c, truth(c.tensor("self")?), Tensor::any, Tensor::any_keepdim)?.to(c.result()?.dtype))
     }),
     one(&["aten.all.default", "aten.all.dim", "aten.all.dims"], |c| {
-        over(c, truth(c.tensor("self")?), Tensor::all, Tensor::all_keepdim)
+        Ok(over(c, truth(c.tensor("self")?), Tensor::all, Tensor::all_keepdim)?.to(c.result()?.dtype))
     }),
     one(&["aten.argmax.default"], |c| position(c, Tensor::argmax)),
     one(&["aten.argmin.default"], |c| position(c, Tensor::argmin)),
@@ -56,7 +62,7 @@ pub(super) const OPS: &[Entry] = &[
     }),
     many(&["aten.aminmax.default"], |c| {
         let x = c.tensor("self")?;
-        Ok(vec![over(c, x, Tensor::amin, Tensor::amin_keepdim)?, over(c, x, Tensor::amax, Tensor::amax_keepdim)?])
+        Ok(vec![smallest(c, x)?, largest(c, x)?])
     }),
     one(
         &[
@@ -99,10 +105,26 @@ fn over<'t>(
     Ok(if c.bool_or("keepdim", false)? { keeping(x, axes(c)?) } else { without(x, axes(c)?) })
 }
 
+/// The largest elements; of truth values, whether one is true.
+fn largest<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
+    match x.dtype() {
+        DType::Bool => over(c, x, Tensor::any, Tensor::any_keepdim),
+        _ => over(c, x, Tensor::amax, Tensor::amax_keepdim),
+    }
+}
+
+/// The smallest elements; of truth values, whether all are true.
+fn smallest<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
+    match x.dtype() {
+        DType::Bool => over(c, x, Tensor::all, Tensor::all_keepdim),
+        _ => over(c, x, Tensor::amin, Tensor::amin_keepdim),
+    }
+}
+
 fn position<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Tensor<'t>> {
     let x = c.tensor("self")?;
-    if !c.has("dim") {
-        return Ok(along(x.reshape([-1]), 0));
+    if !c.has("dim") || x.rank() == 0 {
+        return Ok(along(x.reshape([-1]), 0).reshape(c.dims()?));
     }
     let axis = c.int("dim")?;
     let at = along(x, axis);
@@ -117,7 +139,11 @@ fn kept(x: Tensor<'_>, axis: i64) -> i64 {
 /// The largest or smallest elements and where they are.
 fn extreme<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Vec<Tensor<'t>>> {
     let (x, axis) = (c.tensor("self")?, c.int("dim")?);
-    let at = along(x, axis).unsqueeze(kept(x, axis));
+    if x.rank() == 0 {
+        return Ok(vec![x, c.cx.zeros((), DType::I64)]);
+    }
+    let numbers = if x.dtype() == DType::Bool { x.to(DType::U8) } else { x };
+    let at = along(numbers, axis).unsqueeze(kept(x, axis));
     let value = x.gather(axis, at);
     if c.bool_or("keepdim", false)? {
         return Ok(vec![value, at]);
@@ -128,7 +154,8 @@ fn extreme<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> An
 
 /// A scan; along the only dimension that may be named of a tensor without any, it changes nothing.
 fn scan<'t>(c: &Call<'_, 't>, x: Tensor<'t>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Tensor<'t>> {
-    Ok(if x.rank() == 0 { along(x.unsqueeze(0), 0).squeeze(0) } else { along(x, c.int("dim")?) })
+    let y = if x.rank() == 0 { along(x.unsqueeze(0), 0).squeeze(0) } else { along(x, c.int("dim")?) };
+    Ok(y.to(c.result()?.dtype))
 }
 
 /// The largest or smallest elements up to each position, and where they are.
@@ -151,12 +178,12 @@ fn variance<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     Ok(if c.bool_or("keepdim", false)? { y.reshape(c.dims()?) } else { y })
 }
 
-fn norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    let x = cast(c)?;
+pub(super) fn norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let x = widened(cast(c)?);
     let order = c.float_or(if c.has("ord") { "ord" } else { "p" }, 2.0)?;
     let sum = |x: Tensor<'t>| over(c, x, Tensor::sum, Tensor::sum_keepdim);
-    Ok(if order == 2.0 {
-        sum(x * x)?.sqrt()
+    let y = if order == 2.0 {
+        root(sum(x * x)?, Tensor::sqrt)
     } else if order == 1.0 {
         sum(x.abs())?
     } else if order == f64::INFINITY {
@@ -166,8 +193,15 @@ fn norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     } else if order == 0.0 {
         sum(x.ne(0).to(if x.dtype().is_float() { x.dtype() } else { DType::F32 }))?
     } else if order.is_finite() {
-        sum(x.abs().pow(order))?.pow(1.0 / order)
+        root(sum(x.abs().pow(order))?, |sum| sum.pow(1.0 / order))
     } else {
         return gap(format!("order {order}"));
-    })
+    };
+    Ok(y.to(c.result()?.dtype))
+}
+
+/// A root of a sum, whose gradient is 0 where the sum is.
+pub(super) fn root<'t>(sum: Tensor<'t>, function: impl Fn(Tensor<'t>) -> Tensor<'t>) -> Tensor<'t> {
+    let is_zero = sum.eq(0);
+    is_zero.where_(0.0, function(is_zero.where_(1.0, sum)))
 }

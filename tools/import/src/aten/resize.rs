@@ -61,8 +61,11 @@ struct Scale {
 }
 
 /// Resizes each spatial dimension by `along`.
-fn each<'t>(c: &Call<'_, 't>, along: impl Fn(Tensor<'t>, i64, Scale) -> Answer<Tensor<'t>>) -> Answer<Tensor<'t>> {
-    let x = c.tensor(if c.has("input") { "input" } else { "self" })?;
+fn each<'t>(
+    c: &Call<'_, 't>,
+    x: Tensor<'t>,
+    along: impl Fn(Tensor<'t>, i64, Scale) -> Answer<Tensor<'t>>,
+) -> Answer<Tensor<'t>> {
     let (sizes, align_corners) = (c.dims()?, c.bool_or("align_corners", false)?);
     let space = x.rank().saturating_sub(2);
     let factors: Vec<Option<f64>> = if c.has("scale_factors") {
@@ -92,7 +95,8 @@ fn each<'t>(c: &Call<'_, 't>, along: impl Fn(Tensor<'t>, i64, Scale) -> Answer<T
 
 /// The element nearest to each position: `offset` is where in an element its place is.
 fn nearest<'t>(c: &Call<'_, 't>, offset: f32) -> Answer<Tensor<'t>> {
-    each(c, |x, axis, Scale { from, to, step, .. }| {
+    let x = c.tensor(if c.has("input") { "input" } else { "self" })?;
+    each(c, x, |x, axis, Scale { from, to, step, .. }| {
         if from == to && step.is_none_or(|step| step == 1.0) {
             return Ok(x);
         }
@@ -116,7 +120,17 @@ type Taps = fn(f64, i64) -> Vec<(i64, f64)>;
 
 /// Each position as a weighted sum of elements, one dimension after the other.
 fn resized<'t>(c: &Call<'_, 't>, taps: Taps) -> Answer<Tensor<'t>> {
-    each(c, |x, axis, Scale { from, to, step, align_corners }| {
+    let x = c.tensor(if c.has("input") { "input" } else { "self" })?;
+    if x.dtype().is_float() {
+        return interpolated(c, x, taps);
+    }
+    // Integers are rounded once.
+    let y = interpolated(c, x.to(DType::F32), taps)?.round();
+    Ok(y.clamp(Some(x.dtype().min_value()), Some(x.dtype().max_value())).to(x.dtype()))
+}
+
+fn interpolated<'t>(c: &Call<'_, 't>, x: Tensor<'t>, taps: Taps) -> Answer<Tensor<'t>> {
+    each(c, x, |x, axis, Scale { from, to, step, align_corners }| {
         if from == to && (align_corners || step.is_none_or(|step| step == 1.0)) {
             return Ok(x);
         }

@@ -24,7 +24,7 @@ pub(super) const OPS: &[Entry] = &[
         let (x, axis) = (c.tensor("self")?, c.int("dim")?);
         let mut source = c.tensor("source")?;
         if let Some(alpha) = c.optional_scalar("alpha")?.filter(|alpha| *alpha != Scalar::Int(1)) {
-            source = source * Operand::Scalar(alpha);
+            source = super::arithmetic::product(source, Operand::Scalar(super::create::cast(alpha, source.dtype())));
         }
         let index = c.tensor("index")?;
         if x.rank() == 0 {
@@ -38,16 +38,49 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.index_fill.int_Scalar", "aten.index_fill.int_Tensor"], |c| {
         let (x, axis) = (c.tensor("self")?, c.int("dim")?);
+        if x.rank() == 0 {
+            return filled(c, x, c.cx.full((), true, DType::Bool));
+        }
         let index = counted(c.tensor("index")?.reshape([-1]), &x.size(axis));
         let is_here = index.unsqueeze(0).eq(c.cx.arange(x.size(axis), DType::I64).unsqueeze(1)).any(1);
         let after = x.rank() as i64 - 1 - if axis < 0 { axis + x.rank() as i64 } else { axis };
         let is_here = (0..after).fold(is_here, |mask, _| mask.unsqueeze(-1));
         filled(c, x, is_here)
     }),
-    one(&["aten.index_put.default", "aten._unsafe_index_put.default", "aten._index_put_impl.default"], index_put),
+    one(&["aten.index_put.default", "aten._unsafe_index_put.default", "aten._index_put_impl.default"], |c| {
+        index_put(c, &c.optionals("indices")?, c.tensor("values")?, c.bool_or("accumulate", false)?)
+    }),
+    one(&["aten._unsafe_masked_index_put_accumulate.default"], |c| {
+        let (mask, values) = (c.tensor("mask")?, c.tensor("values")?);
+        let zero = super::create::cast(Scalar::Int(0), values.dtype());
+        let values = mask.where_(values, c.cx.full((), zero, values.dtype()));
+        index_put(c, &super::index::where_true(c, mask)?, values, true)
+    }),
+    one(&["aten.nonzero_static.default"], |c| {
+        let (x, count) = (c.tensor("self")?, c.int("size")?);
+        let flat = super::arithmetic::truth(x).reshape([-1]);
+        // Element number `n` that is not zero is the first that has as many before it.
+        let ends = flat.to(DType::I64).cumsum(0);
+        let mut at = ends.searchsorted(c.cx.arange(count, DType::I64) + 1, false);
+        let is_there = at.lt(crate::arguments::number(c.cx, flat.size(0)));
+        let fill = c.int_or("fill_value", -1)?;
+        let mut columns = Vec::new();
+        for size in x.shape().iter().rev() {
+            let Some(size) = size.known() else { return gap("a dimension of dynamic size") };
+            columns.push(is_there.where_(at % size, fill));
+            at = at.floor_divide(size);
+        }
+        columns.reverse();
+        if columns.is_empty() {
+            return Ok(c.cx.zeros((count, 0), DType::I64));
+        }
+        Ok(thunder_trace::stack(&columns, 1))
+    }),
     one(&["aten.masked_scatter.default"], |c| {
         let (x, mask, source) = (c.tensor("self")?, c.tensor("mask")?, c.tensor("source")?);
-        let mask = if mask.shape() == x.shape() { mask } else { mask.expand(x.shape()) };
+        let dims = c.dims()?;
+        let x = if x.shape() == dims { x } else { x.expand(&dims[..]) };
+        let mask = if mask.shape() == dims { mask } else { mask.expand(&dims[..]) };
         let source = source.reshape([-1]);
         if source.size(0).known() == Some(0) {
             return Ok(x);
@@ -75,7 +108,7 @@ pub(super) const OPS: &[Entry] = &[
 
 /// What becomes of an element and an update of it.
 #[derive(Clone, Copy, PartialEq)]
-enum How {
+pub(super) enum How {
     Put,
     Add,
     Reduce(Reduction),
@@ -116,7 +149,7 @@ fn as_numbers<'t>(
 
 /// Combines elements of `src` with those of `x`, each at its own index. There may be fewer indices than elements in
 /// dimensions other than `axis`, and more elements in `src`, which then do not count.
-fn put<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>, src: Tensor<'t>, how: How) -> Answer<Tensor<'t>> {
+pub(super) fn put<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>, src: Tensor<'t>, how: How) -> Answer<Tensor<'t>> {
     if x.rank() == 0 {
         let [x, index, src] = [x, index, src].map(|x| x.reshape([1]));
         return Ok(put(x, 0, index, src, how)?.squeeze(0));
@@ -209,14 +242,18 @@ fn filled<'t>(c: &Call<'_, 't>, x: Tensor<'t>, mask: Tensor<'t>) -> Answer<Tenso
     Ok(mask.where_(value, x))
 }
 
-fn index_put<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    let (x, values) = (c.tensor("self")?, c.tensor("values")?.to(c.tensor("self")?.dtype()));
-    let indices = c.optionals("indices")?;
-    let accumulate = c.bool_or("accumulate", false)?;
+fn index_put<'t>(
+    c: &Call<'_, 't>,
+    indices: &[Option<Tensor<'t>>],
+    values: Tensor<'t>,
+    accumulate: bool,
+) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?;
+    let values = values.to(x.dtype());
     if indices.iter().flatten().any(|index| index.dtype() == DType::Bool) {
-        return masked(x, &indices, values, accumulate);
+        return masked(x, indices, values, accumulate);
     }
-    let Some(places) = Places::of(c.cx, x, &indices)? else {
+    let Some(places) = Places::of(c.cx, x, indices)? else {
         let values = values.expand(x.shape());
         return Ok(if accumulate { x + values } else { values });
     };

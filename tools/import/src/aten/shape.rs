@@ -26,6 +26,8 @@ pub(super) const OPS: &[Entry] = &[
             "aten.atleast_2d.default",
             "aten.atleast_3d.default",
             "aten.view_copy.default",
+            "aten.squeeze_copy.default",
+            "aten.squeeze_copy.dim",
             "aten.squeeze_copy.dims",
             "aten.unsqueeze_copy.default",
         ],
@@ -46,7 +48,15 @@ pub(super) const OPS: &[Entry] = &[
         },
     ),
     view(
-        &["aten.t.default", "aten.mT.default", "aten.numpy_T.default", "aten.adjoint.default", "aten.t_copy.default"],
+        &[
+            "aten.t.default",
+            "aten.mT.default",
+            "aten.mH.default",
+            "aten.numpy_T.default",
+            "aten.matrix_H.default",
+            "aten.adjoint.default",
+            "aten.t_copy.default",
+        ],
         |c| turned(c.tensor("self")?),
         |_, part| turned(part),
     ),
@@ -63,13 +73,16 @@ pub(super) const OPS: &[Entry] = &[
         let all = c.tensors("tensors")?;
         Ok(all.iter().zip(c.results).map(|(x, spec)| x.expand(&spec.dims[..])).collect())
     }),
-    view(&["aten.diagonal.default", "aten.diagonal_copy.default"], diagonal, |c, part| {
-        with_diagonal(c, c.tensor("self")?, part)
-    }),
+    view(
+        &["aten.diagonal.default", "aten.diagonal_copy.default", "aten.linalg_diagonal.default"],
+        diagonal,
+        |c, part| with_diagonal(c, c.tensor("self")?, part),
+    ),
     one(&["aten.diag.default"], |c| {
         let (x, offset) = (c.tensor("self")?, c.int_or("diagonal", 0)?);
         if x.rank() == 2 { diagonal(c) } else { embedded(c, x, offset, 0, 1) }
     }),
+    one(&["aten.diagflat.default"], |c| embedded(c, c.tensor("self")?.reshape([-1]), c.int_or("offset", 0)?, 0, 1)),
     one(&["aten.diag_embed.default"], |c| {
         embedded(c, c.tensor("self")?, c.int_or("offset", 0)?, c.int_or("dim1", -2)?, c.int_or("dim2", -1)?)
     }),
@@ -102,7 +115,7 @@ pub(super) const OPS: &[Entry] = &[
             *axis < new || dims[axis - new].known() == Some(1) && x.size(*axis as i64).known() != Some(1)
         };
         let axes: Vec<i64> = (0..x.rank()).filter(is_summed).map(|axis| axis as i64).collect();
-        Ok(if axes.is_empty() { x } else { x.sum(axes).reshape(dims) })
+        Ok(if axes.is_empty() { x } else { x.sum(axes).reshape(dims) }.to(c.result()?.dtype))
     }),
     one(&["aten.repeat_interleave.self_int"], |c| {
         let (x, times) = (c.tensor("self")?, c.int("repeats")?);
@@ -143,8 +156,15 @@ pub(super) const OPS: &[Entry] = &[
             _ => x.flip(a).transpose(a, b),
         })
     }),
-    one(&["aten.unfold.default"], |c| {
+    one(&["aten.unfold.default", "aten.unfold_copy.default"], |c| {
         let (x, axis, size, step) = (c.tensor("self")?, c.int("dimension")?, c.int("size")?, c.int("step")?);
+        if x.rank() == 0 {
+            return if (0..=1).contains(&size) {
+                Ok(x.reshape([-1]).slice(0, 0..size))
+            } else {
+                malformed("a number has no parts")
+            };
+        }
         let Some(total) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
         if size < 0 || size > total || step < 1 {
             return malformed(format!("parts of {size} elements, {step} apart, of {total}"));
@@ -208,6 +228,12 @@ fn moved<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
 /// Elements at regular distances in memory, which is known where the tensor is all of it in row-major order.
 fn strided<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let x = c.tensor("self")?;
+    let places = strided_places(c, x)?;
+    Ok(x.reshape([-1]).index_select(0, numbers(c, &places)).reshape(c.ints("size")?))
+}
+
+/// Where those elements are.
+pub(super) fn strided_places(c: &Call<'_, '_>, x: Tensor<'_>) -> Answer<Vec<i64>> {
     let (sizes, strides) = (c.ints("size")?, c.ints("stride")?);
     if !c.is_contiguous("self")? {
         return gap("a tensor whose memory is not its elements in order");
@@ -229,7 +255,7 @@ fn strided<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     if sizes.len() != strides.len() || places.iter().any(|place| !(0..total).contains(place)) {
         return malformed(format!("sizes {sizes:?} with strides {strides:?} in {total} elements"));
     }
-    Ok(x.reshape([-1]).index_select(0, numbers(c, &places)).reshape(sizes))
+    Ok(places)
 }
 
 /// Copies beside each other: a new dimension before each, which is then merged with it.
@@ -267,7 +293,8 @@ impl<'t> Diagonal<'t> {
             let axis = c.int_or(name, default)?;
             Ok(if axis < 0 { axis + rank } else { axis })
         };
-        let (rows, columns) = (axis("dim1", 0)?, axis("dim2", 1)?);
+        let (first, second) = if c.has("A") { (-2, -1) } else { (0, 1) };
+        let (rows, columns) = (axis("dim1", first)?, axis("dim2", second)?);
         if rows == columns || !(0..rank).contains(&rows) || !(0..rank).contains(&columns) {
             return malformed(format!("a diagonal of dimensions {rows} and {columns} of {x}"));
         }
@@ -292,18 +319,17 @@ impl<'t> Diagonal<'t> {
 }
 
 fn diagonal<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    let diagonal = Diagonal::of(c, c.tensor("self")?)?;
+    let diagonal = Diagonal::of(c, c.tensor(if c.has("A") { "A" } else { "self" })?)?;
     Ok(diagonal.merged.index_select(-1, diagonal.index(c)))
 }
 
 /// `x` with its diagonal replaced.
 pub(super) fn with_diagonal<'t>(c: &Call<'_, 't>, x: Tensor<'t>, part: Tensor<'t>) -> Answer<Tensor<'t>> {
     let diagonal = Diagonal::of(c, x)?;
-    if x.dtype() == DType::Bool {
-        return gap("truth values");
-    }
-    let replaced =
-        diagonal.merged.scatter(-1, diagonal.index(c).expand(part.shape()), part).reshape(&diagonal.shape[..]);
+    let last = diagonal.merged.rank() as i64 - 1;
+    let index = diagonal.index(c).expand(part.shape());
+    let merged = super::scatter::put(diagonal.merged, last, index, part, super::scatter::How::Put)?;
+    let replaced = merged.reshape(&diagonal.shape[..]);
     Ok(replaced.permute(inverse(&diagonal.order)))
 }
 

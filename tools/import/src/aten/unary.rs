@@ -2,8 +2,8 @@
 
 use thunder_trace::{Approximation, DType, Operand, Tensor};
 
-use super::arithmetic::truth;
-use super::{Entry, copy, one};
+use super::arithmetic::{product, truth, widened};
+use super::{Entry, copy, many, one};
 use crate::arguments::{Answer, Call, gap};
 
 /// Functions that need nothing but their operand.
@@ -45,12 +45,9 @@ pub(super) const PLAIN: &[Entry] = plain! {
     "reciprocal" reciprocal;
     "relu" relu;
     "rsqrt" rsqrt;
-    "sgn" sign;
     "sigmoid" sigmoid;
-    "sign" sign;
     "silu" silu;
     "sin" sin;
-    "sinc" sinc;
     "sinh" sinh;
     "special_digamma" digamma;
     "special_entr" entr;
@@ -69,7 +66,6 @@ pub(super) const PLAIN: &[Entry] = plain! {
     "special_ndtr" ndtr;
     "special_ndtri" ndtri;
     "special_psi" digamma;
-    "special_sinc" sinc;
     "sqrt" sqrt;
     "tan" tan;
     "tanh" tanh;
@@ -79,15 +75,72 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.polygamma.default", "aten.special_polygamma.default"], |c| {
         Ok(c.tensor("self")?.polygamma(c.int("n")?))
     }),
+    one(&["aten.mvlgamma.default", "aten.special_multigammaln.default"], |c| {
+        let (x, p) = (c.tensor("self")?, c.int("p")?);
+        if !(1..=64).contains(&p) {
+            return gap(format!("{p} dimensions"));
+        }
+        let sum = (1..p).map(|i| (x - i as f64 / 2.0).lgamma()).fold(x.lgamma(), |sum, term| sum + term);
+        Ok(sum + (p * (p - 1)) as f64 / 4.0 * std::f64::consts::PI.ln())
+    }),
+    one(&["aten.round.decimals"], |c| {
+        let (x, digits) = (c.tensor("self")?, c.int_or("decimals", 0)?);
+        let power = 10f64.powi(i32::try_from(digits.abs()).unwrap_or(i32::MAX));
+        Ok(match digits {
+            _ if !x.dtype().is_float() => x,
+            0 => x.round(),
+            1.. => (x * power).round() / power,
+            _ => (x / power).round() * power,
+        })
+    }),
+    many(&["aten.frexp.Tensor"], |c| Ok(mantissa(c.tensor("self")?))),
+    one(&["aten.nextafter.default"], |c| {
+        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+        // Digits of a number, and the exponent of the smallest one above zero.
+        let (digits, least) = match x.dtype() {
+            DType::F64 => (53, -1074),
+            DType::F16 => (11, -24),
+            DType::BF16 => (8, -133),
+            _ => (24, -149),
+        };
+        let [value, exponent] = mantissa(x)[..] else { return gap("no mantissa") };
+        let grows = y.gt(x).eq(x.gt(0));
+        // Below a power of two, numbers are twice as dense.
+        let at_power = value.abs().eq(0.5) & !grows;
+        let exponent = exponent - digits - at_power.to(DType::I32);
+        // In two steps, as half of the exponent is always in range.
+        let exponent = exponent.clamp(Some(least), None).to(x.dtype());
+        let half = (exponent * 0.5).floor();
+        let step = half.exp2() * (exponent - half).exp2();
+        let smallest = 2f64.powi(least);
+        let step = x.eq(0).where_(smallest, step);
+        let next = y.gt(x).where_(x + step, x - step);
+        let most = x.dtype().max_value();
+        let next = x.isinf().where_(x.gt(0).where_(most, -most).to(x.dtype()), next);
+        Ok(x.eq(y).where_(y, (x.isnan() | y.isnan()).where_(f64::NAN, next)))
+    }),
+    one(&["aten.isreal.default"], |c| Ok(c.cx.full(c.dims()?, true, DType::Bool))),
+    one(&["aten.angle.default"], |c| {
+        let (x, dtype) = (c.tensor("self")?, c.result()?.dtype);
+        let turned = x.lt(0).where_(std::f64::consts::PI, 0.0).to(dtype);
+        Ok(if x.dtype().is_float() { x.isnan().where_(x, turned) } else { turned })
+    }),
     one(&["aten.signbit.default"], |c| {
         let x = c.tensor("self")?;
         // Zeros of both signs are told by their reciprocals.
         Ok(if x.dtype().is_float() { x.eq(0).where_(x.reciprocal(), x).lt(0) } else { x.lt(0) })
     }),
+    one(&["aten.sinc.default", "aten.special_sinc.default"], |c| {
+        Ok(widened(c.tensor("self")?).sinc().to(c.result()?.dtype))
+    }),
+    one(&["aten.sign.default", "aten.sgn.default"], |c| {
+        let x = c.tensor("self")?;
+        Ok(if x.dtype() == DType::Bool { x } else { x.sign() })
+    }),
     one(&["aten.neg.default"], |c| Ok(-c.tensor("self")?)),
     one(&["aten.square.default"], |c| {
         let x = c.tensor("self")?;
-        Ok(x * x)
+        Ok(product(x, x.into()))
     }),
     one(&["aten.bitwise_not.default"], |c| Ok(!c.tensor("self")?)),
     one(&["aten.logical_not.default"], |c| Ok(!truth(c.tensor("self")?))),
@@ -132,14 +185,15 @@ pub(super) const OPS: &[Entry] = &[
         let mut x = c.tensor("self")?;
         if c.has("eps") {
             let eps = c.float_or("eps", 0.0)?;
-            x = x.clamp(Some(eps), Some(1.0 - eps));
+            // The lower bound counts where they are out of order.
+            x = x.lt(eps).where_(eps, x.gt(1.0 - eps).where_(1.0 - eps, x));
         }
         Ok((x / (1.0 - x)).log())
     }),
     one(&["aten.hardtanh.default"], |c| {
-        Ok(c.tensor("self")?.clamp(Some(c.float_or("min_val", -1.0)?), Some(c.float_or("max_val", 1.0)?)))
+        Ok(between(c.tensor("self")?, c.float_or("min_val", -1.0)?, c.float_or("max_val", 1.0)?))
     }),
-    one(&["aten.relu6.default"], |c| Ok(c.tensor("self")?.clamp(Some(0.0), Some(6.0)))),
+    one(&["aten.relu6.default"], |c| Ok(between(c.tensor("self")?, 0.0, 6.0))),
     one(&["aten.threshold.default"], |c| {
         let x = c.tensor("self")?;
         let (threshold, value) = (c.scalar("threshold")?, c.scalar("value")?);
@@ -156,6 +210,9 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.prelu.default", "aten._prelu_kernel.default"], prelu),
     one(&["aten.nan_to_num.default"], |c| {
         let x = c.tensor("self")?;
+        if !x.dtype().is_float() {
+            return Ok(x);
+        }
         let (least, most) = (x.dtype().min_value(), x.dtype().max_value());
         let y = x.isnan().where_(c.float_or("nan", 0.0)?, x);
         Ok(y.clamp(Some(c.float_or("neginf", least)?), Some(c.float_or("posinf", most)?)))
@@ -173,6 +230,8 @@ pub(super) const OPS: &[Entry] = &[
             "aten.resolve_conj.default",
             "aten.resolve_neg.default",
             "aten.conj.default",
+            "aten.conj_physical.default",
+            "aten.real.default",
         ],
         |c| c.tensor("self"),
     ),
@@ -186,6 +245,7 @@ pub(super) const OPS: &[Entry] = &[
             "aten.clone.default",
             "aten.lift_fresh_copy.default",
             "aten.detach_copy.default",
+            "aten.alias_copy.default",
             "prims.convert_element_type.default",
         ],
         converted,
@@ -194,6 +254,12 @@ pub(super) const OPS: &[Entry] = &[
 
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+
+/// `x` between bounds, which take its dtype.
+fn between(x: Tensor<'_>, least: f64, most: f64) -> Tensor<'_> {
+    let [least, most] = [least, most].map(|bound| super::create::cast(bound.into(), x.dtype()));
+    x.clamp(Some(least), Some(most))
+}
 
 /// A function that leaves integers as they are.
 fn integral<'t>(c: &Call<'_, 't>, function: fn(Tensor<'t>) -> Tensor<'t>) -> Answer<Tensor<'t>> {
@@ -220,5 +286,21 @@ fn prelu<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     } else {
         weight
     };
+    let slope = if x.rank() == 0 { slope.reshape(()) } else { slope };
     Ok(x.gt(0).where_(x, x * slope))
+}
+
+/// `x` as a number from 1/2 up to 1 and the power of two that it is multiplied by.
+fn mantissa(x: Tensor<'_>) -> Vec<Tensor<'_>> {
+    let is_number = x.isfinite() & x.ne(0);
+    let size = is_number.where_(x.abs(), 1.0);
+    let guess = size.log2().floor();
+    // In two steps, as the power of two alone may be out of range.
+    let half = (guess * 0.5).floor();
+    let scaled = x * (-half).exp2() * (half - guess).exp2();
+    // Logarithms are rounded.
+    let more = scaled.abs().ge(2.0).where_(2.0, scaled.abs().ge(1.0).where_(1.0, 0.0)).to(x.dtype());
+    let value = scaled * (-more).exp2();
+    let exponent = is_number.where_(guess + more, 0.0).to(DType::I32);
+    vec![is_number.where_(value, x), exponent]
 }

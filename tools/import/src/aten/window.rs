@@ -32,15 +32,8 @@ pub(super) const OPS: &[Entry] = &[
     many(&["aten.adaptive_max_pool1d.default"], |c| adaptive_max(c, 1)),
     many(&["aten.adaptive_max_pool2d.default"], |c| adaptive_max(c, 2)),
     many(&["aten.adaptive_max_pool3d.default"], |c| adaptive_max(c, 3)),
-    one(&["aten.max_unpool2d.default"], |c| {
-        let (x, places) = (c.tensor("self")?, c.tensor("indices")?);
-        let dims = c.dims()?;
-        let [outer @ .., height, width] = &dims[..] else { return malformed("no plane") };
-        let flat = |x: Tensor<'_>| x.size(-1) * x.size(-2);
-        let sizes = |area: Dim| [outer, &[area]].concat();
-        let zeros = c.cx.zeros(sizes(height * width), x.dtype());
-        Ok(zeros.scatter(-1, places.reshape(sizes(flat(places))), x.reshape(sizes(flat(x)))).reshape(&dims[..]))
-    }),
+    one(&["aten.max_unpool2d.default"], |c| unpooled(c, 2)),
+    one(&["aten.max_unpool3d.default"], |c| unpooled(c, 3)),
     one(&["aten.im2col.default"], |c| {
         let (x, was_added) = batched(c.tensor("self")?, 2);
         let shape = x.shape();
@@ -209,6 +202,16 @@ fn avg_pool<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
         x.avg_pool(&size, &window, counts_padding)
     };
     Ok(unbatched(y, was_added))
+}
+
+/// Zeros but for elements at the places, within the last dimensions, that they were taken from.
+fn unpooled<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
+    let (x, places, dims) = (c.tensor("self")?, c.tensor("indices")?, c.dims()?);
+    let Some(outer) = dims.len().checked_sub(space) else { return malformed("too few dimensions") };
+    let flat = |dims: &[Dim]| [&dims[..outer], &[dims[outer..].iter().fold(Dim::from(1), |n, dim| n * dim)]].concat();
+    let own = flat(&x.shape());
+    let zeros = c.cx.zeros(flat(&dims), x.dtype());
+    Ok(zeros.scatter(-1, places.reshape(&own[..]), x.reshape(&own[..])).reshape(dims))
 }
 
 /// Patches of a plane, as matrices have them for columns.
