@@ -63,5 +63,5 @@ pub fn unclaimed(name: &str) -> Option<&'static str> {
         Some(start) => name.starts_with(start),
         None => name == *pattern,
     };
-    UNCLAIMED.iter().find(|(_, names)| names.iter().any(|pattern| fits(pattern))).map(|(reason, _)| *reason)
+    UNCLAIMED.iter().find(|(_, names)| names.iter().any(fits)).map(|(reason, _)| *reason)
 }

@@ -64,12 +64,12 @@ pub fn row(operation: &Operation, outcomes: &Outcomes) -> String {
         }
         let Some(outcome) = outcomes.samples.get(&number) else { continue };
         cells.entry(&sample.dtype).or_default().add(&outcome.forward);
-        reason(&outcome.forward).map(&mut note);
+        reason(&outcome.forward).into_iter().for_each(&mut note);
         if let Some(gradient) = &outcome.gradient {
             gradients.add(gradient);
             // What misses its results has its reason already.
             if outcome.forward == Verdict::Passed {
-                reason(gradient).map(|reason| note(format!("gradient: {reason}")));
+                reason(gradient).into_iter().for_each(|reason| note(format!("gradient: {reason}")));
             }
         }
     }
