@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use libtest_mimic::{Arguments, Trial};
 use thunder_import::Model;
 use thunder_interface::{INITIAL, NAME, PARAMETER, dtype_of, interpret_in_place};
@@ -14,12 +14,9 @@ use thunder_ir::Module;
 use thunder_passes::autodiff::{Mode, differentiate};
 use thunder_runtime::session::Options;
 use thunder_tensor::{DType, SafeTensors, Tensor};
+use thunder_tests::golden::{FACTOR, ROUNDINGS, close, names};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/goldens/import");
-/// How much farther than PyTorch's own result one may be from the exact value.
-const FACTOR: f64 = 2.0;
-/// Roundings that are granted beside, relative to the largest value: an error of PyTorch's may happen to be none.
-const ROUNDINGS: f64 = 4.0;
 
 /// How small the elements of a gradient are beside all others that is zero but for roundings.
 const LEAST: f64 = 1e-6;
@@ -190,14 +187,6 @@ fn check_gradients(path: &Path, executor: Executor) -> Result<()> {
     Ok(())
 }
 
-/// The names that one attribute of arguments or results gives, none where it is missing.
-fn names(module: &Module<'_>, function: &str, list: &str, key: &str) -> Result<Vec<Option<String>>> {
-    let function = thunder_conformance::sample::function(module, function)?;
-    let entries = function.attribute(list).and_then(|a| a.as_array()).unwrap_or_default();
-    let name = |entry: thunder_ir::Attribute<'_>| entry.entry(key).and_then(|name| name.as_string()).map(str::to_owned);
-    Ok(entries.into_iter().map(name).collect())
-}
-
 /// What a state of the program's own holds before the first run.
 fn initial(module: &Module<'_>, argument: usize) -> Result<Option<Tensor>> {
     let function = thunder_conformance::sample::function(module, "main")?;
@@ -234,28 +223,4 @@ fn jit(module: &Module<'_>, entry: &str, model: &Model, inputs: &[Tensor]) -> Re
     let session = compiled.session(model.weights(), Options::with_threads(2))?;
     let outputs = session.run_in_place(&mut inputs.to_vec())?;
     Ok(Outcome { outputs, state: session.state()? })
-}
-
-/// Whether a value is as close to the exact one as PyTorch's, of which `error` says how far it is off.
-fn close(actual: &Tensor, exact: &Tensor, error: f64) -> Result<()> {
-    ensure!(actual.shape() == exact.shape(), "the shape is {:?}, not {:?}", actual.shape(), exact.shape());
-    ensure!(
-        actual.dtype() == exact.dtype() || actual.dtype() == DType::F32 && exact.dtype() == DType::F64,
-        "the dtype is {}, not {}",
-        actual.dtype(),
-        exact.dtype()
-    );
-    let (actual, exact) = (actual.cast(DType::F64), exact.cast(DType::F64));
-    let pairs: Vec<(f64, f64)> = actual.to_vec::<f64>().into_iter().zip(exact.to_vec::<f64>()).collect();
-    let largest = pairs.iter().map(|(_, exact)| exact.abs()).filter(|x| x.is_finite()).fold(0.0, f64::max);
-    let limit = FACTOR * error + ROUNDINGS * f64::from(f32::EPSILON) * largest;
-    for (index, (actual, exact)) in pairs.into_iter().enumerate() {
-        let is_close = actual == exact || actual.is_nan() && exact.is_nan() || (actual - exact).abs() <= limit;
-        if !is_close {
-            bail!(
-                "element {index} is {actual}, not {exact}, which is more than {limit:e} off: PyTorch is off by {error:e}"
-            );
-        }
-    }
-    Ok(())
 }

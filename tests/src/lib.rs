@@ -1,7 +1,8 @@
 //! Tests over the whole of Thunder, and what they share: random programs, tame inputs of theirs, the errors of functions,
-//! samples of operations of PyTorch.
+//! results of other frameworks, samples of operations of PyTorch.
 
 pub mod accuracy;
+pub mod golden;
 pub mod op_db;
 pub mod program;
 pub mod tame;

@@ -21,7 +21,7 @@ use crate::run::Runnable;
 #[derive(Debug, Parser)]
 #[command(name = "thunder-compile", version)]
 struct Arguments {
-    /// The module, as text or bytecode; `-` is standard input.
+    /// The module, as text or bytecode, of Thunder or StableHLO; `-` is standard input.
     path: PathBuf,
     /// Where to write the artifact, or with --compile-to the module; `-` is standard output.
     #[arg(short, long)]
@@ -158,6 +158,7 @@ fn print_times(compiled: &Compiled) {
     eprintln!("{:>12} {:9.2} ms", "total", compiled.total_time().as_secs_f64() * 1e3);
 }
 
+/// Reads a module, which may be one of StableHLO.
 fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>> {
     let name = path.display().to_string();
     let source = if name == "-" {
@@ -166,6 +167,9 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
         std::fs::read(path)
     };
     let source = source.with_context(|| format!("reading '{name}'"))?;
+    if Model::is_stablehlo(&source) {
+        return Ok(Model::stablehlo(path, &source)?.module(context)?);
+    }
     Ok(Module::parse(context, &name, &source)?)
 }
 

@@ -1,4 +1,4 @@
-//! `thunder-import`: from a model of PyTorch to a module and its weights.
+//! `thunder-import`: from a model of another framework to a module and its weights.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -10,19 +10,20 @@ use thunder_tensor::write_safetensors;
 
 use crate::registry::Contents;
 
-/// Read a model that torch.export.save wrote (.pt2), and write it as a module of tensor programs.
+/// Read a model that torch.export.save wrote (.pt2), or one as StableHLO, such as jax.export makes, and write it as a module
+/// of tensor programs.
 ///
-/// Nothing of the archive is run, and no Python is needed. What is not supported is reported all at once, with how often
+/// Nothing of the file is run, and no Python is needed. What is not supported is reported all at once, with how often
 /// and where the model uses it, and the exit code 1.
 #[derive(Debug, Parser)]
 #[command(name = "thunder-import", version)]
 struct Arguments {
-    /// The archive.
+    /// The archive, or StableHLO as text or portable bytecode.
     path: PathBuf,
     /// Where to write the module; `-` is standard output.
     #[arg(short, long, value_name = "MODEL.mlir", default_value = "-")]
     output: PathBuf,
-    /// Where to write parameters, buffers and constants, by name.
+    /// Where to write parameters, buffers and constants of an archive, by name.
     #[arg(long, value_name = "PATH.safetensors")]
     weights: Option<PathBuf>,
     /// Print with each op the line of the model that it comes from.

@@ -21,7 +21,8 @@ use thunder_runtime::program::{Port, Root};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
 
-/// Run a compiled artifact (.thb), or compile a module (.mlir) or a model of PyTorch (.pt2) and run it.
+/// Run a compiled artifact (.thb), or compile a module (.mlir), which may be StableHLO, or a model of PyTorch (.pt2) and
+/// run it.
 ///
 /// Exit code 0: it ran, and agrees with --expect; 1: something is wrong with the command or its files; 2: results differ
 /// from --expect.

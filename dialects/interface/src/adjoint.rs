@@ -53,7 +53,7 @@ fn sort(expr: &Expr, seen: &mut HashSet<usize>, order: &mut Vec<Expr>) {
 fn arguments(expr: &Expr) -> Vec<Expr> {
     match expr.kind() {
         ExprKind::Input(_) | ExprKind::Float(_) | ExprKind::Int(_) => Vec::new(),
-        ExprKind::Unary(_, x) | ExprKind::Convert(x) => vec![x.clone()],
+        ExprKind::Unary(_, x) | ExprKind::Convert(x) | ExprKind::Bitcast(x) => vec![x.clone()],
         ExprKind::Binary(_, x, y) | ExprKind::Compare(_, x, y) => vec![x.clone(), y.clone()],
         ExprKind::Select(c, x, y) => vec![c.clone(), x.clone(), y.clone()],
     }
@@ -78,6 +78,8 @@ fn pull(y: &Expr, dy: &Expr) -> Vec<Option<Expr>> {
             vec![None, Some(c.select(dy, &zero)), Some(c.select(&zero, dy))]
         }
         ExprKind::Convert(x) => vec![x.dtype().is_float().then(|| dy.convert(x.dtype()))],
+        // Bits have no slope.
+        ExprKind::Bitcast(_) => vec![None],
     }
 }
 

@@ -95,18 +95,24 @@ fn lane(expr: &Expr, inputs: &[Tensor], len: usize, done: &mut HashMap<usize, La
                 Lane::Int(c.iter().zip(pairs).map(|(c, (x, y))| if *c != 0 { *x } else { *y }).collect())
             }
         }
-        ExprKind::Convert(x) => {
-            let from = x.dtype();
-            let values = go(x)?;
-            let source = match &values {
-                Lane::Float(values) => Tensor::from_values(from, [len], values.to_vec()),
-                Lane::Int(values) => Tensor::from_values(from, [len], values.to_vec()),
-            };
-            load(&source.map_err(|e| EvalError::Input(e.to_string()))?.cast(dtype))
+        ExprKind::Convert(x) => load(&stored(&go(x)?, x.dtype(), len)?.cast(dtype)),
+        ExprKind::Bitcast(x) => {
+            let bits = stored(&go(x)?, x.dtype(), len)?;
+            let read = Tensor::from_bytes(dtype, [len], bits.bytes());
+            load(&read.map_err(|e| EvalError::Input(e.to_string()))?)
         }
     };
     done.insert(expr.key(), value.clone());
     Ok(value)
+}
+
+/// Values as elements of their dtype.
+fn stored(values: &Lane, dtype: DType, len: usize) -> Result<Tensor, EvalError> {
+    let tensor = match values {
+        Lane::Float(values) => Tensor::from_values(dtype, [len], values.to_vec()),
+        Lane::Int(values) => Tensor::from_values(dtype, [len], values.to_vec()),
+    };
+    tensor.map_err(|e| EvalError::Input(e.to_string()))
 }
 
 fn unsupported(function: String, dtype: DType) -> EvalError {

@@ -33,6 +33,8 @@ pub enum ExprKind {
     Select(Expr, Expr, Expr),
     /// A conversion to the expression's dtype, as `Tensor::cast` does it.
     Convert(Expr),
+    /// The bits of a value as one of the expression's dtype, which has as many.
+    Bitcast(Expr),
 }
 
 /// A function of one argument.
@@ -187,6 +189,16 @@ impl Expr {
             return self.clone();
         }
         Self::new(dtype, ExprKind::Convert(self.clone()))
+    }
+
+    /// Its bits as a value of another dtype of the same size.
+    #[track_caller]
+    pub fn bitcast(&self, dtype: DType) -> Self {
+        assert_eq!(self.dtype().size(), dtype.size(), "bits are those of a dtype of the same size");
+        if dtype == self.dtype() {
+            return self.clone();
+        }
+        Self::new(dtype, ExprKind::Bitcast(self.clone()))
     }
 
     /// The larger of both, NaN if either is.

@@ -114,6 +114,13 @@ impl<'c> Emitter<'_, 'c> {
                 let rounded = converted(b, x, type_of(b.context(), expr.dtype()))?;
                 self.loaded(rounded)
             }
+            ExprKind::Bitcast(inner) => {
+                let x = self.emit(inner)?;
+                let stored = converted(b, x, type_of(b.context(), inner.dtype()))?;
+                let dims = x.ty().as_tensor().map(|ty| ty.dims()).unwrap_or_default();
+                let bits = b.bitcast(stored, Type::tensor(type_of(b.context(), expr.dtype()), &dims))?;
+                self.loaded(bits)
+            }
         }
     }
 

@@ -62,6 +62,30 @@ impl Dim {
         self.combine(Operator::Max, other)
     }
 
+    /// The least and the greatest value of this size, as far as they follow from every symbol being from 1 on.
+    pub fn bounds(&self) -> (Option<i64>, Option<i64>) {
+        let (operator, operands) = match &self.0 {
+            Expr::Known(size) => return (Some(*size), Some(*size)),
+            Expr::Symbol(_) => return (Some(1), None),
+            Expr::Binary(operator, operands) => (*operator, operands),
+        };
+        let ((a_least, a_most), (b_least, b_most)) = (operands.0.bounds(), operands.1.bounds());
+        let both = |a: Option<i64>, b: Option<i64>, of: fn(i64, i64) -> Option<i64>| of(a?, b?);
+        let are_sizes = a_least >= Some(0) && b_least >= Some(0);
+        match operator {
+            Operator::Add => (both(a_least, b_least, i64::checked_add), both(a_most, b_most, i64::checked_add)),
+            Operator::Sub => (both(a_least, b_most, i64::checked_sub), both(a_most, b_least, i64::checked_sub)),
+            Operator::Mul if are_sizes => {
+                (both(a_least, b_least, i64::checked_mul), both(a_most, b_most, i64::checked_mul))
+            }
+            Operator::Div if are_sizes && b_least >= Some(1) => {
+                (both(a_least, b_most, i64::checked_div).or(Some(0)), both(a_most, b_least, i64::checked_div))
+            }
+            Operator::Max => (a_least.max(b_least), both(a_most, b_most, |a, b| Some(a.max(b)))),
+            Operator::Mul | Operator::Div => (None, None),
+        }
+    }
+
     fn combine(&self, operator: Operator, other: &Dim) -> Self {
         if let (Some(a), Some(b)) = (self.known(), other.known())
             && let Some(size) = operator.of(a, b)

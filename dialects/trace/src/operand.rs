@@ -178,11 +178,11 @@ impl<'t> Tensor<'t> {
             return self;
         }
         let dims: Vec<i64> = (new as i64..sizes.len() as i64).collect();
-        self.broadcast_in_dim(dims, sizes.to_vec())
+        self.placed(dims, sizes.to_vec())
     }
 
     /// Dimension `i` becomes dimension `dims[i]` of a tensor of these sizes.
-    pub(crate) fn broadcast_in_dim(self, dims: Vec<i64>, sizes: Vec<Size>) -> Self {
+    pub(crate) fn placed(self, dims: Vec<i64>, sizes: Vec<Size>) -> Self {
         let element = self.value.ty().element();
         self.site.sized_op(&[self], element, sizes, |b, dynamic, ty| b.broadcast_in_dim(self.value, dynamic, dims, ty))
     }

@@ -268,13 +268,7 @@ impl<'c> Plan<'c> {
     }
 
     /// Combines what the teams of a block have; kept for all that asks for it.
-    fn finish(
-        &self,
-        emitter: &mut Emitter<'_, 'c>,
-        place: &Team<'c>,
-        team: Value<'c>,
-        parts: &[Value<'c>],
-    ) -> Result {
+    fn finish(&self, emitter: &mut Emitter<'_, 'c>, place: &Team<'c>, team: Value<'c>, parts: &[Value<'c>]) -> Result {
         let (mut rest, lanes) = (parts, self.rows.width as usize);
         for (op, combiners) in &self.sums {
             let nest = Nest::of(*op)?;
@@ -365,7 +359,8 @@ impl<'c> Plan<'c> {
 /// Whether a reduction is of panels: of the second of its dimensions.
 fn is_of_panels(nest: &Nest<'_>, panels: i64) -> bool {
     let others: Vec<_> = (0..nest.count).filter(|number| *number != 1).collect();
-    let is_kept = |number: usize| nest.output(number).iter().map(|index| index.as_loop()).eq(others.iter().copied().map(Some));
+    let is_kept =
+        |number: usize| nest.output(number).iter().map(|index| index.as_loop()).eq(others.iter().copied().map(Some));
     nest.reductions == [1]
         && nest.count > 2
         && nest.known_extent(0) == Some(panels)

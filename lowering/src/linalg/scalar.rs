@@ -5,7 +5,7 @@
 //! remainder by zero 0, where the reference reports an error: compiled code does not trap.
 
 use super::arith::{Arith, Floats, Ints};
-use super::dtype::{convert, is_unsigned, load, round, storage_type, store, working};
+use super::dtype::{convert, is_unsigned, load, round, storage, storage_type, store, working};
 use super::generic::{Generic, Map};
 use super::lowerer::Lowerer;
 use std::collections::HashMap;
@@ -97,6 +97,14 @@ impl<'c> Emitter<'_, 'c> {
                     value = round(code, value, inner.dtype())?;
                 }
                 convert(code, value, inner.dtype(), dtype)?
+            }
+            ExprKind::Bitcast(inner) => {
+                let value = self.emit(inner)?;
+                let stored = store(code, value, inner.dtype())?;
+                let to = code.ty(storage(dtype));
+                // Integers with a sign and without are of one type.
+                let bits = if stored.ty() == to { stored } else { code.op("arith.bitcast", &[stored], to)? };
+                load(code, bits, dtype)?
             }
         };
         self.done.insert(expr.key(), value);

@@ -231,8 +231,10 @@ impl<'a, 'c> Partitioner<'a, 'c> {
             is_free.then(|| bytes(maker.operand(0))).flatten()
         };
         let read: Option<Vec<i64>> = op.operands().map(source).collect();
-        let reads = |(user, _): (Operation<'c>, usize)| user.has_trait("elementwise") || <dyn Panels>::of(user).is_some();
-        let is_narrow = |read: Vec<i64>| bytes(op.result(0)).is_some_and(|made| read.iter().sum::<i64>() * 4 < made * 3);
+        let reads =
+            |(user, _): (Operation<'c>, usize)| user.has_trait("elementwise") || <dyn Panels>::of(user).is_some();
+        let is_narrow =
+            |read: Vec<i64>| bytes(op.result(0)).is_some_and(|made| read.iter().sum::<i64>() * 4 < made * 3);
         op.has_trait("elementwise")
             && op.operand_count() > 1
             && op.result_count() == 1

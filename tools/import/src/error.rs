@@ -23,6 +23,16 @@ pub enum ImportError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file is damaged, hostile, or no StableHLO. Whoever made it is to fix it.
+    #[error("{path}:{place}: {reason}")]
+    StableHlo {
+        /// The file.
+        path: PathBuf,
+        /// Line and column, or the number of a byte.
+        place: String,
+        /// What is wrong there.
+        reason: String,
+    },
     /// The archive's format is newer or older than any that the importer knows. Ours to extend.
     #[error("{path}: {what}")]
     Version {
@@ -34,7 +44,7 @@ pub enum ImportError {
     /// The model needs what the importer does not have: all of it. Ours to extend.
     #[error("{path}: {} not supported:{}", count(.gaps), lines(.gaps))]
     Unsupported {
-        /// The archive.
+        /// The file.
         path: PathBuf,
         /// What is missing, the most frequent first.
         gaps: Vec<Gap>,
@@ -42,7 +52,7 @@ pub enum ImportError {
     /// The graph contradicts itself: an op cannot have these operands, or not this result.
     #[error("{path}: value '{value}' at {place}: {message}")]
     Graph {
-        /// The archive.
+        /// The file.
         path: PathBuf,
         /// The value that was being made.
         value: String,

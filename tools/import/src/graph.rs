@@ -13,12 +13,13 @@ use thunder_trace::{Dim, Path as Place, Scope, Spec, Tensor, TraceError, Tracer,
 
 use crate::arguments::{Answer, Call, Reason, dim, malformed, named_size, number};
 use crate::aten::{self, Build, Entry};
+use crate::gaps::Gaps;
 use crate::memory::{Memory, Origin, Views};
 use crate::node::{functional, line, operation, place, results, tensors, value_name};
 use crate::schema::{Argument, ExportedProgram, Graph, InputSpec, Node, OutputSpec, TensorMeta};
 use crate::size::{self, Symbols};
 use crate::weights::Weights;
-use crate::{Gap, ImportError, names};
+use crate::{ImportError, names};
 
 /// Writes a program as a module.
 pub(crate) fn write<'x>(
@@ -136,22 +137,6 @@ fn meta<'a>(graph: &'a Graph, value: &str) -> Answer<&'a TensorMeta> {
     graph.tensor_values.get(value).ok_or_else(|| Reason::Malformed(format!("nothing says what the value '{value}' is")))
 }
 
-/// What is missing, by what it is: how often, and where first.
-#[derive(Default)]
-struct Gaps(BTreeMap<String, (usize, String)>);
-
-impl Gaps {
-    fn note(&mut self, what: String, place: impl FnOnce() -> String) {
-        self.0.entry(what).or_insert_with(|| (0, place())).0 += 1;
-    }
-
-    fn sorted(self) -> Vec<Gap> {
-        let mut gaps: Vec<_> = self.0.into_iter().map(|(what, (count, place))| Gap { what, count, place }).collect();
-        gaps.sort_by_key(|gap| std::cmp::Reverse(gap.count));
-        gaps
-    }
-}
-
 /// Writes the nodes of a graph.
 #[derive(Clone, Copy)]
 struct Writer<'a, 't> {
@@ -201,7 +186,7 @@ impl<'t> Writer<'_, 't> {
             self.noted(index, &mut memory)?;
         }
         self.at.set(None);
-        if !self.gaps.borrow().0.is_empty() {
+        if !self.gaps.borrow().is_empty() {
             return Ok(Vec::new());
         }
         let outputs = self.outputs(&mut memory)?;
@@ -242,7 +227,7 @@ impl<'t> Writer<'_, 't> {
         for index in 0..graph.nodes.len() {
             writer.noted(index, &mut memory)?;
         }
-        if !self.gaps.borrow().0.is_empty() {
+        if !self.gaps.borrow().is_empty() {
             // What is missed is noted already; nothing of the program will be used.
             let outputs = graph.outputs.iter().flat_map(results);
             let specs = outputs.map(|name| writer.spec(name)).collect::<Answer<Vec<_>>>()?;
@@ -297,7 +282,7 @@ impl<'t> Writer<'_, 't> {
             let is_made = |name: &&str| memory.has(name) || self.graph.tensor_values.contains_key(*name);
             return match tensors(node).iter().find(|name| !is_made(name)) {
                 Some(name) => malformed(format!("nothing makes the value '{name}'")),
-                None if self.gaps.borrow().0.is_empty() => malformed("it uses a value before that is made"),
+                None if self.gaps.borrow().is_empty() => malformed("it uses a value before that is made"),
                 None => Ok(()),
             };
         }

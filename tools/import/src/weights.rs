@@ -39,6 +39,7 @@ struct Entry {
 }
 
 /// What the program's graph takes besides its inputs.
+#[derive(Default)]
 pub(crate) struct Weights {
     /// Parameters, buffers and constants by name.
     pub(crate) tensors: BTreeMap<String, Tensor>,

@@ -9,8 +9,8 @@ use crate::compose::extents;
 use crate::cotangent::{only, spread};
 use crate::{fold_constants, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Panels, Precision, PrecisionClass, Reference, SampleSet, Samples,
-    ShapeInputs, ShapeRule, Shard, ShardRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Panels, Precision, PrecisionClass, Reference, SampleSet,
+    Samples, ShapeInputs, ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::op::FoldOutcome;
 use thunder_ir::prelude::*;

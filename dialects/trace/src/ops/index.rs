@@ -149,8 +149,16 @@ impl<'t> Tensor<'t> {
         let (mut low, mut high) = (vec![0; rank - widths.len()], vec![0; rank - widths.len()]);
         low.extend(widths.iter().map(|(low, _)| low));
         high.extend(widths.iter().map(|(_, high)| high));
+        self.pad_between(&low, &high, &vec![0; rank], value)
+    }
+
+    /// Elements `value` around and between those of each dimension: how many come before, after, and between neighbours;
+    /// numbers below zero take away at the ends.
+    #[track_caller]
+    pub fn pad_between(self, low: &[i64], high: &[i64], interior: &[i64], value: impl Into<Scalar>) -> Self {
+        let _at = self.site.at(Location::caller());
         let value = self.site.literal(value.into(), self.dtype());
-        self.site.op(&[self], |b| b.pad(self.value, low, high, vec![0; rank], value))
+        self.site.op(&[self], |b| b.pad(self.value, low.to_vec(), high.to_vec(), interior.to_vec(), value))
     }
 }
 

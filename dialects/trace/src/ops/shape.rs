@@ -106,6 +106,18 @@ impl<'t> Tensor<'t> {
         self.broadcast(&sizes)
     }
 
+    /// The tensor with these sizes, of which dimension `axes[i]` is its dimension `i`; the others, and those where its own
+    /// size is 1, are repeated.
+    #[track_caller]
+    pub fn broadcast_in_dim(self, axes: &[i64], dims: impl Dims) -> Self {
+        let _at = self.site.at(Location::caller());
+        let sizes = self.site.resolve(&dims.dims());
+        if *self.sizes() == *sizes && axes.iter().copied().eq(0..sizes.len() as i64) {
+            return self;
+        }
+        self.placed(axes.to_vec(), sizes)
+    }
+
     /// Exchanges two dimensions.
     #[track_caller]
     pub fn transpose(self, a: i64, b: i64) -> Self {

@@ -6,7 +6,7 @@
 use thunder_interface::{Dim, Panels};
 use thunder_ir::{Operation, Result, Rewriter, Value};
 
-use super::{Grouping, Group, Partitioner};
+use super::{Group, Grouping, Partitioner};
 use crate::kernels::rows::{Access, accesses, rule_of};
 use crate::shapes::Shapes;
 

@@ -59,7 +59,10 @@ const ARROWS: [(&str, Above); 18] = [
             "thunder-tensor",
         ]),
     ),
-    ("thunder-import", Above::These(&["thunder-trace", "thunder-dialect", "thunder-ir", "thunder-tensor"])),
+    (
+        "thunder-import",
+        Above::These(&["thunder-trace", "thunder-dialect", "thunder-interface", "thunder-ir", "thunder-tensor"]),
+    ),
     ("thunder-tools", Above::All),
     ("thunder-lit", Above::These(&[])),
     ("xtask", Above::These(&[])),
