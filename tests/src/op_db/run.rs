@@ -57,7 +57,7 @@ pub struct Outcomes {
 /// Which samples become machine code too; all are run by the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
-    /// The first in `f32` and the first in `i64`.
+    /// The first in `f32`, or in `i64` where there is none.
     Some,
     /// All.
     All,
@@ -67,7 +67,9 @@ impl Code {
     fn takes(self, operation: &Operation, number: usize) -> bool {
         let of = |number: usize| &operation.samples[number];
         let is_first = (0..number).all(|other| of(other).dtype != of(number).dtype || of(other).program.is_none());
-        self == Self::All || is_first && ["f32", "i64"].contains(&of(number).dtype.as_str())
+        let has_singles = operation.samples.iter().any(|sample| sample.dtype == "f32" && sample.program.is_some());
+        let wanted = if has_singles { "f32" } else { "i64" };
+        self == Self::All || is_first && of(number).dtype == wanted
     }
 }
 
