@@ -124,7 +124,7 @@ fn hostile_sizes_end_in_errors() {
     let huge = "9223372036854775807";
     for body in [
         format!("%r = stablehlo.constant dense<1.0> : tensor<{huge}x{huge}xf32>"),
-        format!("%r = stablehlo.iota dim = 0 : tensor<99999999999999999999xf32>"),
+        "%r = stablehlo.iota dim = 0 : tensor<99999999999999999999xf32>".to_owned(),
         format!(
             "%r = stablehlo.pad %x, %x, low = [{huge}], high = [{huge}], interior = [0] : (tensor<2xf32>, tensor<2xf32>) -> tensor<2xf32>"
         ),

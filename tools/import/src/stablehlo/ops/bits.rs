@@ -88,7 +88,8 @@ fn shifted_by(x: Tensor<'_>, count: i64, bits: i64) -> Tensor<'_> {
         0 => x,
         _ if x.dtype() == DType::U8 => x >> count,
         1.. if count < bits => (x >> count) & ((1i64 << (bits - count)) - 1),
-        _ => x & 0i64,
+        // Bits that are moved by the width and more are gone.
+        _ => x << bits,
     }
 }
 
