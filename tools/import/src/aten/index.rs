@@ -71,7 +71,7 @@ pub(super) const OPS: &[Entry] = &[
         let (axis, index) = (c.int("dim")?, index.reshape([-1]));
         Ok(x.index_select(axis, counted(index, &x.size(axis))))
     }),
-    one(&["aten.gather.default"], |c| Ok(gathered(c.tensor("self")?, c.int("dim")?, c.tensor("index")?))),
+    one(&["aten.gather.default"], |c| gathered(c.tensor("self")?, c.int("dim")?, c.tensor("index")?)),
     one(&["aten.take_along_dim.default"], taken),
     one(&["aten.index.Tensor", "aten._unsafe_index.Tensor"], |c| {
         indexed(c, c.tensor("self")?, &c.optionals("indices")?)
@@ -302,12 +302,15 @@ pub(super) fn counted<'t>(index: Tensor<'t>, size: &Dim) -> Tensor<'t> {
 }
 
 /// Elements along a dimension; indices may be fewer than the operand has in the others.
-fn gathered<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>) -> Tensor<'t> {
-    // Numbers alone are rows of one.
-    if x.rank() == 0 || index.rank() == 0 || index.rank() != x.rank() {
-        let shape = index.shape();
-        // Indices of another rank are none.
-        return x.reshape([-1]).gather(0, index.reshape([-1])).reshape(shape);
+fn gathered<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>) -> Answer<Tensor<'t>> {
+    let shape = index.shape();
+    // Numbers alone are rows of one. No indices may be of any rank.
+    let are_rows = x.rank().max(index.rank()) <= 1;
+    if (x.rank() == 0 || index.rank() != x.rank()) && (are_rows || shape.contains(&Dim::from(0))) {
+        return Ok(x.reshape([-1]).gather(0, index.reshape([-1])).reshape(shape));
+    }
+    if index.rank() != x.rank() {
+        return malformed(format!("indices of rank {} for a tensor of rank {}", index.rank(), x.rank()));
     }
     let rank = index.rank() as i64;
     let axis = if axis < 0 { axis + rank } else { axis };
@@ -319,7 +322,7 @@ fn gathered<'t>(x: Tensor<'t>, axis: i64, index: Tensor<'t>) -> Tensor<'t> {
             x = x.slice(other, 0..fewer);
         }
     }
-    x.gather(axis, index)
+    Ok(x.gather(axis, index))
 }
 
 /// Elements along a dimension, or of all in order; sizes of 1 are repeated.
