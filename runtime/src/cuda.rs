@@ -45,13 +45,16 @@ pub struct Settings {
     pub executors: Vec<Arc<dyn Executor>>,
     /// Whether runs that repeat with the same memory are recorded as CUDA graphs.
     pub graphs: bool,
+    /// Whether algorithms of libraries are measured when sizes are new, and the fastest is taken: runs are faster, the first is
+    /// slower, and results may differ in their last bits from one process to another.
+    pub tuned: bool,
     /// Whether each step is waited for, so that an error names the kernel. Slow, and without graphs.
     pub step_by_step: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { executors: executor::all(), graphs: true, step_by_step: false }
+        Self { executors: executor::all(), graphs: true, tuned: false, step_by_step: false }
     }
 }
 

@@ -36,6 +36,7 @@ def main():
     measured = commands.choices["measure"]
     measured.add_argument("--thunder-run", required=True)
     measured.add_argument("--modes", default="eager,compile", help="eager, " + ", ".join(MODES))
+    measured.add_argument("--no-tune", action="store_true", help="ours takes what libraries expect to be fastest")
     measured.add_argument("--profile", action="store_true", help="where the time of ours goes, by step")
     arguments = parser.parse_args()
     chosen = [case for case in cases() if not arguments.only or any(part in case.label for part in arguments.only)]
@@ -207,6 +208,8 @@ def run_ours(torch, arguments, case, inputs, cotangents):
             weights = {name: x.detach().cpu() for (name, _, _), x in named if name in case.weights}
             save_file(weights, path("weights.safetensors"))
             command += ["--weights", path("weights.safetensors")]
+        if not arguments.no_tune:
+            command += ["--tune"]
         if arguments.profile:
             command += ["--profile", path("profile.json")]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -16,7 +16,7 @@ use clap::Parser;
 use execute::{Runs, execute};
 use thunder_runtime::artifact::{Artifact, Target};
 use thunder_runtime::cpu::code::Code;
-use thunder_runtime::cuda::Gpu;
+use thunder_runtime::cuda::{Gpu, Settings};
 use thunder_runtime::program::{Port, Root};
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, SafeTensors, Tensor, Tolerance, compare, read_npy, write_safetensors};
@@ -40,6 +40,10 @@ struct Arguments {
     /// The number of the GPU to run on.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     device: usize,
+    /// On a GPU, measure the algorithms of its libraries in the first run and take the fastest, which may change the last bits
+    /// of results.
+    #[arg(long)]
+    tune: bool,
     /// An input, in order: a .npy file, a .safetensors file with one tensor for each input left, or
     /// random:SEED[:2x8] with sizes for an input whose own are dynamic.
     #[arg(long = "input", value_name = "PATH|random:SEED")]
@@ -170,7 +174,10 @@ fn options(arguments: &Arguments, artifact: &Artifact) -> Result<Options> {
         bail!("--target cpu: the artifact is compiled for a GPU");
     }
     if wants_gpu {
-        options.gpu = Some(Gpu::open(arguments.device)?);
+        let settings = Settings { tuned: arguments.tune, ..Settings::default() };
+        options.gpu = Some(Gpu::with_settings(arguments.device, settings)?);
+    } else if arguments.tune {
+        bail!("--tune: the processor's operations have one algorithm each; it is for GPUs");
     }
     Ok(options)
 }

@@ -5,25 +5,25 @@
 //! repeat, cannot be told, and the executor says so when the sizes are known. Batch dimensions that lie behind each other
 //! alike in all operands are one batch; the others are looped over.
 
+mod algorithm;
+
 use std::ffi::c_void;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{
-    self, cublasComputeType_t, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulAlgo_t, cublasLtMatmulDesc_t,
-    cublasLtMatmulDescAttributes_t, cublasLtMatmulPreferenceAttributes_t, cublasLtMatrixLayout_t,
-    cublasLtMatrixLayoutAttribute_t, cudaDataType_t,
+    self, cublasComputeType_t, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulDesc_t,
+    cublasLtMatmulDescAttributes_t, cublasLtMatrixLayout_t, cublasLtMatrixLayoutAttribute_t, cudaDataType_t,
 };
 use cudarc::driver::sys::{CUdeviceptr, cuMemsetD2D8Async};
 use thunder_tensor::DType;
 
+use super::Gpu;
 use super::error::{CudaError, Result};
 use super::executor::{Executor, Invocation, PerGpu, Prepared, Site};
 use crate::program::{Dims, LibraryOp, Matmul, MatrixStrides};
-
-/// Scratch memory that an algorithm may ask for: what NVIDIA recommends for its newest architectures.
-const WORKSPACE: usize = 32 << 20;
+use algorithm::Algorithm;
 
 /// `CUBLAS_OP_N` and `CUBLAS_OP_T`, which the bindings lack.
 const AS_IT_IS: i32 = 0;
@@ -83,7 +83,7 @@ impl Executor for CublasLt {
         }
         let shape = Shape::of(op, site, inner, self.tf32)?;
         let product = Product::new(&shape)?;
-        let algorithm = library.algorithm(&shape, &product)?;
+        let algorithm = library.algorithm(&shape, &product, site.gpu)?;
         let offsets = offsets(&outer, op.dtype.size());
         Ok(Box::new(PreparedMatmul { library, product, algorithm, offsets, bias: op.bias, dtype: op.dtype }))
     }
@@ -95,13 +95,13 @@ impl Library {
         Ok(Self { handle, algorithms: Mutex::default() })
     }
 
-    /// The algorithm that the library expects to be fastest, asked for once.
-    fn algorithm(&self, shape: &Shape, product: &Product) -> Result<Algorithm> {
+    /// The algorithm for a product, chosen once.
+    fn algorithm(&self, shape: &Shape, product: &Product, gpu: &Gpu) -> Result<Algorithm> {
         let mut known = self.algorithms.lock().expect("nothing panics while it holds this lock");
         if let Some((_, algorithm)) = known.iter().find(|(other, _)| other == shape) {
             return Ok(*algorithm);
         }
-        let algorithm = product.algorithm(&self.handle, shape)?;
+        let algorithm = algorithm::choose(&self.handle, product, shape, gpu)?;
         known.push((shape.clone(), algorithm));
         Ok(algorithm)
     }
@@ -196,12 +196,6 @@ struct Operand {
     stride: usize,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Algorithm {
-    algorithm: cublasLtMatmulAlgo_t,
-    workspace: usize,
-}
-
 impl Shape {
     fn of(op: &Matmul, site: &Site<'_>, batch: [usize; 4], tf32: bool) -> Result<Self> {
         let size = |dim| site.size(dim);
@@ -222,6 +216,16 @@ impl Shape {
         let out = 2 + usize::from(op.bias);
         let alignments = [site.alignments[0], site.alignments[1], site.alignments[out]];
         Ok(Self { dtype: op.dtype, tf32, size: [m, n, k], operands, batch: count, bias: op.bias, alignments })
+    }
+
+    /// How many bytes lhs, rhs and out span.
+    fn bytes(&self) -> [usize; 3] {
+        let ([m, n, k], [lhs, rhs, out]) = (self.size, self.operands);
+        let bytes = |operand: Operand, (rows, columns)| {
+            let (lines, width) = if operand.column_major { (columns, rows) } else { (rows, columns) };
+            ((self.batch - 1) * operand.stride + (lines - 1) * operand.line + width) * self.dtype.size()
+        };
+        [bytes(lhs, (m, k)), bytes(rhs, (k, n)), bytes(out, (m, n))]
     }
 
     /// The type of elements, and that of the sums.
@@ -334,34 +338,54 @@ impl Product {
         Ok(Self { desc, a: layout(rhs, (k, n))?, b: layout(lhs, (m, k))?, d: layout(out, (m, n))? })
     }
 
-    /// What the library expects to be fastest.
-    fn algorithm(&self, handle: &Handle, shape: &Shape) -> Result<Algorithm> {
-        use cublasLtMatmulPreferenceAttributes_t::*;
-        let preference = result::create_matmul_pref().map_err(status)?;
-        let [lhs, rhs, out] = shape.alignments.map(|alignment| alignment as u32);
-        let set = |attribute, bytes: &u32| {
-            // SAFETY: the attribute is a number of 32 bits.
-            unsafe { result::set_matmul_pref_attribute(preference, attribute, (&raw const *bytes).cast(), 4) }
-        };
-        let workspace = WORKSPACE as u64;
-        // SAFETY: the attribute is a number of 64 bits; the descriptions live, and the preference is destroyed once.
-        let found = unsafe {
-            let attribute = CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
-            result::set_matmul_pref_attribute(preference, attribute, (&raw const workspace).cast(), 8)
-                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &rhs))
-                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &lhs))
-                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &out))
-                .and_then(|()| set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &out))
-                .and_then(|()| {
-                    let Self { desc, a, b, d } = self;
-                    result::get_matmul_algo_heuristic(handle.0, desc.0, a.0, b.0, d.0, d.0, preference)
-                })
-        };
-        // SAFETY: as above.
-        let _ = unsafe { result::destroy_matmul_pref(preference) };
-        let found = found.map_err(status)?;
-        Ok(Algorithm { algorithm: found.algo, workspace: found.workspaceSize })
+    fn set_bias(&self, address: CUdeviceptr) -> Result {
+        self.desc.set(cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &address)
     }
+
+    /// Starts the product. `addresses` are of as much memory as its shape and the algorithm need.
+    fn start(&self, handle: &Handle, algorithm: &Algorithm, dtype: DType, addresses: Addresses, gpu: &Gpu) -> Result {
+        let Self { desc, a, b, d } = self;
+        // One and zero, as numbers of the type of the sums.
+        let (single, double) = ([1.0_f32, 0.0], [1.0_f64, 0.0]);
+        let [one, zero]: [*const c_void; 2] = match dtype {
+            DType::F64 => [(&raw const double[0]).cast(), (&raw const double[1]).cast()],
+            _ => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
+        };
+        let at = |address: CUdeviceptr| std::ptr::without_provenance_mut::<c_void>(address as usize);
+        let Addresses { lhs, rhs, out, workspace } = addresses;
+        // SAFETY: every element lies within its operand, and out overlaps none; the algorithm was found for these
+        // descriptions, and gets the scratch memory that it asks for.
+        unsafe {
+            result::matmul(
+                handle.0,
+                desc.0,
+                one,
+                zero,
+                at(rhs),
+                a.0,
+                at(lhs),
+                b.0,
+                at(out),
+                d.0,
+                at(out),
+                d.0,
+                &algorithm.algorithm,
+                at(workspace),
+                algorithm.workspace,
+                gpu.stream().cast(),
+            )
+        }
+        .map_err(status)
+    }
+}
+
+/// Where the operands of a product are, and its scratch memory.
+#[derive(Clone, Copy)]
+struct Addresses {
+    lhs: CUdeviceptr,
+    rhs: CUdeviceptr,
+    out: CUdeviceptr,
+    workspace: CUdeviceptr,
 }
 
 impl Description {
@@ -412,44 +436,16 @@ impl Prepared for PreparedMatmul {
     }
 
     fn run(&self, invocation: &Invocation<'_>) -> Result {
-        let Self { product: Product { desc, a, b, d }, algorithm, .. } = self;
         let operands = invocation.operands;
         if self.bias {
-            desc.set(cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &operands[2])?;
+            self.product.set_bias(operands[2])?;
         }
-        let out = 2 + usize::from(self.bias);
-        // One and zero, as numbers of the type of the sums.
-        let (single, double) = ([1.0_f32, 0.0], [1.0_f64, 0.0]);
-        let [one, zero]: [*const c_void; 2] = match self.dtype {
-            DType::F64 => [(&raw const double[0]).cast(), (&raw const double[1]).cast()],
-            _ => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
-        };
-        let at = |address: CUdeviceptr| std::ptr::without_provenance_mut::<c_void>(address as usize);
-        for [lhs, rhs, result_offset] in &self.offsets {
-            let (lhs, rhs, out) = (operands[0] + lhs, operands[1] + rhs, operands[out] + result_offset);
-            // SAFETY: the plan has checked that every element lies within its operand, and that out overlaps none; the
-            // algorithm was found for these descriptions, and gets the scratch memory that it asks for.
-            unsafe {
-                result::matmul(
-                    self.library.handle.0,
-                    desc.0,
-                    one,
-                    zero,
-                    at(rhs),
-                    a.0,
-                    at(lhs),
-                    b.0,
-                    at(out),
-                    d.0,
-                    at(out),
-                    d.0,
-                    &algorithm.algorithm,
-                    at(invocation.workspace),
-                    algorithm.workspace,
-                    invocation.gpu.stream().cast(),
-                )
-            }
-            .map_err(status)?;
+        let to = 2 + usize::from(self.bias);
+        for [lhs, rhs, out] in &self.offsets {
+            // The plan has checked that every element lies within its operand, and that out overlaps none.
+            let (lhs, rhs, out) = (operands[0] + lhs, operands[1] + rhs, operands[to] + out);
+            let addresses = Addresses { lhs, rhs, out, workspace: invocation.workspace };
+            self.product.start(&self.library.handle, &self.algorithm, self.dtype, addresses, invocation.gpu)?;
         }
         Ok(())
     }

@@ -1,0 +1,170 @@
+//! Which of its algorithms the library multiplies with: the one that it expects to be fastest, or the one that is, measured.
+
+use std::mem::MaybeUninit;
+use std::time::Duration;
+
+use cudarc::cublaslt::result;
+use cudarc::cublaslt::sys::{
+    cublasLtMatmulAlgo_t, cublasLtMatmulAlgoGetHeuristic, cublasLtMatmulHeuristicResult_t, cublasLtMatmulPreference_t,
+    cublasLtMatmulPreferenceAttributes_t, cublasStatus_t,
+};
+use cudarc::driver;
+
+use super::{Addresses, Handle, Product, Shape, failed, status};
+use crate::cuda::Gpu;
+use crate::cuda::error::Result;
+use crate::cuda::memory::Memory;
+use crate::cuda::stopwatch::Mark;
+
+/// Scratch memory that an algorithm may ask for: what NVIDIA recommends for its newest architectures.
+const WORKSPACE: usize = 32 << 20;
+
+/// How many algorithms are measured, and how often each.
+const CANDIDATES: usize = 12;
+const RUNS: usize = 5;
+
+/// An algorithm for products of one shape.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Algorithm {
+    pub(super) algorithm: cublasLtMatmulAlgo_t,
+    /// Bytes of scratch memory that it needs.
+    pub(super) workspace: usize,
+}
+
+/// The algorithm for a product: where the GPU's settings say so, the fastest of those that the library expects most of.
+pub(super) fn choose(handle: &Handle, product: &Product, shape: &Shape, gpu: &Gpu) -> Result<Algorithm> {
+    let candidates = candidates(handle, product, shape, if gpu.settings().tuned { CANDIDATES } else { 1 })?;
+    match candidates[..] {
+        [] => Err(failed(format!("{:?}", cublasStatus_t::CUBLAS_STATUS_NOT_SUPPORTED))),
+        [only] => Ok(only),
+        [first, ..] => {
+            // Where there is no memory to measure in, there is still the one that is expected to be fastest.
+            Ok(fastest(handle, product, shape, gpu, &candidates).unwrap_or(first))
+        }
+    }
+}
+
+/// At most `count` algorithms, the one that the library expects to be fastest first.
+fn candidates(handle: &Handle, product: &Product, shape: &Shape, count: usize) -> Result<Vec<Algorithm>> {
+    let preference = Preference(result::create_matmul_pref().map_err(status)?);
+    preference.fill(shape)?;
+    let mut found = vec![MaybeUninit::<cublasLtMatmulHeuristicResult_t>::uninit(); count];
+    let (mut written, Product { desc, a, b, d }) = (0, product);
+    // SAFETY: the descriptions live; there is room for `count` results.
+    unsafe {
+        cublasLtMatmulAlgoGetHeuristic(
+            handle.0,
+            desc.0,
+            a.0,
+            b.0,
+            d.0,
+            d.0,
+            preference.0,
+            count as i32,
+            found.as_mut_ptr().cast(),
+            &mut written,
+        )
+        .result()
+        .map_err(status)?;
+    }
+    // SAFETY: the library says that it has written so many.
+    let found = found[..written as usize].iter().map(|result| unsafe { result.assume_init_ref() });
+    let able = found.filter(|result| result.state == cublasStatus_t::CUBLAS_STATUS_SUCCESS);
+    Ok(able.map(|result| Algorithm { algorithm: result.algo, workspace: result.workspaceSize }).collect())
+}
+
+/// The candidate that takes the least time, on numbers made up.
+fn fastest(
+    handle: &Handle,
+    product: &Product,
+    shape: &Shape,
+    gpu: &Gpu,
+    candidates: &[Algorithm],
+) -> Result<Algorithm> {
+    let [lhs, rhs, out] = shape.bytes();
+    let (lhs, rhs, out) = (noise(gpu, lhs)?, noise(gpu, rhs)?, noise(gpu, out)?);
+    let bias = noise(gpu, if shape.bias { shape.size[1] * shape.dtype.size() } else { 0 })?;
+    let scratch = candidates.iter().map(|algorithm| algorithm.workspace).max().unwrap_or(0);
+    let scratch = gpu.allocate(scratch, &|| "scratch memory of products".to_owned())?;
+    if shape.bias {
+        product.set_bias(bias.start())?;
+    }
+    let addresses = Addresses { lhs: lhs.start(), rhs: rhs.start(), out: out.start(), workspace: scratch.start() };
+    let mut best: Option<(Duration, Algorithm)> = None;
+    for algorithm in candidates {
+        let run = || product.start(handle, algorithm, shape.dtype, addresses, gpu);
+        // The first run loads code. The library may still refuse an algorithm that it has named.
+        if run().is_err() {
+            continue;
+        }
+        let mut times = Vec::with_capacity(RUNS);
+        for _ in 0..RUNS {
+            let before = Mark::now(&gpu.queue)?;
+            run()?;
+            times.push(Mark::now(&gpu.queue)?.since(&before)?);
+        }
+        times.sort_unstable();
+        let time = times[RUNS / 2];
+        if best.is_none_or(|(least, _)| time < least) {
+            best = Some((time, *algorithm));
+        }
+    }
+    best.map(|(_, algorithm)| algorithm).ok_or_else(|| failed("none of its algorithms runs"))
+}
+
+/// Memory with numbers that differ: a GPU slows down with the bits that change.
+fn noise(gpu: &Gpu, bytes: usize) -> Result<Memory> {
+    const PIECE: usize = 1 << 20;
+    let memory = gpu.allocate(bytes, &|| "operands to measure products with".to_owned())?;
+    gpu.queue.enter()?;
+    let mut state = 0x9e37_79b9_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        // As a float of any type it is positive, normal and at most about 2.
+        (state & 0x03ff_03ff | 0x3c00_3c00).to_le_bytes()
+    };
+    let piece: Vec<u8> = (0..bytes.min(PIECE).div_ceil(4)).flat_map(|_| next()).collect();
+    let mut filled = bytes.min(PIECE);
+    // SAFETY: the ranges lie within the memory; what is copied from the host has been read when the call returns, as its
+    // memory is not pinned.
+    unsafe {
+        driver::result::memcpy_htod_async(memory.start(), &piece[..filled], gpu.queue.stream())?;
+        while filled < bytes {
+            let more = filled.min(bytes - filled);
+            let to = memory.start() + filled as u64;
+            driver::result::memcpy_dtod_async(to, memory.start(), more, gpu.queue.stream())?;
+            filled += more;
+        }
+    }
+    Ok(memory)
+}
+
+/// What algorithms are asked for with.
+struct Preference(cublasLtMatmulPreference_t);
+
+impl Preference {
+    fn fill(&self, shape: &Shape) -> Result {
+        use cublasLtMatmulPreferenceAttributes_t::*;
+        self.set(CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &(WORKSPACE as u64))?;
+        let [lhs, rhs, out] = shape.alignments.map(|alignment| alignment as u32);
+        self.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &rhs)?;
+        self.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &lhs)?;
+        self.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &out)?;
+        self.set(CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &out)
+    }
+
+    fn set<T>(&self, attribute: cublasLtMatmulPreferenceAttributes_t, value: &T) -> Result {
+        // SAFETY: the value has the type of the attribute.
+        unsafe { result::set_matmul_pref_attribute(self.0, attribute, (&raw const *value).cast(), size_of::<T>()) }
+            .map_err(status)
+    }
+}
+
+impl Drop for Preference {
+    fn drop(&mut self) {
+        // SAFETY: nobody has it any more.
+        let _ = unsafe { result::destroy_matmul_pref(self.0) };
+    }
+}
