@@ -315,11 +315,11 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         lap("target");
         match &options.target {
             Target::Cpu(machine) => {
-                let object = cpu::object(module, machine)?;
-                lap("object");
+                let objects = cpu::objects(module, machine)?;
+                lap("objects");
                 match destination {
-                    Destination::Artifact => bytes = Linker::default().shared_object(&object)?,
-                    Destination::Process => code = Some(cpu::load(&object, &kernels)?),
+                    Destination::Artifact => bytes = Linker::default().shared_object(&objects)?,
+                    Destination::Process => code = Some(cpu::load(&objects, &kernels)?),
                 }
                 lap("link");
             }

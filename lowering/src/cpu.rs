@@ -1,4 +1,4 @@
-//! Kernels as machine code: from `linalg` on tensors to an object or a shared object.
+//! Kernels as machine code: from `linalg` on tensors to objects or a shared object.
 //!
 //! Needs: kernels (functions with the attribute [`KERNEL`]) lowered to `linalg`, `tensor`, `arith`,
 //! `math` and `scf`. Guarantees: for each kernel a C function of its name that takes an array of
@@ -25,7 +25,7 @@ pub(crate) use math::{CUDA, expand};
 
 use std::sync::Arc;
 
-use thunder_ir::codegen::{Jit, Machine, Output, emit};
+use thunder_ir::codegen::{self, Jit, Machine};
 use thunder_ir::prelude::*;
 use thunder_passes::KERNEL;
 use thunder_runtime::cpu::code::{Code, InMemory};
@@ -93,14 +93,18 @@ pub fn lower(module: &mut Module<'_>) -> Result {
     Ok(())
 }
 
-/// The object file of a module that [`lower`] has lowered.
-pub fn object(module: &Module<'_>, machine: &Machine) -> Result<Vec<u8>> {
-    emit(module, machine, 3, Output::Object)
+/// How many objects the kernels of a module become. Some are much larger than others: more parts than most machines have
+/// threads keep all of these busy.
+const PARTS: usize = 8;
+
+/// The object files of a module that [`lower`] has lowered.
+pub fn objects(module: &Module<'_>, machine: &Machine) -> Result<Vec<Vec<u8>>> {
+    codegen::objects(module, machine, 3, PARTS)
 }
 
-/// The kernels of an object that [`object`] made, in this process's memory.
-pub fn load(object: &[u8], kernels: &[String]) -> Result<Arc<dyn Code>> {
-    let jit = Arc::new(Jit::load(object)?);
+/// The kernels of what [`objects`] made, in this process's memory.
+pub fn load(objects: &[Vec<u8>], kernels: &[String]) -> Result<Arc<dyn Code>> {
+    let jit = Arc::new(Jit::load(objects)?);
     let kernels = kernels.iter().map(|name| Ok((name.clone(), jit.kernel(name)?))).collect::<Result<Vec<_>>>()?;
     Ok(Arc::new(InMemory::new(jit, kernels)))
 }

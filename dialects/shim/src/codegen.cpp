@@ -8,6 +8,8 @@
 #include "mlir/Target/LLVMIR/Dialect/LLVMIR/LLVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Dialect/NVVM/NVVMToLLVMIRTranslation.h"
 #include "mlir/Target/LLVMIR/Export.h"
+#include "llvm/Bitcode/BitcodeReader.h"
+#include "llvm/Bitcode/BitcodeWriter.h"
 #include "llvm/ExecutionEngine/Orc/LLJIT.h"
 #include "llvm/IR/DiagnosticInfo.h"
 #include "llvm/IR/DiagnosticPrinter.h"
@@ -17,8 +19,10 @@
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Passes/PassBuilder.h"
 #include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/ThreadPool.h"
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Host.h"
+#include "llvm/Transforms/Utils/Cloning.h"
 
 using namespace llvm;
 
@@ -71,24 +75,8 @@ void optimize(Module &module, TargetMachine &machine, int level) {
   (level == 0 ? builder.buildO0DefaultPipeline(opt) : builder.buildPerModuleDefaultPipeline(opt)).run(module, modules);
 }
 
-} // namespace
-
-extern "C" {
-
-void thunderHostCpu(Text result, void *user) { result(wrap(sys::getHostCPUName()), user); }
-
-void thunderHostFeatures(Text result, void *user) { result(wrap(StringRef(hostFeatures())), user); }
-
-bool thunderCodegenEmit(MlirOperation op, MlirStringRef system, MlirStringRef cpu, MlirStringRef features, int level,
-                        int kind, Text result, Text error, void *user) {
-  initializeTargets();
-  mlir::Operation *source = unwrap(op);
-  mlir::registerBuiltinDialectTranslation(*source->getContext());
-  mlir::registerLLVMDialectTranslation(*source->getContext());
-  mlir::registerNVVMDialectTranslation(*source->getContext());
-
-  LLVMContext context;
-  std::string problems;
+/// Writes errors of LLVM's into `problems`.
+void keepErrors(LLVMContext &context, std::string &problems) {
   context.setDiagnosticHandlerCallBack(
       [](const DiagnosticInfo *info, void *into) {
         if (info->getSeverity() != DS_Error) return;
@@ -98,6 +86,112 @@ bool thunderCodegenEmit(MlirOperation op, MlirStringRef system, MlirStringRef cp
         stream << '\n';
       },
       &problems);
+}
+
+/// What code is for, and how it is made.
+struct Recipe {
+  const Target *target;
+  Triple triple;
+  std::string cpu, features;
+  int level, kind;
+
+  std::unique_ptr<TargetMachine> machine() const {
+    return std::unique_ptr<TargetMachine>(target->createTargetMachine(triple, cpu, features, TargetOptions(), Reloc::PIC_,
+                                                                      std::nullopt, CodeGenOptLevel(level)));
+  }
+
+  /// Says what a module's functions are for, before it is optimized.
+  bool prepare(Module &module, std::string &problems) const {
+    std::unique_ptr<TargetMachine> code = machine();
+    if (!code) return problems = "no code generator for " + triple.str(), false;
+    module.setTargetTriple(triple);
+    module.setDataLayout(code->createDataLayout());
+    for (Function &function : module) {
+      if (function.isDeclaration()) continue;
+      function.addFnAttr("target-cpu", cpu);
+      function.addFnAttr("target-features", features);
+      // LLVM takes 256 bits on some CPUs that have 512; it counts only where they do.
+      function.addFnAttr("prefer-vector-width", "512");
+      function.addFnAttr(Attribute::NoUnwind);
+    }
+    return true;
+  }
+
+  /// Optimizes a prepared module and emits it.
+  void emit(Module &module, SmallVectorImpl<char> &bytes, std::string &problems) const {
+    std::unique_ptr<TargetMachine> code = machine();
+    optimize(module, *code, level);
+    raw_svector_ostream stream(bytes);
+    if (kind == EmitLlvm) return module.print(stream, nullptr);
+    legacy::PassManager codegen;
+    auto type = kind == EmitObject ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
+    if (code->addPassesToEmitFile(codegen, stream, nullptr, type))
+      problems += std::string("no ") + (kind == EmitObject ? "objects" : "assembly") + " for " + triple.str() + '\n';
+    else
+      codegen.run(module);
+  }
+};
+
+/// A part of a module: bitcode, since modules of one context cannot be worked on by several threads.
+struct Part {
+  SmallString<0> bitcode, bytes;
+  std::string problems;
+};
+
+/// Deals a module's functions out to at most `count` parts of about the same size. What is internal is copied to all.
+std::vector<Part> split(Module &module, size_t count) {
+  std::vector<std::pair<size_t, const Function *>> functions;
+  for (const Function &function : module)
+    if (!function.isDeclaration() && !function.hasLocalLinkage())
+      functions.emplace_back(function.getInstructionCount(), &function);
+  stable_sort(functions, [](auto &a, auto &b) { return a.first > b.first; });
+  std::vector<Part> parts(std::max<size_t>(1, std::min(count, functions.size())));
+  std::vector<size_t> sizes(parts.size());
+  DenseMap<const GlobalValue *, size_t> places;
+  for (auto [size, function] : functions) {
+    size_t lightest = std::min_element(sizes.begin(), sizes.end()) - sizes.begin();
+    sizes[lightest] += size, places[function] = lightest;
+  }
+  for (auto [index, part] : enumerate(parts)) {
+    ValueToValueMapTy map;
+    raw_svector_ostream stream(part.bitcode);
+    // What is visible and no function is in the first part.
+    WriteBitcodeToFile(*CloneModule(module, map, [&, index = index](const GlobalValue *value) {
+      return value->hasLocalLinkage() || places.lookup(value) == index;
+    }), stream);
+  }
+  return parts;
+}
+
+void emit(Part &part, const Recipe &recipe) {
+  LLVMContext context;
+  keepErrors(context, part.problems);
+  auto module = parseBitcodeFile(MemoryBufferRef(part.bitcode.str(), "thunder"), context);
+  if (module)
+    recipe.emit(**module, part.bytes, part.problems);
+  else
+    part.problems += toString(module.takeError());
+}
+
+} // namespace
+
+extern "C" {
+
+void thunderHostCpu(Text result, void *user) { result(wrap(sys::getHostCPUName()), user); }
+
+void thunderHostFeatures(Text result, void *user) { result(wrap(StringRef(hostFeatures())), user); }
+
+bool thunderCodegenEmit(MlirOperation op, MlirStringRef system, MlirStringRef cpu, MlirStringRef features, int level,
+                        int kind, size_t count, Text result, Text error, void *user) {
+  initializeTargets();
+  mlir::Operation *source = unwrap(op);
+  mlir::registerBuiltinDialectTranslation(*source->getContext());
+  mlir::registerLLVMDialectTranslation(*source->getContext());
+  mlir::registerNVVMDialectTranslation(*source->getContext());
+
+  LLVMContext context;
+  std::string problems;
+  keepErrors(context, problems);
   mlir::ScopedDiagnosticHandler handler(source->getContext(), [&](mlir::Diagnostic &diagnostic) {
     if (diagnostic.getSeverity() != mlir::DiagnosticSeverity::Error) return mlir::failure();
     raw_string_ostream(problems) << diagnostic << '\n';
@@ -107,48 +201,32 @@ bool thunderCodegenEmit(MlirOperation op, MlirStringRef system, MlirStringRef cp
   if (!module) return fail("the module does not translate to LLVM IR: " + StringRef(problems).rtrim(), error, user);
 
   bool native = unwrap(cpu) == "native";
-  std::string name = (native ? sys::getHostCPUName() : unwrap(cpu)).str();
-  std::string flags = native ? hostFeatures() : "";
-  if (features.length) flags += (flags.empty() ? "" : ",") + unwrap(features).str();
-  Triple triple(system.length ? unwrap(system).str() : sys::getProcessTriple());
+  Recipe recipe{nullptr, Triple(system.length ? unwrap(system).str() : sys::getProcessTriple()),
+                (native ? sys::getHostCPUName() : unwrap(cpu)).str(), native ? hostFeatures() : "", level, kind};
+  if (features.length) recipe.features += (recipe.features.empty() ? "" : ",") + unwrap(features).str();
   std::string problem;
-  const Target *target = TargetRegistry::lookupTarget(triple, problem);
-  if (!target) return fail(problem, error, user);
-  std::unique_ptr<MCSubtargetInfo> cpus(target->createMCSubtargetInfo(triple, "", ""));
-  if (!cpus->isCPUStringValid(name)) return fail("unknown CPU '" + name + "'", error, user);
-  std::unique_ptr<TargetMachine> machine(target->createTargetMachine(triple, name, flags, TargetOptions(), Reloc::PIC_,
-                                                                     std::nullopt, CodeGenOptLevel(level)));
-  if (!machine) return fail("no code generator for " + triple.str(), error, user);
+  recipe.target = TargetRegistry::lookupTarget(recipe.triple, problem);
+  if (!recipe.target) return fail(problem, error, user);
+  std::unique_ptr<MCSubtargetInfo> cpus(recipe.target->createMCSubtargetInfo(recipe.triple, "", ""));
+  if (!cpus->isCPUStringValid(recipe.cpu)) return fail("unknown CPU '" + recipe.cpu + "'", error, user);
+  if (!recipe.prepare(*module, problem)) return fail(problem, error, user);
 
-  module->setTargetTriple(triple);
-  module->setDataLayout(machine->createDataLayout());
-  for (Function &function : *module) {
-    if (function.isDeclaration()) continue;
-    function.addFnAttr("target-cpu", name);
-    function.addFnAttr("target-features", flags);
-    // LLVM takes 256 bits on some CPUs that have 512; it counts only where they do.
-    function.addFnAttr("prefer-vector-width", "512");
-    function.addFnAttr(Attribute::NoUnwind);
-  }
-  optimize(*module, *machine, level);
-
-  SmallString<0> bytes;
-  raw_svector_ostream stream(bytes);
-  if (kind == EmitLlvm) {
-    module->print(stream, nullptr);
+  std::vector<Part> parts;
+  if (count > 1) {
+    parts = split(*module, count);
+    DefaultThreadPool threads;
+    for (Part &part : parts) threads.async([&] { emit(part, recipe); });
+    threads.wait();
   } else {
-    legacy::PassManager codegen;
-    auto type = kind == EmitObject ? CodeGenFileType::ObjectFile : CodeGenFileType::AssemblyFile;
-    if (machine->addPassesToEmitFile(codegen, stream, nullptr, type))
-      return fail("no " + Twine(kind == EmitObject ? "objects" : "assembly") + " for " + triple.str(), error, user);
-    codegen.run(*module);
+    recipe.emit(*module, parts.emplace_back().bytes, problems);
   }
+  for (const Part &part : parts) problems += part.problems;
   if (!problems.empty()) return fail(StringRef(problems).rtrim(), error, user);
-  result(wrap(bytes.str()), user);
+  for (const Part &part : parts) result(wrap(part.bytes.str()), user);
   return true;
 }
 
-void *thunderJitCreate(MlirStringRef object, Text error, void *user) {
+void *thunderJitCreate(const MlirStringRef *objects, size_t count, Text error, void *user) {
   initializeTargets();
   auto give = [&](Error problem) { return fail(toString(std::move(problem)), error, user), nullptr; };
   auto jit = orc::LLJITBuilder().create();
@@ -157,8 +235,10 @@ void *thunderJitCreate(MlirStringRef object, Text error, void *user) {
   auto process = orc::DynamicLibrarySearchGenerator::GetForCurrentProcess((*jit)->getDataLayout().getGlobalPrefix());
   if (!process) return give(process.takeError());
   (*jit)->getMainJITDylib().addGenerator(std::move(*process));
-  if (Error problem = (*jit)->addObjectFile(MemoryBuffer::getMemBufferCopy(unwrap(object), "kernels")))
-    return give(std::move(problem));
+  for (size_t index = 0; index < count; ++index)
+    if (Error problem = (*jit)->addObjectFile(
+            MemoryBuffer::getMemBufferCopy(unwrap(objects[index]), "kernels" + Twine(index))))
+      return give(std::move(problem));
   return jit->release();
 }
 

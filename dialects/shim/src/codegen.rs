@@ -25,7 +25,8 @@ unsafe extern "C" {
     pub fn thunderHostFeatures(result: Text, user: *mut c_void);
 
     /// Emits `module`, of the LLVM and NVVM dialects, for `cpu` (`native`: the host with its features) of the target
-    /// `triple` (empty: this process's, else NVPTX) at level 0 to 3.
+    /// `triple` (empty: this process's, else NVPTX) at level 0 to 3. Its functions are dealt out to at most `parts`
+    /// parts, which are made at the same time; `result` has each in order.
     pub fn thunderCodegenEmit(
         module: MlirOperation,
         triple: MlirStringRef,
@@ -33,17 +34,19 @@ unsafe extern "C" {
         features: MlirStringRef,
         level: c_int,
         kind: c_int,
+        parts: usize,
         result: Text,
         error: Text,
         user: *mut c_void,
     ) -> bool;
 
-    /// Loads an object file; what it leaves undefined is looked up in this process.
-    pub fn thunderJitCreate(object: MlirStringRef, error: Text, user: *mut c_void) -> *mut c_void;
+    /// Loads object files; what they leave undefined is looked up in each other and in this process.
+    pub fn thunderJitCreate(objects: *const MlirStringRef, count: usize, error: Text, user: *mut c_void)
+    -> *mut c_void;
 
     /// The address of a symbol, valid until `thunderJitDestroy`.
     pub fn thunderJitLookup(jit: *mut c_void, name: MlirStringRef, error: Text, user: *mut c_void) -> *mut c_void;
 
-    /// Unloads the object.
+    /// Unloads the objects.
     pub fn thunderJitDestroy(jit: *mut c_void);
 }

@@ -46,14 +46,18 @@ impl Linker {
         Self { program: program.as_ref().to_owned() }
     }
 
-    /// The shared object made of `object`; it needs libc and libm only.
-    pub fn shared_object(&self, object: &[u8]) -> Result<Vec<u8>, LinkError> {
+    /// The shared object made of `objects`; it needs libc and libm only.
+    pub fn shared_object(&self, objects: &[Vec<u8>]) -> Result<Vec<u8>, LinkError> {
         let folder = tempfile::tempdir()?;
-        let (from, to) = (folder.path().join("kernels.o"), folder.path().join("kernels.so"));
-        std::fs::write(&from, object)?;
+        let to = folder.path().join("kernels.so");
+        let from: Vec<PathBuf> = (0..objects.len()).map(|i| folder.path().join(format!("kernels{i}.o"))).collect();
+        for (file, object) in from.iter().zip(objects) {
+            std::fs::write(file, object)?;
+        }
         let output = Command::new(&self.program)
             .args(["-shared", "-nostartfiles", "-Wl,--build-id=none", "-Wl,-z,defs", "-o"])
-            .args([&to, &from])
+            .arg(&to)
+            .args(&from)
             .args(["-lm", "-lc"])
             .output()
             .map_err(|source| LinkError::Start { program: self.program.clone(), source })?;
@@ -71,9 +75,9 @@ mod tests {
 
     #[test]
     fn failures_say_whose_they_are() {
-        let absent = Linker::new("/no/such/linker").shared_object(b"").expect_err("there is no such program");
+        let absent = Linker::new("/no/such/linker").shared_object(&[]).expect_err("there is no such program");
         assert!(matches!(absent, LinkError::Start { .. }));
-        let refused = Linker::default().shared_object(b"not an object").expect_err("it is no object");
+        let refused = Linker::default().shared_object(&[b"not an object".to_vec()]).expect_err("it is no object");
         assert!(matches!(refused, LinkError::Refused { .. }), "{refused}");
     }
 }

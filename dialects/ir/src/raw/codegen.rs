@@ -26,14 +26,12 @@ impl Machine {
     }
 }
 
-/// What is made of a module.
+/// What is made of a module as text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// A relocatable object file, position independent.
-    Object,
-    /// Assembly as text.
+    /// Assembly.
     Assembly,
-    /// LLVM IR after optimization, as text.
+    /// LLVM IR after optimization.
     Llvm,
 }
 
@@ -55,10 +53,25 @@ pub fn host_features() -> String {
 /// module has ops that do not translate, or LLVM knows no such CPU.
 pub fn emit(module: &Module<'_>, machine: &Machine, level: u8, output: Output) -> Result<Vec<u8>, Error> {
     let kind = match output {
-        Output::Object => shim::EMIT_OBJECT,
         Output::Assembly => shim::EMIT_ASSEMBLY,
         Output::Llvm => shim::EMIT_LLVM,
     };
+    emit_parts(module, machine, level, kind, 1).map(|parts| parts.concat())
+}
+
+/// As [`emit`], relocatable object files, position independent, that together have the functions of the module: at
+/// most `count`, of about the same size. Threads of this machine make them at the same time.
+pub fn objects(module: &Module<'_>, machine: &Machine, level: u8, count: usize) -> Result<Vec<Vec<u8>>, Error> {
+    emit_parts(module, machine, level, shim::EMIT_OBJECT, count)
+}
+
+fn emit_parts(
+    module: &Module<'_>,
+    machine: &Machine,
+    level: u8,
+    kind: c_int,
+    count: usize,
+) -> Result<Vec<Vec<u8>>, Error> {
     let mut outcome = Outcome::default();
     // SAFETY: the module is alive; the callbacks match their user data.
     let done = unsafe {
@@ -69,15 +82,16 @@ pub fn emit(module: &Module<'_>, machine: &Machine, level: u8, output: Output) -
             text(&machine.features),
             c_int::from(level.min(3)),
             kind,
+            count,
             Outcome::keep,
             Outcome::complain,
             (&raw mut outcome).cast(),
         )
     };
-    if done { Ok(outcome.bytes) } else { Err(Error::new(outcome.message)) }
+    if done { Ok(outcome.parts) } else { Err(Error::new(outcome.message)) }
 }
 
-/// An object file in this process's memory.
+/// Object files in this process's memory.
 #[derive(Debug)]
 pub struct Jit {
     raw: NonNull<c_void>,
@@ -99,12 +113,14 @@ impl Drop for Jit {
 pub type Kernel = unsafe extern "C" fn(pointers: *const *mut u8, sizes: *const i64);
 
 impl Jit {
-    /// Loads an object that [`emit`] made. What it calls is looked up in this process.
-    pub fn load(object: &[u8]) -> Result<Self, Error> {
+    /// Loads what [`objects`] made. What they call is looked up in each other and in this process.
+    pub fn load(objects: &[impl AsRef<[u8]>]) -> Result<Self, Error> {
         let mut outcome = Outcome::default();
-        let bytes = MlirStringRef { data: object.as_ptr().cast(), length: object.len() };
+        let reference = |bytes: &[u8]| MlirStringRef { data: bytes.as_ptr().cast(), length: bytes.len() };
+        let bytes: Vec<MlirStringRef> = objects.iter().map(|object| reference(object.as_ref())).collect();
+        let (at, count, user) = (bytes.as_ptr(), bytes.len(), (&raw mut outcome).cast());
         // SAFETY: the bytes are copied during the call; the callback matches its user data.
-        let raw = unsafe { shim::thunderJitCreate(bytes, Outcome::complain, (&raw mut outcome).cast()) };
+        let raw = unsafe { shim::thunderJitCreate(at, count, Outcome::complain, user) };
         NonNull::new(raw).map(|raw| Self { raw }).ok_or_else(|| Error::new(outcome.message))
     }
 
@@ -126,7 +142,7 @@ impl Jit {
 /// What the shim's callbacks write.
 #[derive(Default)]
 struct Outcome {
-    bytes: Vec<u8>,
+    parts: Vec<Vec<u8>>,
     message: String,
 }
 
@@ -135,7 +151,7 @@ impl Outcome {
         // SAFETY: `user` is an `Outcome`, and the bytes are valid during this call.
         unsafe {
             let bytes = std::slice::from_raw_parts(bytes.data.cast::<u8>(), bytes.length);
-            (*user.cast::<Self>()).bytes = bytes.to_vec();
+            (*user.cast::<Self>()).parts.push(bytes.to_vec());
         }
     }
 

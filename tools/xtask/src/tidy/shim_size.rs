@@ -2,7 +2,7 @@
 
 use super::{Tree, Violation};
 
-const LIMIT: usize = 1500;
+const LIMIT: usize = 1600;
 
 pub(super) fn check(tree: &Tree) -> Vec<Violation> {
     let is_cpp = |path: &str| [".cpp", ".cc", ".h", ".hpp", ".inc"].iter().any(|extension| path.ends_with(extension));
@@ -21,11 +21,11 @@ mod tests {
 
     #[test]
     fn a_large_shim_is_found() {
-        let (half, rest) = ("\n".repeat(800), "\n".repeat(700));
+        let (half, rest) = ("\n".repeat(800), "\n".repeat(800));
         let files = [("dialects/shim/src/a.cpp", half.as_str()), ("dialects/shim/src/b.h", &rest)];
         assert_eq!(
             said(super::check, &files),
-            ["dialects/shim: 1500 lines of C++, the limit is 1500: what Rust can do belongs in dialects/ir"]
+            ["dialects/shim: 1600 lines of C++, the limit is 1600: what Rust can do belongs in dialects/ir"]
         );
         assert_eq!(said(super::check, &files[..1]), [] as [&str; 0]);
     }
