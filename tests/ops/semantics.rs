@@ -235,6 +235,12 @@ const CASES: &[Case] = &[
         &[(F32, &[1, 1, 4], &[1.0, 12.0, 23.0, 34.0])],
     ),
     (
+        "convolution_of_bytes_wraps",
+        "thunder.convolution %0, %1 : (tensor<1x1x3xi8>, tensor<1x1x2xi8>) -> tensor<1x1x2xi8>",
+        &[(I8, &[1, 1, 3], &[100.0, 2.0, -3.0]), (I8, &[1, 1, 2], &[2.0, 1.0])],
+        &[(I8, &[1, 1, 2], &[-54.0, 1.0])],
+    ),
+    (
         "convolution_steps_dilates_and_groups",
         "thunder.convolution %0, %1 bias(%2) stride = [2] dilation = [2] groups = 2
            : (tensor<1x2x5xf32>, tensor<2x1x2xf32>, tensor<2xf32>) -> tensor<1x2x2xf32>",
@@ -250,6 +256,12 @@ const CASES: &[Case] = &[
         "thunder.max_pool %0 window = [2] stride = [1] padding = [[1, 1]] : tensor<1x1x3xf32> -> tensor<1x1x4xf32>",
         &[(F32, &[1, 1, 3], &[-3.0, -1.0, -2.0])],
         &[(F32, &[1, 1, 4], &[-3.0, -1.0, -1.0, -2.0])],
+    ),
+    (
+        "max_pool_of_padding_alone_is_the_least_integer",
+        "thunder.max_pool %0 window = [1] stride = [1] padding = [[1, 0]] : tensor<1x1x2xi64> -> tensor<1x1x3xi64>",
+        &[(I64, &[1, 1, 2], &[-3.0, -1.0])],
+        &[(I64, &[1, 1, 3], &[i64::MIN as f64, -3.0, -1.0])],
     ),
     (
         "avg_pool_counts_padding",

@@ -1,6 +1,6 @@
 //! Convolution and pooling: what a window sees at each of its positions.
 //!
-//! Half precision is accumulated in `f32` and rounded once.
+//! Half precision is accumulated in `f32` and rounded once; integers wrap.
 
 use super::arith::Arith;
 use super::contract::multiply_add;
@@ -69,8 +69,16 @@ impl Steps {
     }
 }
 
-fn zero(element: Type<'_>) -> Attribute<'_> {
-    Attribute::float(element, 0.0)
+fn zero(element: Type<'_>, dtype: DType) -> Attribute<'_> {
+    if dtype.is_float() { Attribute::float(element, 0.0) } else { Attribute::integer(element, 0) }
+}
+
+/// What is larger than no element.
+fn least(element: Type<'_>, dtype: DType) -> Attribute<'_> {
+    match dtype.is_float() {
+        true => Attribute::float(element, f64::NEG_INFINITY),
+        false => Attribute::integer(element, dtype.min_value() as i64),
+    }
 }
 
 /// Convolution; with several groups, over tensors that have a dimension for them.
@@ -80,7 +88,7 @@ pub fn convolution<'c>(lo: &mut Lowerer<'c>, op: &Convolution<'c>) -> Result<Val
     let space = x_dims.len() - 2;
     let steps = Steps::new(op.stride().unwrap_or_else(|| vec![1; space]), op.padding(), op.dilation());
     let (x, weight) = (lo.value(op.x())?, lo.value(op.weight())?);
-    let (x, x_dims) = steps.padded(lo, x, &x_dims, zero(x.ty().element()))?;
+    let (x, x_dims) = steps.padded(lo, x, &x_dims, zero(x.ty().element(), dtype))?;
     let groups = op.groups();
     // Loops: batch, group if there are several, feature, positions but the last; channel, window; last
     // position. Innermost is what adjacent elements of operand and result differ in, so that it vectorizes.
@@ -137,8 +145,8 @@ fn pool<'c>(
     let x = lo.value(op.operand(0))?;
     let element = x.ty().element();
     let around = match combine {
-        Combine::Max => Attribute::float(element, f64::NEG_INFINITY),
-        _ => zero(element),
+        Combine::Max => least(element, dtype),
+        _ => zero(element, dtype),
     };
     let (x, _) = steps.padded(lo, x, &from, around)?;
     let mut map: Vec<_> = (0..2).map(Index::Loop).collect();

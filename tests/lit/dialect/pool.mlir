@@ -16,9 +16,9 @@ func.func @avg_pool(%x: tensor<?x4x?x8xf32>) -> tensor<?x4x?x4xf32> {
 
 // -----
 
-func.func @max_pool_c1(%x: tensor<1x4x8x8xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<1x4x8x8xi32>'}}
-  %r = thunder.max_pool %x window = [2, 2] : tensor<1x4x8x8xi32> -> tensor<1x4x4x4xf32>
+func.func @max_pool_c1(%x: tensor<1x4x8x8xi1>) {
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<1x4x8x8xi1>'}}
+  %r = thunder.max_pool %x window = [2, 2] : tensor<1x4x8x8xi1> -> tensor<1x4x4x4xf32>
   return
 }
 
@@ -80,9 +80,9 @@ func.func @avg_pool_c4(%x: tensor<1x4x8x8xf32>) {
 
 // -----
 
-func.func @max_pool_index_c1(%x: tensor<1x4x8x8xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<1x4x8x8xi32>'}}
-  %r = thunder.max_pool_index %x window = [2, 2] : tensor<1x4x8x8xi32> -> tensor<1x4x4x4xi64>
+func.func @max_pool_index_c1(%x: tensor<1x4x8x8xi1>) {
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<1x4x8x8xi1>'}}
+  %r = thunder.max_pool_index %x window = [2, 2] : tensor<1x4x8x8xi1> -> tensor<1x4x4x4xi64>
   return
 }
 

@@ -28,6 +28,11 @@ pub(crate) fn malformed<T>(what: impl Into<String>) -> Answer<T> {
     Err(Reason::Malformed(what.into()))
 }
 
+/// An answer that the file is wrong, unless something holds.
+pub(crate) fn ensure(holds: bool, otherwise: impl Into<String>) -> Answer<()> {
+    if holds { Ok(()) } else { malformed(otherwise) }
+}
+
 /// A node of the graph where it is written.
 pub(crate) struct Call<'a, 't> {
     pub(crate) cx: Scope<'t>,
@@ -290,9 +295,13 @@ impl<'t> Call<'_, 't> {
         }
     }
 
-    /// A list of sizes.
+    /// A list of sizes, or those that the file says a tensor has.
     pub(crate) fn sizes(&self, name: &str) -> Answer<Vec<Dim>> {
         match self.required(name)? {
+            Argument::Tensor(value) => {
+                let meta = self.graph.tensor_values.get(value);
+                meta.into_iter().flat_map(|meta| &meta.sizes).map(|size| dim(size, self.symbols)).collect()
+            }
             Argument::SymInts(sizes) => sizes.iter().map(|size| self.sized(size)).collect(),
             _ => Ok(self.ints(name)?.into_iter().map(Dim::from).collect()),
         }

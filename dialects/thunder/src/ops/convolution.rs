@@ -11,7 +11,7 @@ use thunder_interface::{
     Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
-use thunder_tensor::{DType, Tensor as HostTensor};
+use thunder_tensor::{Carrier, Tensor as HostTensor};
 
 /// Convolution over one to three spatial dimensions, as neural networks mean it: the weight is not
 /// mirrored.
@@ -19,9 +19,9 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// `x` is `[batch, channels, space...]`, `weight` is `[features, channels / groups, window...]` and
 /// the result `[batch, features, positions...]`. Feature `f` sees the channels of its group only.
 /// There are `(space + low + high - dilation * (window - 1) - 1) / stride + 1` positions, rounded
-/// down. Sums are accumulated in at least single precision.
+/// down. Sums of floats are accumulated in at least single precision; integers wrap.
 ///
-/// - (C1) all operands are tensors of floats with one element type
+/// - (C1) all operands are tensors of integers or floats with one element type
 /// - (C2) `x` and `weight` have one rank, from 3 to 5
 /// - (C3) `stride`, `padding` and `dilation` have one entry per spatial dimension; steps are
 ///   positive, and a padding is a pair of sizes: before the first element, and after the last; none is beyond 2^40
@@ -38,13 +38,13 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 pub struct Convolution {
     /// The channels of each batch element.
     #[c(1)]
-    x: Operand<Tensor<Float>>,
+    x: Operand<Tensor<Number>>,
     /// One window over its group's channels for each feature.
     #[c(1)]
-    weight: Operand<Tensor<Float>>,
+    weight: Operand<Tensor<Number>>,
     /// What is added to each feature.
     #[c(1)]
-    bias: OptionalOperand<Tensor<Float>>,
+    bias: OptionalOperand<Tensor<Number>>,
     /// The steps between positions, 1 unless given.
     #[c(3)]
     stride: OptionalAttr<Vec<i64>>,
@@ -58,7 +58,7 @@ pub struct Convolution {
     #[default(1)]
     #[c(4)]
     groups: Attr<i64>,
-    out: Produces<Tensor<Float>>,
+    out: Produces<Tensor<Number>>,
 }
 
 impl<'c> Infer<'c> for Convolution<'c> {
@@ -107,9 +107,13 @@ impl ShapeRule for Convolution<'_> {
 }
 
 impl Library for Convolution<'_> {
-    /// With few features in a group, of which one may be all, products have no reuse: a loop nest does as well.
+    /// With few features in a group, of which one may be all, products have no reuse: a loop nest does as well. Integers
+    /// have no library.
     fn library<'b>(&'b self) -> Option<LibraryCall<'b>> {
         const FEW: i64 = 4;
+        if !self.x().ty().element().as_scalar().is_some_and(|scalar| scalar.is_float()) {
+            return None;
+        }
         let (groups, features) = (self.groups(), declared(self.weight().ty())[0].known());
         if groups > 1 && features.is_none_or(|features| features / groups < FEW) {
             return None;
@@ -130,6 +134,15 @@ impl Library for Convolution<'_> {
 
 impl Reference for Convolution<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
+        if inputs[0].dtype().is_float() {
+            return self.sums(inputs, |x: f64, y| x + y);
+        }
+        self.sums(inputs, i64::wrapping_add)
+    }
+}
+
+impl Convolution<'_> {
+    fn sums<C: Carrier>(&self, inputs: &[HostTensor], add: fn(C, C) -> C) -> Result<Vec<HostTensor>, EvalError> {
         let shape = host_shapes(self, inputs)?.remove(0);
         let (x, weight) = (&inputs[0], &inputs[1]);
         let dims: Vec<Dim> = weight.shape()[2..].iter().map(|size| Dim::Known(*size as i64)).collect();
@@ -140,24 +153,24 @@ impl Reference for Convolution<'_> {
         let (area, channels) = (space.iter().product::<usize>(), weight.shape()[1]);
         let taps: usize = weight.shape()[2..].iter().product();
         let groups = self.groups() as usize;
-        let source = x.to_vec::<f64>();
-        let weight = weight.cast(DType::F64).reshape([groups, features / groups, channels * taps])?;
-        let bias = inputs.get(2).map(|bias| bias.to_vec::<f64>());
+        let source = x.to_vec::<C>();
+        let weight = weight.cast(C::DTYPE).reshape([groups, features / groups, channels * taps])?;
+        let bias = inputs.get(2).map(|bias| bias.to_vec::<C>());
         let mut out = Vec::with_capacity(batch * features * positions);
         for item in 0..batch {
             let mut patches = Vec::with_capacity(groups * channels * taps * positions);
             for channel in 0..groups * channels {
                 let base = (item * groups * channels + channel) * area;
                 for tap in 0..taps {
-                    let read = |position: usize| reads[position * taps + tap].map_or(0.0, |place| source[base + place]);
-                    patches.extend((0..positions).map(read));
+                    let read = |position: usize| reads[position * taps + tap].map(|place| source[base + place]);
+                    patches.extend((0..positions).map(|position| read(position).unwrap_or_default()));
                 }
             }
             let patches = HostTensor::from_vec([groups, channels * taps, positions], patches)?;
-            let mut sums = thunder_tensor::matmul(&weight, &patches, DType::F64)?.to_vec::<f64>();
+            let mut sums = thunder_tensor::matmul(&weight, &patches, C::DTYPE)?.to_vec::<C>();
             if let Some(bias) = &bias {
                 let features = sums.chunks_mut(positions.max(1)).zip(bias);
-                features.for_each(|(row, bias)| row.iter_mut().for_each(|sum| *sum += bias));
+                features.for_each(|(row, bias)| row.iter_mut().for_each(|sum| *sum = add(*sum, *bias)));
             }
             out.extend(sums);
         }
@@ -213,10 +226,10 @@ impl Samples for Convolution<'_> {
             let body =
                 format!("%r = thunder.convolution %x, %w {attributes} : ({x}, {weight}) -> {out}\n  return %r : {out}");
             let signature = format!("(%x: {x}, %w: {weight}) -> {out}");
-            s.add(Dtypes::FLOATS, &signature, &body, &[xs, ws]).ulps(64.0);
+            s.add(Dtypes::NUMBERS, &signature, &body, &[xs, ws]).ulps(64.0);
         }
         s.add(
-            Dtypes::FLOATS,
+            Dtypes::NUMBERS,
             "(%x: tensor<2x3x6x6x$T>, %w: tensor<5x3x3x3x$T>, %b: tensor<5x$T>) -> tensor<2x5x4x4x$T>",
             "%r = thunder.convolution %x, %w bias(%b)
                : (tensor<2x3x6x6x$T>, tensor<5x3x3x3x$T>, tensor<5x$T>) -> tensor<2x5x4x4x$T>

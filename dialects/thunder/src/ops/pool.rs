@@ -11,14 +11,14 @@ use thunder_interface::{
 };
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;
-use thunder_tensor::{DType, Tensor as HostTensor};
+use thunder_tensor::{Carrier, DType, Tensor as HostTensor};
 
 /// Largest element of each window over the spatial dimensions of `[batch, channels, space...]`.
 ///
 /// NaN if any element is. Padding is never the largest; a window of padding alone gives negative
-/// infinity. Positions are counted as by `thunder.convolution`.
+/// infinity, or the least integer. Positions are counted as by `thunder.convolution`.
 ///
-/// - (C1) the operand is a tensor of floats
+/// - (C1) the operand is a tensor of integers or floats
 /// - (C2) the operand has rank 3 to 5, and `window` one entry per spatial dimension
 /// - (C3) so have `stride`, `padding` and `dilation`; steps are positive, and a padding is a pair of
 ///   sizes: before the first element, and after the last; none is beyond 2^40
@@ -31,7 +31,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 pub struct MaxPool {
     /// The channels of each batch element.
     #[c(1)]
-    operand: Operand<Tensor<Float>>,
+    operand: Operand<Tensor<Number>>,
     /// The elements that a window has.
     #[c(2)]
     window: Attr<Vec<i64>>,
@@ -44,7 +44,7 @@ pub struct MaxPool {
     /// The steps between elements of the window, 1 unless given.
     #[c(3)]
     dilation: OptionalAttr<Vec<i64>>,
-    out: Produces<Tensor<Float>>,
+    out: Produces<Tensor<Number>>,
 }
 
 impl MaxPool<'_> {
@@ -62,7 +62,12 @@ impl<'c> Infer<'c> for MaxPool<'c> {
 impl Reference for MaxPool<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
-        pool(self, window, &inputs[0], inputs[0].dtype(), |lane, _| {
+        let dtype = inputs[0].dtype();
+        if !dtype.is_float() {
+            let least = dtype.min_value() as i64;
+            return pool(self, window, &inputs[0], dtype, |lane: &[i64], _| lane.iter().fold(least, |x, y| x.max(*y)));
+        }
+        pool(self, window, &inputs[0], dtype, |lane: &[f64], _| {
             let larger = |best: f64, x: &f64| if x.is_nan() || *x > best { *x } else { best };
             lane.iter().fold(f64::NEG_INFINITY, larger)
         })
@@ -81,18 +86,18 @@ const MAX_POOLS: [(&str, &str, &str, &[usize]); 6] = [
 impl Samples for MaxPool<'_> {
     fn samples(s: &mut SampleSet) {
         for (ty, attributes, out, shape) in MAX_POOLS {
-            pool_sample(s, "thunder.max_pool", ty, attributes, out, shape);
+            pool_sample(s, Dtypes::NUMBERS, "thunder.max_pool", ty, attributes, out, shape);
         }
-        pool_sample(s, "thunder.max_pool", "2x3x17x", "window = [2]", "2x3x8x", &[2, 3, 17]).specials();
+        pool_sample(s, Dtypes::FLOATS, "thunder.max_pool", "2x3x17x", "window = [2]", "2x3x8x", &[2, 3, 17]).specials();
     }
 }
 
 /// Where the largest element of each window is: its number in row-major order of the spatial dimensions.
 ///
 /// The windows are those of `thunder.max_pool`. Of equal elements it is the first; NaN is larger than every number.
-/// Padding counts as negative infinity, and is in the place after the last.
+/// Padding counts as negative infinity, or as the least integer, and is in the place after the last.
 ///
-/// - (C1) the operand is a tensor of floats
+/// - (C1) the operand is a tensor of integers or floats
 /// - (C2) the operand has rank 3 to 5, and `window` one entry per spatial dimension
 /// - (C3) so have `stride`, `padding` and `dilation`; steps are positive, and a padding is a pair of
 ///   sizes: before the first element, and after the last; none is beyond 2^40
@@ -105,7 +110,7 @@ impl Samples for MaxPool<'_> {
 pub struct MaxPoolIndex {
     /// The channels of each batch element.
     #[c(1)]
-    operand: Operand<Tensor<Float>>,
+    operand: Operand<Tensor<Number>>,
     /// The elements that a window has.
     #[c(2)]
     window: Attr<Vec<i64>>,
@@ -137,26 +142,43 @@ impl Reference for MaxPoolIndex<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
         let area = inputs[0].shape()[2..].iter().product::<usize>();
-        pool(self, window, &inputs[0], DType::I64, |lane, reads| {
-            let mut lane = lane.iter();
-            let (mut best, mut place) = (f64::NEG_INFINITY, None);
-            for read in reads {
-                let (x, at) = read.map_or((f64::NEG_INFINITY, area), |at| (*lane.next().unwrap_or(&best), at));
-                if place.is_none() || !best.is_nan() && (x.is_nan() || x > best) {
-                    (best, place) = (x, Some(at));
-                }
-            }
-            place.unwrap_or(area) as f64
-        })
+        let dtype = inputs[0].dtype();
+        let places = if dtype.is_float() {
+            let larger = |x: f64, best: f64| !best.is_nan() && (x.is_nan() || x > best);
+            seen(self, window, &inputs[0], |lane, reads| first(lane, reads, f64::NEG_INFINITY, area, larger))?
+        } else {
+            let least = dtype.min_value() as i64;
+            seen(self, window, &inputs[0], |lane, reads| first(lane, reads, least, area, |x, best| x > best))?
+        };
+        Ok(vec![HostTensor::from_values(DType::I64, places.0, places.1)?])
     }
+}
+
+/// The place of the first of the largest elements of a window; what is no element is `least`, in the place `area`.
+fn first<C: Carrier>(
+    lane: &[C],
+    reads: &[Option<usize>],
+    least: C,
+    area: usize,
+    is_larger: impl Fn(C, C) -> bool,
+) -> i64 {
+    let mut lane = lane.iter();
+    let (mut best, mut place) = (least, None);
+    for read in reads {
+        let (x, at) = read.map_or((least, area), |at| (*lane.next().unwrap_or(&least), at));
+        if place.is_none() || is_larger(x, best) {
+            (best, place) = (x, Some(at));
+        }
+    }
+    place.unwrap_or(area) as i64
 }
 
 impl Samples for MaxPoolIndex<'_> {
     fn samples(s: &mut SampleSet) {
         for (ty, attributes, out, shape) in MAX_POOLS {
-            index_sample(s, ty, attributes, out, shape);
+            index_sample(s, Dtypes::NUMBERS, ty, attributes, out, shape);
         }
-        index_sample(s, "2x3x17x", "window = [2]", "2x3x8x", &[2, 3, 17]).specials();
+        index_sample(s, Dtypes::FLOATS, "2x3x17x", "window = [2]", "2x3x8x", &[2, 3, 17]).specials();
     }
 }
 
@@ -211,7 +233,7 @@ impl Reference for AvgPool<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let window = window_of(self, &self.window(), inputs[0].rank(), self.attributes());
         let counts_padding = self.count_include_pad();
-        pool(self, window, &inputs[0], inputs[0].dtype(), |lane, reads| {
+        pool(self, window, &inputs[0], inputs[0].dtype(), |lane: &[f64], reads| {
             lane.iter().sum::<f64>() / if counts_padding { reads.len() } else { lane.len() } as f64
         })
     }
@@ -232,7 +254,7 @@ impl Samples for AvgPool<'_> {
             ("?x3x?x?x", "window = [2, 2]", "?x3x?x?x", &[2, 3, 6, 5]),
             ("0x3x4x4x", "window = [2, 2]", "0x3x2x2x", &[0, 3, 4, 4]),
         ] {
-            pool_sample(s, "thunder.avg_pool", ty, attributes, out, shape);
+            pool_sample(s, Dtypes::FLOATS, "thunder.avg_pool", ty, attributes, out, shape);
         }
     }
 }
@@ -269,21 +291,33 @@ fn window_of<'c>(op: &impl Op<'c>, sizes: &[i64], rank: usize, attributes: Windo
     Window::new(op, &dims, sizes, attributes, "(C3)")
 }
 
-/// Applies `f` to the elements of each window that are no padding, with the places of all, which padding lacks.
-fn pool<'c>(
+/// What [`seen`] says, in a dtype.
+fn pool<'c, C: Carrier>(
     op: &(impl Op<'c> + ShapeRule),
     window: Result<Window>,
     operand: &HostTensor,
     dtype: DType,
-    f: impl Fn(&[f64], &[Option<usize>]) -> f64,
+    f: impl Fn(&[C], &[Option<usize>]) -> C,
 ) -> Result<Vec<HostTensor>, EvalError> {
+    let (shape, values) = seen(op, window, operand, f)?;
+    Ok(vec![HostTensor::from_values(dtype, shape, values)?])
+}
+
+/// What `f` makes of the elements of each window that are no padding, with the places of all, which padding lacks; and the
+/// sizes of the result.
+fn seen<'c, C: Carrier, T>(
+    op: &(impl Op<'c> + ShapeRule),
+    window: Result<Window>,
+    operand: &HostTensor,
+    f: impl Fn(&[C], &[Option<usize>]) -> T,
+) -> Result<(Vec<usize>, Vec<T>), EvalError> {
     let shape = host_shapes(op, std::slice::from_ref(operand))?.remove(0);
     let window = window.map_err(|e| EvalError::Input(e.message()))?;
     let space = &operand.shape()[2..];
     let reads = window.reads(space, &shape[2..])?;
     let taps: usize = window.taps()?.iter().product();
     let area: usize = space.iter().product();
-    let source = operand.to_vec::<f64>();
+    let source = operand.to_vec::<C>();
     let mut out = Vec::new();
     let mut lane = Vec::with_capacity(taps);
     for channel in 0..shape[0] * shape[1] {
@@ -294,11 +328,12 @@ fn pool<'c>(
             out.push(f(&lane, reads));
         }
     }
-    Ok(vec![HostTensor::from_values(dtype, shape, out)?])
+    Ok((shape, out))
 }
 
 fn pool_sample<'s>(
     s: &'s mut SampleSet,
+    dtypes: Dtypes,
     name: &str,
     ty: &str,
     attributes: &str,
@@ -307,11 +342,12 @@ fn pool_sample<'s>(
 ) -> &'s mut thunder_interface::Sample {
     let (ty, out) = (format!("tensor<{ty}$T>"), format!("tensor<{out}$T>"));
     let body = format!("%r = {name} %x {attributes} : {ty} -> {out}\n  return %r : {out}");
-    s.add(Dtypes::FLOATS, &format!("(%x: {ty}) -> {out}"), &body, &[shape]).ulps(16.0)
+    s.add(dtypes, &format!("(%x: {ty}) -> {out}"), &body, &[shape]).ulps(16.0)
 }
 
 fn index_sample<'s>(
     s: &'s mut SampleSet,
+    dtypes: Dtypes,
     ty: &str,
     attributes: &str,
     out: &str,
@@ -319,5 +355,5 @@ fn index_sample<'s>(
 ) -> &'s mut thunder_interface::Sample {
     let (ty, out) = (format!("tensor<{ty}$T>"), format!("tensor<{out}i64>"));
     let body = format!("%r = thunder.max_pool_index %x {attributes} : {ty} -> {out}\n  return %r : {out}");
-    s.add(Dtypes::FLOATS, &format!("(%x: {ty}) -> {out}"), &body, &[shape])
+    s.add(dtypes, &format!("(%x: {ty}) -> {out}"), &body, &[shape])
 }

@@ -1,10 +1,11 @@
 //! Convolutions and pooling: windows over the spatial dimensions of `[batch, channels, space...]`.
 
-use thunder_trace::{DType, Dim, Tensor, Window};
+use thunder_dialect::build::BuildDiv as _;
+use thunder_trace::{DType, Dim, Tensor, Window, apply};
 
 use super::index::{MOST_POSITIONS, numbers};
 use super::{Entry, many, one};
-use crate::arguments::{Answer, Call, gap, malformed};
+use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.conv1d.default", "aten.conv1d.padding"], |c| convolution(c, 1)),
@@ -35,7 +36,7 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.max_unpool2d.default"], |c| unpooled(c, 2)),
     one(&["aten.max_unpool3d.default"], |c| unpooled(c, 3)),
     one(&["aten.im2col.default"], |c| {
-        let (x, was_added) = batched(c.tensor("self")?, 2);
+        let (x, was_added) = batched(c.tensor("self")?, 2)?;
         let shape = x.shape();
         let patches = Patches::of(c, &shape[2..])?;
         let [low, high] = [0, 1].map(|axis| (patches.padding[axis], patches.padding[axis]));
@@ -80,17 +81,18 @@ pub(super) fn spread(values: Option<Vec<i64>>, space: usize) -> Answer<Option<Ve
 }
 
 /// `x` with a batch of one where it has none, and whether that was added.
-fn batched(x: Tensor<'_>, space: usize) -> (Tensor<'_>, bool) {
-    if x.rank() == space + 1 { (x.unsqueeze(0), true) } else { (x, false) }
+pub(super) fn batched(x: Tensor<'_>, space: usize) -> Answer<(Tensor<'_>, bool)> {
+    ensure((space + 1..=space + 2).contains(&x.rank()), format!("{x} with {space} spatial dimensions"))?;
+    Ok(if x.rank() == space + 1 { (x.unsqueeze(0), true) } else { (x, false) })
 }
 
-fn unbatched(y: Tensor<'_>, was_added: bool) -> Tensor<'_> {
+pub(super) fn unbatched(y: Tensor<'_>, was_added: bool) -> Tensor<'_> {
     if was_added { y.squeeze(0) } else { y }
 }
 
 fn convolution<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
     let (weight, bias) = (c.tensor("weight")?, c.optional("bias")?);
-    let (x, was_added) = batched(c.tensor("input")?, space);
+    let (x, was_added) = batched(c.tensor("input")?, space)?;
     let stride = spread(c.optional_ints("stride")?, space)?;
     let dilation = spread(c.optional_ints("dilation")?, space)?;
     let groups = c.int_or("groups", 1)?;
@@ -126,7 +128,7 @@ fn same<'t>(
 
 fn transposed<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
     let (weight, bias) = (c.tensor("weight")?, c.optional("bias")?);
-    let (x, was_added) = batched(c.tensor("input")?, space);
+    let (x, was_added) = batched(c.tensor("input")?, space)?;
     let window = Window {
         stride: spread(c.optional_ints("stride")?, space)?,
         padding: spread(c.optional_ints("padding")?, space)?,
@@ -146,6 +148,11 @@ pub(super) fn pooled(c: &Call<'_, '_>, x: Tensor<'_>, space: usize) -> Answer<(V
         dilation: spread(if c.has("dilation") { c.optional_ints("dilation")? } else { None }, space)?,
         overhang: None,
     };
+    for (axis, padding) in window.padding.iter().flatten().enumerate() {
+        let dilation = window.dilation.as_ref().map_or(1, |dilation| dilation[axis]);
+        let half = dilation.saturating_mul(size[axis] - 1).saturating_add(1) / 2;
+        ensure(*padding <= half, format!("a padding of {padding}, which is more than half of the window: {half}"))?;
+    }
     if !c.bool_or("ceil_mode", false)? {
         return Ok((size, window));
     }
@@ -173,26 +180,30 @@ pub(super) fn pooled(c: &Call<'_, '_>, x: Tensor<'_>, space: usize) -> Answer<(V
 }
 
 fn max_pool<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
-    let (x, was_added) = batched(c.tensor("self")?, space);
+    let (x, was_added) = batched(c.tensor("self")?, space)?;
     let (size, window) = pooled(c, x, space)?;
     Ok(unbatched(x.max_pool(&size, &window), was_added))
 }
 
 fn max_pool_with_indices<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Vec<Tensor<'t>>> {
-    let (x, was_added) = batched(c.tensor("self")?, space);
+    let (x, was_added) = batched(c.tensor("self")?, space)?;
     let (size, window) = pooled(c, x, space)?;
     let (values, places) = x.max_pool_with_indices(&size, &window);
     Ok(vec![unbatched(values, was_added), unbatched(places, was_added)])
 }
 
 fn avg_pool<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
-    let (x, was_added) = batched(c.tensor("self")?, space);
+    let (x, was_added) = batched(c.tensor("self")?, space)?;
     let (size, mut window) = pooled(c, x, space)?;
     let counts_padding = c.bool_or("count_include_pad", true)?;
     let hangs_over = window.overhang.as_ref().is_some_and(|widths| widths.iter().any(|width| *width != 0));
-    let y = if c.has("divisor_override") {
+    let divisor = if c.has("divisor_override") { Some(c.int("divisor_override")?) } else { None };
+    ensure(divisor != Some(0), "a divisor of 0")?;
+    let y = if !x.dtype().is_float() {
+        integer_means(c, x, &size, &window, divisor)?
+    } else if let Some(divisor) = divisor {
         let taps = size.iter().map(|size| *size as f64).product::<f64>();
-        x.avg_pool(&size, &window, true) * (taps / c.int("divisor_override")? as f64)
+        x.avg_pool(&size, &window, true) * (taps / divisor as f64)
     } else if counts_padding && hangs_over {
         // Padding counts, but nothing beyond it.
         let widths = window.padding.take().unwrap_or_default();
@@ -202,6 +213,42 @@ fn avg_pool<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
         x.avg_pool(&size, &window, counts_padding)
     };
     Ok(unbatched(y, was_added))
+}
+
+/// Means of integers, rounded towards zero: sums are convolutions with ones.
+fn integer_means<'t>(
+    c: &Call<'_, 't>,
+    x: Tensor<'t>,
+    size: &[i64],
+    window: &Window,
+    divisor: Option<i64>,
+) -> Answer<Tensor<'t>> {
+    let ones = |dims: &[Dim]| c.cx.ones(dims, x.dtype());
+    let taps: Vec<Dim> = [1, 1].iter().chain(size).map(|size| Dim::from(*size)).collect();
+    let strided = Window { stride: window.stride.clone().or_else(|| Some(size.to_vec())), ..window.clone() };
+    let shape = x.shape();
+    let apart = [&[shape[0].clone() * &shape[1], Dim::from(1)], &shape[2..]].concat();
+    let sums = x.reshape(apart).convolution(ones(&taps), None, &strided, 1);
+    let sums = sums.reshape([&shape[..2], &sums.shape()[2..]].concat());
+    if let Some(divisor) = divisor {
+        return Ok(quotient(sums, c.cx.full((), divisor, x.dtype())));
+    }
+    // What counts are elements and, where it does, padding; not what windows hang over.
+    let space = [&[Dim::from(1), Dim::from(1)], &shape[2..]].concat();
+    let counted = if c.bool_or("count_include_pad", true)? {
+        let widths = window.padding.clone().unwrap_or_else(|| vec![0; size.len()]);
+        let around = ones(&space).pad(&widths.iter().map(|width| (*width, *width)).collect::<Vec<_>>(), 1);
+        around.convolution(ones(&taps), None, &Window { padding: None, ..strided }, 1)
+    } else {
+        ones(&space).convolution(ones(&taps), None, &strided, 1)
+    };
+    Ok(quotient(sums, counted))
+}
+
+/// A quotient rounded towards zero.
+fn quotient<'t>(x: Tensor<'t>, y: Tensor<'t>) -> Tensor<'t> {
+    let y = y.expand(x.shape());
+    apply(&[x, y], |b| b.div(x.value(), y.value()))
 }
 
 /// Zeros but for elements at the places, within the last dimensions, that they were taken from.
@@ -267,7 +314,7 @@ impl Patches {
 
 /// Means of as many parts as there are positions; parts overlap where these do not divide the size.
 fn adaptive<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Tensor<'t>> {
-    let (x, was_added) = batched(c.tensor("self")?, space);
+    let (x, was_added) = batched(c.tensor("self")?, space)?;
     let Some(positions) = spread(c.optional_ints("output_size")?, space)? else { return malformed("no sizes") };
     let rank = x.rank() as i64;
     let first = rank - space as i64;
@@ -318,7 +365,7 @@ fn part_at(i: i64, size: i64, count: i64) -> (i64, i64) {
 /// Largest elements of as many parts as there are positions, and where they are: one dimension after the other, from the
 /// last, as the first of equal elements in row-major order is the first in its row of the first row that has one.
 fn adaptive_max<'t>(c: &Call<'_, 't>, space: usize) -> Answer<Vec<Tensor<'t>>> {
-    let (x, was_added) = batched(c.tensor("self")?, space);
+    let (x, was_added) = batched(c.tensor("self")?, space)?;
     let Some(positions) = spread(c.optional_ints("output_size")?, space)? else { return malformed("no sizes") };
     let first = x.rank() - space;
     let mut values = x;

@@ -5,6 +5,15 @@ use crate::build::*;
 use crate::compose::{Extent, broadcast, converted, count, extents, full, reshape, widened};
 use crate::cotangent::{counted, cropped, only, restated, size_tensor};
 use crate::window::transpose::Steps;
+use thunder_interface::dtype_of;
+
+/// What is larger than no element of a type.
+fn least(element: Type<'_>) -> Attribute<'_> {
+    match dtype_of(element) {
+        Some(dtype) if !dtype.is_float() => Attribute::integer(element, dtype.min_value() as i64),
+        _ => Attribute::float(element, f64::NEG_INFINITY),
+    }
+}
 
 fn taps<'c>(window: &[i64]) -> Vec<Extent<'c>> {
     window.iter().map(|size| Extent::Known(*size)).collect()
@@ -62,7 +71,7 @@ impl Decompose for MaxPoolIndex<'_> {
         let mut places = reshape(b, counted(b, area)?, &inner)?;
         let mut around = x;
         if low.iter().chain(&high).any(|padding| *padding > 0) {
-            let never = Attribute::float(x.ty().element(), f64::NEG_INFINITY);
+            let never = least(x.ty().element());
             around = b.pad(x, low, high, vec![0; rank], never)?;
             // The place of padding is the number of elements, which need not be known before.
             let outside = broadcast(b, size_tensor(b, area)?, &[], &inner)?;
