@@ -11,6 +11,8 @@ mod backward;
 mod compare;
 mod control;
 mod create;
+mod fractional;
+mod histogram;
 mod index;
 mod join;
 mod loss;
@@ -22,6 +24,7 @@ mod recurrent;
 mod reduce;
 mod resize;
 mod scatter;
+mod segment;
 mod shape;
 mod special;
 mod statistics;
@@ -81,6 +84,8 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
             compare::OPS,
             control::OPS,
             create::OPS,
+            fractional::OPS,
+            histogram::OPS,
             index::OPS,
             join::OPS,
             loss::OPS,
@@ -92,6 +97,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
             reduce::OPS,
             resize::OPS,
             scatter::OPS,
+            segment::OPS,
             shape::OPS,
             special::OPS,
             statistics::OPS,

@@ -7,8 +7,15 @@ use crate::arguments::{Answer, Call, gap};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.scaled_dot_product_attention.default"], |c| attention(c, "attn_mask")),
+    many(&["aten._scaled_dot_product_flash_attention_for_cpu.default"], |c| {
+        let y = attention(c, "attn_mask")?;
+        let Some(spec) = c.results.get(1) else { return Ok(vec![y]) };
+        let [query, key] = [c.tensor("query")?.to(spec.dtype), c.tensor("key")?.to(spec.dtype)];
+        // Where they are not to be had, a program may still do without their sums.
+        let scores = scores(c, query, key, "attn_mask").ok();
+        Ok([y].into_iter().chain(scores.map(|scores| scores.logsumexp(-1))).collect())
+    }),
     // The logarithms of sums, and what random numbers came from, are for gradients only.
-    many(&["aten._scaled_dot_product_flash_attention_for_cpu.default"], |c| Ok(vec![attention(c, "attn_mask")?])),
     many(&["aten._scaled_dot_product_efficient_attention.default"], |c| Ok(vec![attention(c, "attn_bias")?])),
     many(&["aten._scaled_dot_product_flash_attention.default"], |c| Ok(vec![attention(c, "attn_mask")?])),
 ];
@@ -18,7 +25,8 @@ fn attention<'t>(c: &Call<'_, 't>, mask: &str) -> Answer<Tensor<'t>> {
     let scale = if c.has("scale") { Some(c.float_or("scale", 1.0)?) } else { None };
     let p = c.float_or("dropout_p", 0.0)?;
     if p != 0.0 {
-        return dropped(c, [query, key, value], mask, scale, p);
+        // No library knows of scores that are left out at random.
+        return Ok(scores(c, query, key, mask)?.softmax(-1).dropout(c.cx, p).0.matmul(value));
     }
     let attention = Attention { mask: c.optional(mask)?, causal: c.bool_or("is_causal", false)?, scale };
     // Attention has heads: one where the tensors have none.
@@ -28,19 +36,13 @@ fn attention<'t>(c: &Call<'_, 't>, mask: &str) -> Answer<Tensor<'t>> {
     Ok((0..missing).fold(y, |y, _| y.squeeze(0)))
 }
 
-/// Attention that leaves out scores at random, of which no library knows.
-fn dropped<'t>(
-    c: &Call<'_, 't>,
-    [query, key, value]: [Tensor<'t>; 3],
-    mask: &str,
-    scale: Option<f64>,
-    p: f64,
-) -> Answer<Tensor<'t>> {
+/// How much each query is about each key.
+fn scores<'t>(c: &Call<'_, 't>, query: Tensor<'t>, key: Tensor<'t>, mask: &str) -> Answer<Tensor<'t>> {
     let Some(depth @ 1..) = query.size(-1).known() else { return gap("a depth that is not known") };
     if query.rank() > 2 && query.size(-3) != key.size(-3) {
-        return gap("dropout where heads share keys");
+        return gap("scores where heads share keys");
     }
-    let mut scores = query.matmul(key.transpose(-2, -1)) * scale.unwrap_or(1.0 / (depth as f64).sqrt());
+    let mut scores = query.matmul(key.transpose(-2, -1)) * c.float_or("scale", 1.0 / (depth as f64).sqrt())?;
     if c.bool_or("is_causal", false)? {
         let (rows, columns) = (c.cx.arange(query.size(-2), DType::I64), c.cx.arange(key.size(-2), DType::I64));
         scores = rows.unsqueeze(-1).ge(columns).where_(scores, f64::NEG_INFINITY);
@@ -48,5 +50,5 @@ fn dropped<'t>(
     if let Some(mask) = c.optional(mask)? {
         scores = if mask.dtype() == DType::Bool { mask.where_(scores, f64::NEG_INFINITY) } else { scores + mask };
     }
-    Ok(scores.softmax(-1).dropout(c.cx, p).0.matmul(value))
+    Ok(scores)
 }

@@ -1,6 +1,6 @@
 //! Tensors made from nothing but their sizes, and what fills others.
 
-use thunder_trace::{DType, Operand, Scalar, Tensor, stack};
+use thunder_trace::{DType, Operand, Scalar, Scope, Tensor, stack};
 
 use super::index::numbers;
 use super::{Entry, copy, nothing, one};
@@ -120,8 +120,13 @@ fn evenly<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     if steps < 2 {
         return Ok(start.expand([steps]));
     }
-    let (step, at) = ((end - start) / (steps - 1) as f64, c.cx.arange(steps, DType::F64));
-    Ok(at.lt((steps / 2) as f64).where_(start + step * at, end - step * ((steps - 1) as f64 - at)))
+    Ok(evenly_between(c.cx, start, end, steps))
+}
+
+/// The same of two numbers or more, in the dtype of the bounds.
+pub(super) fn evenly_between<'t>(cx: Scope<'t>, start: Tensor<'t>, end: Tensor<'t>, steps: i64) -> Tensor<'t> {
+    let (step, at) = ((end - start) / (steps - 1) as f64, cx.arange(steps, start.dtype()));
+    at.lt((steps / 2) as f64).where_(start + step * at, end - step * ((steps - 1) as f64 - at))
 }
 
 /// `start`, `start + step`, ..., as many as the file says.

@@ -1,7 +1,7 @@
 //! Losses.
 
 use thunder_dialect::build::BuildCrossEntropy as _;
-use thunder_trace::{DType, Dim, Tensor, apply};
+use thunder_trace::{DType, Tensor, apply};
 
 use super::arithmetic::widened;
 use super::{Entry, many, one};
@@ -126,7 +126,18 @@ pub(super) const OPS: &[Entry] = &[
         let distance = distance_of(x, y, c.float_or("p", 2.0)?, c.float_or("eps", 1e-6)?);
         Ok(if c.bool_or("keepdim", false)? { distance.unsqueeze(-1) } else { distance })
     }),
-    one(&["aten.cross_entropy_loss.default"], cross_entropy),
+    one(&["aten.cross_entropy_loss.default"], |c| {
+        let Picked { loss, weight } = cross_entropy(c, c.tensor("self")?)?;
+        averaged(c, loss, weight)
+    }),
+    // How much of a batch is computed at a time is no concern of the program.
+    many(&["torch_nn._linear_cross_entropy_batch_chunked.default"], |c| {
+        let Picked { loss, weight } = cross_entropy(c, projected(c)?)?;
+        Ok(vec![averaged(c, loss, weight)?])
+    }),
+    one(&["torch_nn._linear_cross_entropy_batch_chunked_no_reduction.default"], |c| {
+        Ok(cross_entropy(c, projected(c)?)?.loss.to(c.result()?.dtype))
+    }),
     one(&["aten.nll_loss_nd.default", "aten.nll_loss.default", "aten.nll_loss2d.default"], |c| {
         let Picked { loss, weight } = picked(c)?;
         averaged(c, loss, weight)
@@ -138,9 +149,19 @@ pub(super) const OPS: &[Entry] = &[
     }),
 ];
 
-/// What a loss makes of one value for each element: 0 is nothing, 1 the mean, 2 the sum.
+/// What becomes of one value for each element: 0 is nothing, 1 the mean, 2 the sum.
+fn reduction(c: &Call<'_, '_>) -> Answer<i64> {
+    match c.word_or("reduction", "") {
+        Ok("none") => Ok(0),
+        Ok("mean") => Ok(1),
+        Ok("sum") => Ok(2),
+        _ => c.int_or("reduction", 1),
+    }
+}
+
+/// What a loss makes of one value for each element.
 fn reduced<'t>(c: &Call<'_, 't>, loss: Tensor<'t>) -> Answer<Tensor<'t>> {
-    let y = match c.int_or("reduction", 1)? {
+    let y = match reduction(c)? {
         0 => loss,
         1 => loss.mean(..),
         2 => loss.sum(..),
@@ -163,8 +184,8 @@ fn distance_of<'t>(x: Tensor<'t>, y: Tensor<'t>, p: f64, eps: f64) -> Tensor<'t>
 
 /// The loss of all that counts, each as much as its weight.
 fn averaged<'t>(c: &Call<'_, 't>, loss: Tensor<'t>, weight: Tensor<'t>) -> Answer<Tensor<'t>> {
-    if c.int_or("reduction", 1)? == 1 {
-        return Ok(loss.sum(..) / weight.sum(..));
+    if reduction(c)? == 1 {
+        return Ok((loss.sum(..) / weight.sum(..)).to(c.result()?.dtype));
     }
     reduced(c, loss)
 }
@@ -185,7 +206,7 @@ fn weights<'t>(c: &Call<'_, 't>, target: Tensor<'t>, dtype: DType) -> Answer<Ten
     Ok(ignored.where_(0.0, weight))
 }
 
-/// What negative log-likelihood picks of logarithms of probabilities.
+/// What losses of classes have for each target.
 struct Picked<'t> {
     loss: Tensor<'t>,
     weight: Tensor<'t>,
@@ -200,8 +221,13 @@ fn picked<'t>(c: &Call<'_, 't>) -> Answer<Picked<'t>> {
     Ok(Picked { loss: weight.eq(0).where_(0.0, -value * weight), weight })
 }
 
-fn cross_entropy<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    let (x, target) = (classes_last(c.tensor("self")?), c.tensor("target")?);
+/// The products that chunks are made of.
+fn projected<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    Ok(c.tensor("input")?.linear(c.tensor("linear_weight")?, c.optional("linear_bias")?))
+}
+
+fn cross_entropy<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Picked<'t>> {
+    let (x, target) = (classes_last(x), c.tensor("target")?);
     let smoothing = c.float_or("label_smoothing", 0.0)?;
     let classes = || match x.size(-1).known() {
         Some(classes @ 1..) => Ok(classes as f64),
@@ -217,21 +243,16 @@ fn cross_entropy<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
             logarithms = logarithms * weight;
         }
         let loss = -(logarithms * target).sum(-1);
-        let count = loss.shape().into_iter().fold(Dim::from(1), |count, size| count * size);
-        if c.int_or("reduction", 1)? == 1 {
-            let count = crate::arguments::number(c.cx, count).to(loss.dtype());
-            return Ok(loss.sum(..) / count);
-        }
-        return reduced(c, loss);
+        return Ok(Picked { loss, weight: c.cx.ones(loss.shape(), loss.dtype()) });
     }
     let ignore = c.int_or("ignore_index", -100)?;
+    let ignored = target.eq(ignore);
     if !c.has("weight") {
         let loss = apply(&[x, target], |b| b.cross_entropy(x.value(), target.value(), Some(ignore), smoothing));
-        return averaged(c, loss, (!target.eq(ignore)).to(loss.dtype()));
+        return Ok(Picked { loss, weight: (!ignored).to(loss.dtype()) });
     }
     let logarithms = x.log_softmax(-1);
     let weight = weights(c, target, x.dtype())?;
-    let ignored = target.eq(ignore);
     let class = ignored.where_(0, target);
     let own = -logarithms.gather(-1, class.unsqueeze(-1)).squeeze(-1) * weight;
     let mut loss = ignored.where_(0.0, own);
@@ -239,5 +260,5 @@ fn cross_entropy<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
         let all = -(logarithms * c.tensor("weight")?).sum(-1) / classes()?;
         loss = loss * (1.0 - smoothing) + ignored.where_(0.0, all) * smoothing;
     }
-    averaged(c, loss, weight)
+    Ok(Picked { loss, weight })
 }

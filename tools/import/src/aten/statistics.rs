@@ -1,9 +1,9 @@
-//! Quantiles, frequencies, and sums and slopes of sampled functions.
+//! Quantiles, the most frequent elements, and sums and slopes of sampled functions.
 
 use thunder_trace::{DType, Dim, Operand, Tensor, cat, stack};
 
 use super::{Entry, many, one};
-use crate::arguments::{Answer, Call, gap, malformed};
+use crate::arguments::{Answer, Call, ensure, gap};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.quantile.default", "aten.quantile.scalar"], |c| quantile(c, false)),
@@ -31,21 +31,6 @@ pub(super) const OPS: &[Entry] = &[
         let dims = c.dims()?;
         let value = value.to(x.dtype()).transpose(axis, -1).reshape(&dims[..]);
         Ok(vec![value, place.unsqueeze(-1).transpose(axis, -1).reshape(dims)])
-    }),
-    one(&["aten.histc.default"], |c| {
-        let (x, bins) = (c.tensor("self")?.reshape([-1]), c.int_or("bins", 100)?);
-        let (least, most) = (c.float_or("min", 0.0)?, c.float_or("max", 0.0)?);
-        let full = |value: f64| c.cx.full((), value, x.dtype());
-        let (mut low, mut high) = (full(least), full(most));
-        if least == most && x.size(0).known() != Some(0) {
-            (low, high) = (x.amin(..), x.amax(..));
-        }
-        let is_point = low.eq(high);
-        let (low, high) = (is_point.where_(low - 1.0, low), is_point.where_(high + 1.0, high));
-        let is_inside = x.ge(low) & x.le(high);
-        let place = ((x - low) / (high - low) * bins as f64).clamp(Some(0.0), Some((bins - 1) as f64));
-        let place = is_inside.where_(place, 0.0).to(DType::I64);
-        Ok(c.cx.zeros([bins], x.dtype()).index_add(0, place, is_inside.to(x.dtype())))
     }),
     one(&["aten.trapezoid.x", "aten.trapz.x"], |c| Ok(trapezoids(c)?.sum(c.int_or("dim", -1)?))),
     one(&["aten.trapezoid.dx", "aten.trapz.dx"], |c| Ok(trapezoids(c)?.sum(c.int_or("dim", -1)?))),
@@ -147,17 +132,17 @@ fn slopes<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
         Some(axes) => axes,
         None => (0..x.rank() as i64).collect(),
     };
-    let spacing: Vec<f64> = match c.has("spacing") {
-        false => vec![1.0],
-        true => c.floats("spacing").or_else(|_| Ok(vec![c.float_or("spacing", 1.0)?]))?,
+    // A list has a distance for each dimension.
+    let spacing = match c.floats("spacing") {
+        Ok(all) => all,
+        Err(_) => vec![c.float_or("spacing", 1.0)?; axes.len()],
     };
+    ensure(spacing.len() == axes.len(), format!("{} distances for {} dimensions", spacing.len(), axes.len()))?;
+    ensure((1..=2).contains(&order), format!("slopes of order {order} at the ends"))?;
+    let is_named = |axis: i64| axes.iter().filter(|other| (*other - axis) % x.rank().max(1) as i64 == 0).count();
+    ensure(axes.iter().all(|axis| is_named(*axis) == 1), format!("dimensions that repeat: {axes:?}"))?;
     let mut all = Vec::new();
-    for (number, axis) in axes.into_iter().enumerate() {
-        let Some(step) =
-            spacing.get(number).or(spacing.first()).filter(|_| spacing.len() == 1 || number < spacing.len())
-        else {
-            return malformed(format!("{} distances", spacing.len()));
-        };
+    for (axis, step) in axes.into_iter().zip(spacing) {
         let size = x.size(axis).known();
         if size.is_none_or(|size| size <= order) {
             return gap("a dimension of dynamic size, or too short");
@@ -166,7 +151,7 @@ fn slopes<'t>(c: &Call<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
         let size = size.unwrap_or_default();
         let inner = (part(2..size) - part(0..size - 2)) / (2.0 * step);
         let (first, last) = match order {
-            1 => ((part(1..2) - part(0..1)) / *step, (part(size - 1..size) - part(size - 2..size - 1)) / *step),
+            1 => ((part(1..2) - part(0..1)) / step, (part(size - 1..size) - part(size - 2..size - 1)) / step),
             _ => (
                 (part(1..2) * 4.0 - part(0..1) * 3.0 - part(2..3)) / (2.0 * step),
                 (part(size - 1..size) * 3.0 - part(size - 2..size - 1) * 4.0 + part(size - 3..size - 2)) / (2.0 * step),
