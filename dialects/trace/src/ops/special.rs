@@ -68,9 +68,12 @@ impl<'t> Tensor<'t> {
     pub fn entr(self) -> Self {
         let _at = self.site.at(Location::caller());
         let x = self.converted(float_type(self.dtype()));
-        let is_inside = x.gt(0);
-        let value = -x * is_inside.where_(x, 1.0).log();
-        x.isnan().where_(x, is_inside.where_(value, x.lt(0).where_(f64::NEG_INFINITY, x * 0.0)))
+        let (is_below, is_zero) = (x.lt(0), x.eq(0));
+        let inside = (is_below | is_zero).where_(1.0, x);
+        // A root is 0 with an infinite slope, and the logarithm of no part of a number infinite without one.
+        let at_zero = is_zero.where_(x, 1.0).sqrt();
+        let below = (is_below.where_(x, -1.0) * 0.0).abs().log();
+        is_below.where_(below, is_zero.where_(at_zero, -inside * inside.log()))
     }
 
     /// `self * log(other)`, which is 0 where this is 0, unless the other is NaN.

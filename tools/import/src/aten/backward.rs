@@ -59,7 +59,8 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.native_dropout_backward.default"], |c| {
         let (dy, kept) = (c.tensor("grad_output")?, c.tensor("mask")?);
-        Ok(dy * kept.to(dy.dtype()) * c.float_or("scale", 1.0)?)
+        let dtype = c.result()?.dtype;
+        Ok(dy.to(dtype) * kept.to(dtype) * c.float_or("scale", 1.0)?)
     }),
 ];
 

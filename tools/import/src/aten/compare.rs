@@ -4,7 +4,7 @@ use thunder_trace::{DType, Operand, Scalar, Tensor};
 
 use super::arithmetic::{larger, smaller};
 use super::{Entry, one};
-use crate::arguments::{Answer, Call};
+use crate::arguments::{Answer, Call, ensure};
 
 macro_rules! comparisons {
     ($($name:ident)*) => {
@@ -28,7 +28,10 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.masked_fill.Scalar", "aten.masked_fill.Tensor"], |c| {
         let x = c.tensor("self")?;
         let value = match c.operand("value")? {
-            Operand::Tensor(value) => value.to(x.dtype()),
+            Operand::Tensor(value) => {
+                ensure(value.rank() == 0, format!("{value} for one value"))?;
+                value.to(x.dtype())
+            }
             Operand::Scalar(value) => c.cx.full((), super::create::cast(value, x.dtype()), x.dtype()),
         };
         Ok(c.tensor("mask")?.where_(value, x))
@@ -37,7 +40,9 @@ pub(super) const OPS: &[Entry] = &[
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
         let dtype = if x.dtype().is_float() { x.dtype() } else { DType::F64 };
         let (x, y) = (x.to(dtype), y.to(dtype));
-        let allowed = y.abs() * c.float_or("rtol", 1e-5)? + c.float_or("atol", 1e-8)?;
+        let (relative, absolute) = (c.float_or("rtol", 1e-5)?, c.float_or("atol", 1e-8)?);
+        ensure(relative >= 0.0 && absolute >= 0.0, format!("tolerances below zero: {relative} and {absolute}"))?;
+        let allowed = y.abs() * relative + absolute;
         let is_close = x.eq(y) | (y.isfinite() & (x - y).abs().le(allowed));
         Ok(if c.bool_or("equal_nan", false)? { is_close | (x.isnan() & y.isnan()) } else { is_close })
     }),

@@ -2,8 +2,8 @@
 
 use thunder_trace::{DType, Dim, Scalar, Scope, Tensor, cat, stack};
 
-use super::{Entry, many, one, parts, resize, view};
-use crate::arguments::{Answer, Call, gap, malformed};
+use super::{Entry, copy, many, one, parts, resize, view};
+use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     view(
@@ -28,11 +28,15 @@ pub(super) const OPS: &[Entry] = &[
     many(&["aten.unsafe_split.Tensor", "aten.split_copy.Tensor"], |c| {
         split(c, c.int_or("dim", 0)?, c.int("split_size")?)
     }),
-    one(&["aten.diff.default"], |c| {
-        let axis = c.int_or("dim", -1)?;
+    copy(&["aten.diff.default"], |c| {
+        let (times, axis) = (c.int_or("n", 1)?, c.int_or("dim", -1)?);
+        ensure(times >= 0, format!("differences of order {times}"))?;
+        if times == 0 {
+            return c.tensor("self");
+        }
         let around = [c.optional("prepend")?, Some(c.tensor("self")?), c.optional("append")?];
         let mut x = cat(&around.into_iter().flatten().collect::<Vec<_>>(), axis);
-        for _ in 0..c.int_or("n", 1)? {
+        for _ in 0..times {
             let (after, before) = (x.slice(axis, 1..), x.slice(axis, ..-1));
             x = if x.dtype() == DType::Bool { after ^ before } else { after - before };
         }

@@ -4,7 +4,7 @@ use thunder_trace::{Dim, Scalar, Tensor, cat, stack};
 
 use super::index::{MOST_POSITIONS, numbers};
 use super::{Entry, many, one, parts};
-use crate::arguments::{Answer, Call, gap, malformed};
+use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.hstack.default"], |c| {
@@ -65,11 +65,11 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten._chunk_cat.default"], |c| {
         let (axis, count) = (c.int("dim")?, c.int("num_chunks")?);
-        let axis = if axis < 0 { axis + list(c)?[0].rank() as i64 } else { axis };
-        if count < 1 || axis < 0 {
-            return malformed(format!("{count} parts of dimension {axis}"));
-        }
         let mut all = list(c)?;
+        let is_one_rank = all.iter().all(|x| x.rank() == all[0].rank());
+        let axis = if axis < 0 && is_one_rank { axis + all[0].rank() as i64 } else { axis };
+        let are_some = !all.iter().any(|x| x.shape().contains(&Dim::from(0)));
+        ensure(count > 0 && axis >= 0 && are_some, format!("{count} parts of dimension {axis} of {all:?}"))?;
         for x in &mut all {
             let (Some(size), Ok(place)) = (x.size(axis).known(), usize::try_from(axis)) else {
                 return gap("a dimension of dynamic size");

@@ -6,7 +6,7 @@ use thunder_trace::{DType, Dim, Operand, Scalar, Tensor, cat};
 
 use super::index::numbers;
 use super::{Entry, one};
-use crate::arguments::{Answer, Call, gap, malformed};
+use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.matmul.default", "aten.dot.default", "aten.vdot.default"], |c| {
@@ -47,10 +47,13 @@ pub(super) const OPS: &[Entry] = &[
         let equation = format!("{}->{}", terms.join(","), start.into_iter().chain(end).collect::<String>());
         einsum::einsum(c.cx, &equation, &all)
     }),
-    one(&["aten.linalg_cross.default", "aten.cross.default"], |c| {
-        let (x, y, axis) = (c.tensor("self")?, c.tensor("other")?, c.int_or("dim", -1)?);
-        let part = |x, by| rotated(x, axis, by);
-        Ok(part(x, 1) * part(y, 2) - part(x, 2) * part(y, 1))
+    one(&["aten.linalg_cross.default"], |c| cross(c, c.int_or("dim", -1)?)),
+    one(&["aten.cross.default"], |c| {
+        let first = c.tensor("self")?.shape().iter().position(|size| size.known() == Some(3));
+        match first {
+            Some(first) => cross(c, c.int_or("dim", first as i64)?),
+            None => cross(c, c.int_or("dim", -1)?),
+        }
     }),
     one(&["aten.inner.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
@@ -112,6 +115,7 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.renorm.default"], |c| {
         let (x, p, axis, most) = (c.tensor("self")?, c.float_or("p", 2.0)?, c.int("dim")?, c.float_or("maxnorm", 1.0)?);
+        ensure(x.rank() > 1 && p > 0.0 && most >= 0.0, format!("parts of {x} of a norm of order {p} up to {most}"))?;
         let axis = if axis < 0 { axis + x.rank() as i64 } else { axis };
         let others: Vec<i64> = (0..x.rank() as i64).filter(|other| *other != axis).collect();
         let norm = if p.is_infinite() {
@@ -194,6 +198,15 @@ fn matrix_norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let sums = x.abs().sum_keepdim(summed);
     let y = if order > 0.0 { sums.amax_keepdim(other) } else { sums.amin_keepdim(other) };
     Ok(y.reshape(c.dims()?))
+}
+
+/// The product of vectors along a dimension that is at right angles to both.
+fn cross<'t>(c: &Call<'_, 't>, axis: i64) -> Answer<Tensor<'t>> {
+    let (x, y) = (c.tensor("self")?, c.tensor("other")?);
+    let are_three = x.rank() == y.rank() && [x, y].iter().all(|x| matches!(x.size(axis).known(), None | Some(3)));
+    ensure(are_three, format!("{x} and {y} have no three elements each along dimension {axis}"))?;
+    let part = |x, by| rotated(x, axis, by);
+    Ok(part(x, 1) * part(y, 2) - part(x, 2) * part(y, 1))
 }
 
 /// The elements along a dimension of three, from number `by` on.

@@ -1,45 +1,42 @@
 //! Normalizations.
 
-use thunder_trace::{DType, Tensor};
+use thunder_trace::{DType, Dim, Tensor};
 
 use super::arithmetic::widened;
 use super::{Entry, many, one, updates};
-use crate::arguments::{Answer, Call, malformed};
+use crate::arguments::{Answer, Call, ensure, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.softmax.int", "aten._softmax.default", "aten.special_softmax.int"], |c| along(c, Tensor::softmax)),
     // Where all is left out, nothing has a share.
     one(&["aten._safe_softmax.default"], |c| {
-        along(c, |x, axis| x.eq(f64::NEG_INFINITY).all_keepdim(axis).where_(0.0, x.softmax(axis)))
+        along(c, |x, axis| {
+            let none = x.eq(f64::NEG_INFINITY).all_keepdim(axis);
+            none.where_(0.0, none.where_(0.0, x).softmax(axis))
+        })
     }),
     one(&["aten.log_softmax.int", "aten._log_softmax.default", "aten.special_log_softmax.int"], |c| {
         along(c, Tensor::log_softmax)
     }),
     one(&["aten.layer_norm.default"], |c| {
-        let trailing = c.sizes("normalized_shape")?.len() as i64;
-        Ok(c.tensor("input")?.layer_norm(
-            trailing,
-            c.optional("weight")?,
-            c.optional("bias")?,
-            c.float_or("eps", 1e-5)?,
-        ))
+        let (x, eps) = (c.tensor("input")?, c.float_or("eps", 1e-5)?);
+        Ok(x.layer_norm(trailing(c, x)?, c.optional("weight")?, c.optional("bias")?, eps))
     }),
     many(&["aten.native_layer_norm.default"], |c| {
         let (x, eps) = (c.tensor("input")?, c.float_or("eps", 1e-5)?);
-        let trailing = c.sizes("normalized_shape")?.len() as i64;
+        let trailing = trailing(c, x)?;
         let y = x.layer_norm(trailing, c.optional("weight")?, c.optional("bias")?, eps);
         let rank = x.rank() as i64;
         Ok([vec![y], statistics(x, (rank - trailing..rank).collect(), eps)].concat())
     }),
     one(&["aten.rms_norm.default"], |c| {
         let x = c.tensor("input")?;
-        let trailing = c.sizes("normalized_shape")?.len() as i64;
         let eps = c.float_or("eps", epsilon(x.dtype()))?;
-        Ok(x.rms_norm(trailing, c.optional("weight")?, eps))
+        Ok(x.rms_norm(trailing(c, x)?, c.optional("weight")?, eps))
     }),
     many(&["aten._fused_rms_norm.default"], |c| {
         let x = c.tensor("input")?;
-        let trailing = c.sizes("normalized_shape")?.len() as i64;
+        let trailing = trailing(c, x)?;
         let eps = c.float_or("eps", epsilon(x.dtype()))?;
         let rank = x.rank() as i64;
         let axes: Vec<i64> = (rank - trailing..rank).collect();
@@ -47,8 +44,10 @@ pub(super) const OPS: &[Entry] = &[
         Ok(vec![x.rms_norm(trailing, c.optional("weight")?, eps), scale])
     }),
     one(&["aten.group_norm.default"], |c| {
-        let (weight, bias) = (c.optional("weight")?, c.optional("bias")?);
-        Ok(c.tensor("input")?.group_norm(c.int("num_groups")?, weight, bias, c.float_or("eps", 1e-5)?))
+        let (x, weight, bias) = (c.tensor("input")?, c.optional("weight")?, c.optional("bias")?);
+        let is_empty = x.shape().iter().skip(1).any(|size| size.known() == Some(0));
+        ensure(!is_empty, format!("groups of no elements in {x}"))?;
+        Ok(x.group_norm(c.int("num_groups")?, weight, bias, c.float_or("eps", 1e-5)?))
     }),
     many(&["aten.native_group_norm.default"], |c| {
         let (x, groups, eps) = (c.tensor("input")?, c.int("group")?, c.float_or("eps", 1e-5)?);
@@ -60,6 +59,10 @@ pub(super) const OPS: &[Entry] = &[
         Ok([y].into_iter().chain(made).collect())
     }),
     updates(&["aten.batch_norm.default"], RUNNING, |c| {
+        // No elements may be of any rank.
+        if c.tensor("input")?.shape().contains(&Dim::from(0)) {
+            return Ok(vec![c.tensor("input")?]);
+        }
         if c.bool_or("training", false)? { updated(c, by_batch(c, &[0])?, 1) } else { Ok(vec![batch_norm(c)?]) }
     }),
     updates(&["aten.instance_norm.default"], RUNNING, |c| {
@@ -112,6 +115,15 @@ pub(super) const OPS: &[Entry] = &[
 fn along<'t>(c: &Call<'_, 't>, function: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Tensor<'t>> {
     let x = c.tensor("self")?.to(c.result()?.dtype);
     Ok(if x.rank() == 0 { function(x.unsqueeze(0), 0).squeeze(0) } else { function(x, c.int("dim")?) })
+}
+
+/// How many of the last dimensions of `x` are normalized: those of `normalized_shape`.
+fn trailing(c: &Call<'_, '_>, x: Tensor<'_>) -> Answer<i64> {
+    let (own, sizes) = (x.shape(), c.sizes("normalized_shape")?);
+    let differ = |(own, size): (&Dim, &Dim)| own.known().zip(size.known()).is_some_and(|(own, size)| own != size);
+    let ends = !sizes.is_empty() && sizes.len() <= own.len() && !own.iter().rev().zip(sizes.iter().rev()).any(differ);
+    ensure(ends, format!("{x} does not end with the sizes {sizes:?}"))?;
+    Ok(sizes.len() as i64)
 }
 
 /// The distance from 1 to the next number of a dtype.

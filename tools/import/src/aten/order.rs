@@ -3,7 +3,7 @@
 use thunder_trace::{DType, Dim, Operand, Tensor};
 
 use super::{Entry, many, one};
-use crate::arguments::{Answer, Call, gap};
+use crate::arguments::{Answer, Call, ensure, gap};
 
 pub(super) const OPS: &[Entry] = &[
     many(&["aten.sort.default", "aten.sort.stable"], |c| {
@@ -38,7 +38,9 @@ pub(super) const OPS: &[Entry] = &[
         searched(c, row, c.operand("self")?)
     }),
     one(&["aten.bucketize.Tensor", "aten.bucketize.Scalar"], |c| {
-        searched(c, c.tensor("boundaries")?, c.operand("self")?)
+        let row = c.tensor("boundaries")?;
+        ensure(row.rank() == 1, format!("{row} for boundaries, which are one row"))?;
+        searched(c, row, c.operand("self")?)
     }),
 ];
 

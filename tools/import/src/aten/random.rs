@@ -3,7 +3,7 @@
 use thunder_trace::{DType, Operand, Tensor};
 
 use super::{Entry, copy, many, one};
-use crate::arguments::{Answer, Call, gap};
+use crate::arguments::{Answer, Call, ensure, gap};
 
 pub(super) const OPS: &[Entry] = &[
     copy(&["aten.rand.default", "aten.rand_like.default"], |c| Ok(c.cx.rand(c.dims()?, c.result()?.dtype))),
@@ -29,27 +29,36 @@ pub(super) const OPS: &[Entry] = &[
     }),
     copy(&["aten.uniform.default"], |c| {
         let (low, high) = (c.float_or("from", 0.0)?, c.float_or("to", 1.0)?);
+        ensure(low <= high, format!("numbers from {low} up to {high}"))?;
         Ok(c.cx.rand(c.dims()?, c.result()?.dtype) * (high - low) + low)
     }),
     copy(&["aten.normal_functional.default", "aten.normal.float_float", "aten.normal.default"], |c| {
-        Ok(c.cx.randn(c.dims()?, c.result()?.dtype) * c.float_or("std", 1.0)? + c.float_or("mean", 0.0)?)
+        let deviation = c.float_or("std", 1.0)?;
+        ensure(deviation >= 0.0, format!("a deviation of {deviation}"))?;
+        Ok(c.cx.randn(c.dims()?, c.result()?.dtype) * deviation + c.float_or("mean", 0.0)?)
     }),
     copy(&["aten.exponential.default"], |c| {
-        let waited = -(1.0f64 - c.cx.rand(c.dims()?, c.result()?.dtype)).log();
-        Ok(waited / c.float_or("lambd", 1.0)?)
+        let rate = c.float_or("lambd", 1.0)?;
+        ensure(rate > 0.0, format!("a rate of {rate}"))?;
+        Ok(-(1.0f64 - c.cx.rand(c.dims()?, c.result()?.dtype)).log() / rate)
     }),
     copy(&["aten.log_normal.default"], |c| {
-        Ok((c.cx.randn(c.dims()?, c.result()?.dtype) * c.float_or("std", 2.0)? + c.float_or("mean", 1.0)?).exp())
+        let deviation = c.float_or("std", 2.0)?;
+        ensure(deviation > 0.0, format!("a deviation of {deviation}"))?;
+        Ok((c.cx.randn(c.dims()?, c.result()?.dtype) * deviation + c.float_or("mean", 1.0)?).exp())
     }),
     copy(&["aten.cauchy.default"], |c| {
+        let scale = c.float_or("sigma", 1.0)?;
+        ensure(scale > 0.0, format!("a scale of {scale}"))?;
         let angle = (c.cx.rand(c.dims()?, c.result()?.dtype) - 0.5) * std::f64::consts::PI;
-        Ok(angle.tan() * c.float_or("sigma", 1.0)? + c.float_or("median", 0.0)?)
+        Ok(angle.tan() * scale + c.float_or("median", 0.0)?)
     }),
     copy(&["aten.geometric.default"], |c| {
         // How often until something of that probability happens.
-        let spec = c.result()?;
+        let (spec, p) = (c.result()?, c.float_or("p", 0.5)?);
+        ensure(p > 0.0 && p < 1.0, format!("a probability of {p}"))?;
         let dtype = if spec.dtype.is_float() { spec.dtype } else { DType::F32 };
-        let waited = (1.0f64 - c.cx.rand(&spec.dims[..], dtype)).log() / (-c.float_or("p", 0.5)?).ln_1p();
+        let waited = (1.0f64 - c.cx.rand(&spec.dims[..], dtype)).log() / (-p).ln_1p();
         Ok(waited.ceil().maximum(1.0).to(spec.dtype))
     }),
     copy(&["aten.normal.Tensor_Tensor", "aten.normal.Tensor_float", "aten.normal.float_Tensor"], |c| {
@@ -70,7 +79,10 @@ pub(super) const OPS: &[Entry] = &[
         Ok(p.bernoulli(c.cx).to(spec.dtype))
     }),
     copy(&["aten.multinomial.default"], |c| {
-        Ok(c.tensor("self")?.multinomial(c.cx, c.int("num_samples")?, c.bool_or("replacement", false)?))
+        let (x, count) = (c.tensor("self")?, c.int("num_samples")?);
+        let are_rows = (1..=2).contains(&x.rank()) && x.dtype().is_float();
+        ensure(are_rows && count > 0, format!("{count} places of {x}"))?;
+        Ok(x.multinomial(c.cx, count, c.bool_or("replacement", false)?))
     }),
     one(&["aten.rrelu.default"], |c| {
         let (x, low, high) = (c.tensor("self")?, c.float_or("lower", 0.125)?, c.float_or("upper", 1.0 / 3.0)?);

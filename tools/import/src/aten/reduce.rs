@@ -4,7 +4,7 @@ use thunder_trace::{Axes, DType, Tensor};
 
 use super::arithmetic::{truth, widened};
 use super::{Entry, many, one};
-use crate::arguments::{Answer, Call, gap};
+use crate::arguments::{Answer, Call, ensure, gap};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.sum.default", "aten.sum.dim_IntList"], |c| {
@@ -86,10 +86,24 @@ fn cast<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
 
 /// The dimensions of `dim`; all where it names none.
 fn axes(c: &Call<'_, '_>) -> Answer<Axes> {
-    Ok(match c.optional_ints("dim")? {
-        Some(axes) if !axes.is_empty() => axes.into(),
-        _ => Axes::from(..),
-    })
+    Ok(named(c)?.map_or(Axes::from(..), Axes::from))
+}
+
+/// The dimensions of `dim`, if it names any.
+fn named(c: &Call<'_, '_>) -> Answer<Option<Vec<i64>>> {
+    let rank = c.tensor("self")?.rank();
+    ensure(rank <= MOST_DIMENSIONS, format!("a reduction of {rank} dimensions, of which PyTorch takes 64"))?;
+    Ok(c.optional_ints("dim")?.filter(|axes| !axes.is_empty()))
+}
+
+/// How many dimensions PyTorch reduces.
+const MOST_DIMENSIONS: usize = 64;
+
+/// Refuses to find the largest or smallest of no elements.
+fn of_some<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<()> {
+    let axes = named(c)?.unwrap_or_else(|| (0..x.rank() as i64).collect());
+    let is_empty = x.rank() > 0 && axes.iter().any(|axis| x.size(*axis).known() == Some(0));
+    ensure(!is_empty, format!("an extreme of no elements: dimensions {axes:?} of {x}"))
 }
 
 fn over<'t>(
@@ -107,6 +121,7 @@ fn over<'t>(
 
 /// The largest elements; of truth values, whether one is true.
 fn largest<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
+    of_some(c, x)?;
     match x.dtype() {
         DType::Bool => over(c, x, Tensor::any, Tensor::any_keepdim),
         _ => over(c, x, Tensor::amax, Tensor::amax_keepdim),
@@ -115,6 +130,7 @@ fn largest<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
 
 /// The smallest elements; of truth values, whether all are true.
 fn smallest<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
+    of_some(c, x)?;
     match x.dtype() {
         DType::Bool => over(c, x, Tensor::all, Tensor::all_keepdim),
         _ => over(c, x, Tensor::amin, Tensor::amin_keepdim),
@@ -192,6 +208,11 @@ pub(super) fn norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
         over(c, x.abs(), Tensor::amin, Tensor::amin_keepdim)?
     } else if order == 0.0 {
         sum(x.ne(0).to(if x.dtype().is_float() { x.dtype() } else { DType::F32 }))?
+    } else if order > 0.0 && order < 1.0 {
+        // The slope at 0, which is infinite, does not count.
+        let is_zero = x.eq(0);
+        let powers = is_zero.where_(0.0, is_zero.where_(1.0, x).abs().pow(order));
+        root(sum(powers)?, |sum| sum.pow(1.0 / order))
     } else if order.is_finite() {
         root(sum(x.abs().pow(order))?, |sum| sum.pow(1.0 / order))
     } else {

@@ -4,7 +4,7 @@ use thunder_trace::{DType, Dim, Operand, Reduction, Scalar, Tensor, cat};
 
 use super::index::{Places, counted};
 use super::{Entry, one};
-use crate::arguments::{Answer, Call, gap, malformed};
+use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten.scatter.src"], |c| scattered(c, c.tensor("self")?, c.tensor("src")?, How::Put)),
@@ -28,7 +28,8 @@ pub(super) const OPS: &[Entry] = &[
         }
         let index = c.tensor("index")?;
         if x.rank() == 0 {
-            return Ok(x.unsqueeze(0).index_add(0, index.reshape([1]), source.reshape([1])).squeeze(0));
+            let [x, source] = [x, source].map(|x| x.reshape([1]));
+            return Ok(as_numbers(x, source, |x, source| x.index_add(0, index.reshape([1]), source)).squeeze(0));
         }
         Ok(as_numbers(x, source, |x, source| x.index_add(axis, index.reshape([-1]), source)))
     }),
@@ -75,6 +76,16 @@ pub(super) const OPS: &[Entry] = &[
             return Ok(c.cx.zeros((count, 0), DType::I64));
         }
         Ok(thunder_trace::stack(&columns, 1))
+    }),
+    one(&["aten.argwhere.default"], |c| {
+        let x = c.tensor("self")?;
+        // Of no elements, none are anywhere.
+        let is_empty = x.shape().contains(&Dim::from(0));
+        if is_empty {
+            Ok(c.cx.zeros((0, x.rank()), DType::I64))
+        } else {
+            gap("a number of places that depends on values")
+        }
     }),
     one(&["aten.masked_scatter.default"], |c| {
         let (x, mask, source) = (c.tensor("self")?, c.tensor("mask")?, c.tensor("source")?);
@@ -132,6 +143,7 @@ fn value<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
 }
 
 fn scattered<'t>(c: &Call<'_, 't>, x: Tensor<'t>, src: Tensor<'t>, how: How) -> Answer<Tensor<'t>> {
+    ensure(src.dtype() == x.dtype(), format!("elements of {src} for {x}"))?;
     put(x, c.int("dim")?, c.tensor("index")?, src, how)
 }
 

@@ -4,7 +4,7 @@ use thunder_trace::{DType, Dim, Scalar, Tensor};
 
 use super::index::{MOST_POSITIONS, numbers};
 use super::{Entry, many, one, read_only, view};
-use crate::arguments::{Answer, Call, gap, malformed};
+use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
     view(
@@ -31,7 +31,7 @@ pub(super) const OPS: &[Entry] = &[
             "aten.squeeze_copy.dims",
             "aten.unsqueeze_copy.default",
         ],
-        |c| Ok(c.tensor("self")?.reshape(c.dims()?)),
+        reshaped,
         |c, part| Ok(part.reshape(c.tensor("self")?.shape())),
     ),
     view(
@@ -48,18 +48,20 @@ pub(super) const OPS: &[Entry] = &[
         },
     ),
     view(
-        &[
-            "aten.t.default",
-            "aten.mT.default",
-            "aten.mH.default",
-            "aten.numpy_T.default",
-            "aten.matrix_H.default",
-            "aten.adjoint.default",
-            "aten.t_copy.default",
-        ],
+        &["aten.mT.default", "aten.mH.default", "aten.adjoint.default"],
         |c| turned(c.tensor("self")?),
         |_, part| turned(part),
     ),
+    view(
+        &["aten.t.default", "aten.t_copy.default", "aten.matrix_H.default"],
+        |c| {
+            let x = c.tensor("self")?;
+            ensure(x.rank() <= 2, format!("{x} is no matrix"))?;
+            turned(x)
+        },
+        |_, part| turned(part),
+    ),
+    view(&["aten.numpy_T.default"], |c| reversed(c.tensor("self")?), |_, part| reversed(part)),
     one(&["aten.movedim.int", "aten.movedim.intlist", "aten.moveaxis.int", "aten.moveaxis.intlist"], moved),
     read_only(
         &["aten.expand.default", "aten.expand_as.default", "aten.broadcast_to.default", "aten.expand_copy.default"],
@@ -80,13 +82,21 @@ pub(super) const OPS: &[Entry] = &[
     ),
     one(&["aten.diag.default"], |c| {
         let (x, offset) = (c.tensor("self")?, c.int_or("diagonal", 0)?);
-        if x.rank() == 2 { diagonal(c) } else { embedded(c, x, offset, 0, 1) }
+        match x.rank() {
+            1 => embedded(c, x, offset, 0, 1),
+            2 => diagonal(c),
+            rank => malformed(format!("a diagonal of a tensor of rank {rank}")),
+        }
     }),
     one(&["aten.diagflat.default"], |c| embedded(c, c.tensor("self")?.reshape([-1]), c.int_or("offset", 0)?, 0, 1)),
     one(&["aten.diag_embed.default"], |c| {
         embedded(c, c.tensor("self")?, c.int_or("offset", 0)?, c.int_or("dim1", -2)?, c.int_or("dim2", -1)?)
     }),
-    one(&["aten.trace.default"], |c| Ok(diagonal(c)?.sum(0))),
+    one(&["aten.trace.default"], |c| {
+        let rank = c.tensor("self")?.rank();
+        ensure(rank == 2, format!("the trace of a tensor of rank {rank}"))?;
+        Ok(diagonal(c)?.sum(0))
+    }),
     read_only(&["aten.as_strided.default", "aten.as_strided_copy.default"], strided),
     one(&["aten.flip.default"], |c| Ok(c.tensor("self")?.flip(c.ints("dims")?))),
     one(&["aten.fliplr.default"], |c| Ok(c.tensor("self")?.flip(1))),
@@ -149,6 +159,8 @@ pub(super) const OPS: &[Entry] = &[
         let (x, times) = (c.tensor("self")?, c.int_or("k", 1)?.rem_euclid(4));
         let axes = c.optional_ints("dims")?.unwrap_or_else(|| vec![0, 1]);
         let [a, b] = axes[..] else { return malformed("a rotation has two dimensions") };
+        let counted = |axis: i64| if axis < 0 { axis + x.rank() as i64 } else { axis };
+        ensure(counted(a) != counted(b), format!("a rotation from dimension {a} to itself"))?;
         Ok(match times {
             0 => x,
             1 => x.flip(b).transpose(a, b),
@@ -204,12 +216,32 @@ fn exchanged<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     Ok(if x.rank() == 0 { x } else { x.transpose(a, b) })
 }
 
-fn turned(x: Tensor<'_>) -> Answer<Tensor<'_>> {
-    match x.rank() {
-        0 | 1 => Ok(x),
-        2 => Ok(x.transpose(0, 1)),
-        rank => Ok(x.transpose(rank as i64 - 2, rank as i64 - 1)),
+/// `x` under the sizes that the file says, which those that the operation is given have to be.
+fn reshaped<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?;
+    for name in ["size", "shape", "other"].into_iter().filter(|name| c.has(name)) {
+        let known = |dims: Vec<Dim>| dims.iter().map(Dim::known).collect::<Option<Vec<i64>>>();
+        let (Some(own), Some(sizes)) = (known(x.shape()), known(c.sizes(name)?)) else { continue };
+        let count = |sizes: &[i64]| sizes.iter().try_fold(1i64, |n, size| n.checked_mul(*size));
+        let (stated, left): (Vec<i64>, Vec<i64>) = sizes.iter().partition(|size| **size != -1);
+        let is_filled = match (count(&own), count(&stated), left.len()) {
+            (Some(total), Some(stated), 0) => total == stated,
+            (Some(total), Some(stated @ 1..), 1) => total % stated == 0,
+            _ => false,
+        };
+        ensure(is_filled, format!("{x} does not fill the sizes {sizes:?}"))?;
     }
+    Ok(x.reshape(c.dims()?))
+}
+
+/// Matrices with rows and columns exchanged.
+fn turned(x: Tensor<'_>) -> Answer<Tensor<'_>> {
+    Ok(if x.rank() < 2 { x } else { x.transpose(-2, -1) })
+}
+
+/// The dimensions in reverse order.
+fn reversed(x: Tensor<'_>) -> Answer<Tensor<'_>> {
+    Ok(x.permute((0..x.rank() as i64).rev().collect::<Vec<_>>()))
 }
 
 fn moved<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
@@ -338,6 +370,8 @@ fn embedded<'t>(c: &Call<'_, 't>, x: Tensor<'t>, offset: i64, rows: i64, columns
     let rank = x.rank() as i64 + 1;
     let counted = |axis: i64| if axis < 0 { axis + rank } else { axis };
     let (rows, columns) = (counted(rows), counted(columns));
+    let are_two = rows != columns && [rows, columns].iter().all(|axis| (0..rank).contains(axis));
+    ensure(are_two, format!("a diagonal as dimensions {rows} and {columns} of {rank}"))?;
     let size = x.size(-1) + offset.abs();
     let number = c.cx.arange(size, DType::I64);
     // Each element stands in its row, moved down where the diagonal is below, and in the column that the offset says.

@@ -2,9 +2,9 @@
 
 use thunder_trace::{Approximation, DType, Operand, Tensor};
 
-use super::arithmetic::{product, truth, widened};
+use super::arithmetic::{truth, widened};
 use super::{Entry, copy, many, one};
-use crate::arguments::{Answer, Call, gap};
+use crate::arguments::{Answer, Call, ensure, gap};
 
 /// Functions that need nothing but their operand.
 macro_rules! plain {
@@ -139,8 +139,8 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.neg.default"], |c| Ok(-c.tensor("self")?)),
     one(&["aten.square.default"], |c| {
-        let x = c.tensor("self")?;
-        Ok(product(x, x.into()))
+        let x = c.tensor("self")?.to(c.result()?.dtype);
+        Ok(x * x)
     }),
     one(&["aten.bitwise_not.default"], |c| Ok(!c.tensor("self")?)),
     one(&["aten.logical_not.default"], |c| Ok(!truth(c.tensor("self")?))),
@@ -205,6 +205,7 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.softshrink.default"], |c| {
         let (x, width) = (c.tensor("self")?, c.float_or("lambd", 0.5)?);
+        ensure(width >= 0.0, format!("a width of {width}"))?;
         Ok(x.abs().le(width).where_(0.0, x - x.sign() * width))
     }),
     one(&["aten.prelu.default", "aten._prelu_kernel.default"], prelu),
