@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::claims::unclaimed;
+use super::claims::{limit, unclaimed};
 use super::run::{Outcomes, Verdict};
 use super::samples::Operation;
 
@@ -20,6 +20,10 @@ impl Count {
     fn add(&mut self, verdict: &Verdict) {
         self.claimed += 1;
         self.passed += usize::from(*verdict == Verdict::Passed);
+    }
+
+    fn is_short(self) -> bool {
+        self.passed < self.claimed
     }
 
     fn cell(self) -> String {
@@ -77,12 +81,15 @@ pub fn row(operation: &Operation, outcomes: &Outcomes) -> String {
     if unclaimed.is_none() {
         outcomes.refused.iter().for_each(|verdict| refused.add(verdict));
     }
-    let cells = DTYPES.map(|dtype| cells.get(dtype).copied().unwrap_or_default().cell()).join(" | ");
     let complex = if operation.takes_complex { "–" } else { "" };
     let mut reasons: Vec<String> = reasons.into_iter().map(|(reason, columns)| listed(&reason, &columns)).collect();
     if refused.passed < refused.claimed {
         reasons.push(format!("takes what PyTorch refuses ({} times)", refused.claimed - refused.passed));
     }
+    if cells.values().chain([&gradients, &refused]).any(|count| count.is_short()) {
+        reasons.extend(limit(&operation.name).map(|limit| format!("because: {limit}")));
+    }
+    let cells = DTYPES.map(|dtype| cells.get(dtype).copied().unwrap_or_default().cell()).join(" | ");
     let (gradients, refused) = (gradients.cell(), refused.cell());
     format!("| `{}` | {cells} | {complex} | {gradients} | {refused} | {} |", operation.name, reasons.join("; "))
 }
@@ -145,6 +152,12 @@ pub fn document(rows: &[String]) -> String {
     )
 }
 
+/// The rows of which not all passes, but that do not say why.
+pub fn unexplained(rows: &[String]) -> Vec<&String> {
+    let is_short = |row: &String| row.split(" | ").any(|cell| Count::parse(cell).is_short());
+    rows.iter().filter(|row| is_short(row) && !row.contains("; because: ")).collect()
+}
+
 /// The rows of a document.
 pub fn rows(document: &str) -> Vec<String> {
     document.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect()
@@ -162,5 +175,6 @@ or no farther from it than twice what PyTorch's own result in that dtype is at m
 random results, shapes and dtypes are compared.
 
 A cell is how many samples pass, of how many; under `refused`, how many calls that PyTorch refuses are refused here, when
-they are imported or by the reference. A dash stands where PyTorch has an operation for complex numbers.
+they are imported or by the reference. A dash stands where PyTorch has an operation for complex numbers. Of what does not
+pass, the last column says why.
 ";
