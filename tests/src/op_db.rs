@@ -3,6 +3,7 @@
 //!
 //! `tests/goldens/op_db.py` writes the samples.
 
+pub mod choices;
 pub mod claims;
 pub mod close;
 pub mod run;

@@ -60,7 +60,6 @@ const UNCLAIMED: &[(&str, &[&str])] = &[
 
 /// Operations of which not all samples pass, by the reason that they share.
 const LIMITS: &[(&str, &[&str])] = &[
-    ("equal elements may be in any order", &["kthvalue", "topk"]),
     ("values that only a run has", &["multinomial"]),
     ("at poles, PyTorch has what rounding leaves of a sine that is 0", &["polygamma*", "special.polygamma*"]),
     ("PyTorch's gradient is that of the part that is replaced, not that of the rest", &["as_strided_scatter"]),

@@ -172,7 +172,8 @@ PyTorch's table of tests, `op_db`, has sample calls of its operations. `tests/go
 in `f32`, or `i64` where there is none, becomes machine code as well (with `cargo xtask conformance --live`, all of them).
 A result passes if it is equal to PyTorch's in float64 within the tolerance of `torch.testing.assert_close` for its dtype,
 or no farther from it than twice what PyTorch's own result in that dtype is at most. Integers and truth values are equal. Of
-random results, shapes and dtypes are compared.
+random results, shapes and dtypes are compared; of positions of chosen elements, what is there, as equal ones may be in any
+order.
 
 A cell is how many samples pass, of how many; under `refused`, how many calls that PyTorch refuses are refused here, when
 they are imported or by the reference. A dash stands where PyTorch has an operation for complex numbers. Of what does not
