@@ -221,7 +221,7 @@ fn reshaped<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let x = c.tensor("self")?;
     for name in ["size", "shape", "other"].into_iter().filter(|name| c.has(name)) {
         let known = |dims: Vec<Dim>| dims.iter().map(Dim::known).collect::<Option<Vec<i64>>>();
-        let (Some(own), Some(sizes)) = (known(x.shape()), known(c.sizes(name)?)) else { continue };
+        let (Some(own), Some(sizes)) = (known(x.shape()), c.sizes(name).ok().and_then(known)) else { continue };
         let count = |sizes: &[i64]| sizes.iter().try_fold(1i64, |n, size| n.checked_mul(*size));
         let (stated, left): (Vec<i64>, Vec<i64>) = sizes.iter().partition(|size| **size != -1);
         let is_filled = match (count(&own), count(&stated), left.len()) {
