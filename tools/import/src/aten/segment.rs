@@ -4,7 +4,7 @@ use thunder_trace::{DType, Reduction, Scalar, Tensor};
 
 use super::scatter::{How, put};
 use super::{Entry, one};
-use crate::arguments::{Answer, Call, gap, malformed};
+use crate::arguments::{Answer, Call, ensure, gap};
 
 pub(super) const OPS: &[Entry] = &[one(&["aten.segment_reduce.default"], reduced)];
 
@@ -16,9 +16,9 @@ fn reduced<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
         (None, None) => return gap("indices"),
     };
     let (rank, outer) = (x.rank(), lengths.rank().saturating_sub(1));
-    if lengths.rank() == 0 || outer >= rank {
-        return malformed(format!("segments {lengths} of {x}"));
-    }
+    let axis = c.int_or("axis", 0)?;
+    let is_last = lengths.rank() > 0 && outer < rank && [axis, axis + rank as i64].contains(&(outer as i64));
+    ensure(is_last, format!("segments {lengths} along dimension {axis} of {x}"))?;
     let (how, none) = match c.word_or("reduce", "")? {
         "sum" | "mean" => (How::Add, 0.0),
         "prod" => (How::Reduce(Reduction::Prod), 1.0),
