@@ -1,8 +1,11 @@
 //! Operations of PyTorch by its own table of tests: that `tests/CONFORMANCE.md` says what is so.
 //!
-//! With `--report [FOLDER] [OP...]` it prints the table; `cargo xtask conformance` does so, and writes it.
+//! With `--report [FOLDER] [OP...]` it prints the table, with `--gpu FOLDER [OP...]` it writes the samples as programs of a
+//! GPU, and with `--gpu-results FOLDER [OP...]` it says what came of these; `cargo xtask conformance` does so, and writes
+//! the table.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
@@ -11,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use libtest_mimic::{Arguments, Trial};
+use thunder_tests::op_db::gpu::{self, Kind};
 use thunder_tests::op_db::run::{self, Code, Outcomes, Verdict};
 use thunder_tests::op_db::samples::{Operation, files};
 use thunder_tests::op_db::table;
@@ -26,6 +30,10 @@ fn main() -> ExitCode {
         ["--report", ref names @ ..] => report(names),
         ["--row", path, "--all-code"] => row(Path::new(path), Code::All),
         ["--row", path, "--some-code"] => row(Path::new(path), Code::Some),
+        ["--gpu", folder, ref names @ ..] => write_for_gpu(Path::new(folder), names),
+        ["--gpu-row", path, folder] => write_row_for_gpu(Path::new(path), Path::new(folder)),
+        ["--gpu-results", folder, ref names @ ..] => check_gpu(Path::new(folder), names),
+        ["--gpu-results-row", path, folder] => check_gpu_row(Path::new(path), Path::new(folder)),
         _ => return tests(),
     };
     match result {
@@ -117,28 +125,14 @@ fn report(arguments: &[&str]) -> Result<()> {
         [folder, names @ ..] if folder.contains('/') => (Path::new(*folder), names),
         names => (Path::new(FOLDER), names),
     };
-    let mut paths = files(folder)?;
-    paths
-        .retain(|path| names.is_empty() || names.iter().any(|name| path.file_stem().is_some_and(|stem| stem == *name)));
-    ensure!(!paths.is_empty(), "no operations named {names:?} in {}", folder.display());
     let code = if folder == Path::new(FOLDER) { "--some-code" } else { "--all-code" };
-    let (next, rows) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let row = apart(path, code).unwrap_or_else(|error| {
-                        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-                        eprintln!("{name}: {error:#}");
-                        format!("| `{name}` |{}the process ended: {error} |", " |".repeat(table::DTYPES.len() + 3))
-                    });
-                    rows.lock().expect("no thread panics with the rows").insert(path.clone(), row);
-                }
-            });
-        }
+    let rows = each(&chosen(folder, names)?, &|path| {
+        apart(&["--row".as_ref(), path.as_os_str(), code.as_ref()]).unwrap_or_else(|error| {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy();
+            eprintln!("{name}: {error:#}");
+            format!("| `{name}` |{}the process ended: {error} |", " |".repeat(table::DTYPES.len() + 3))
+        })
     });
-    let rows: Vec<String> = rows.into_inner().expect("all threads have ended").into_values().collect();
     let document = table::document(&rows);
     print!("{document}");
     if names.is_empty() && folder == Path::new(FOLDER) {
@@ -147,10 +141,95 @@ fn report(arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-/// The row of a file by a process of its own, whose end is not ours.
-fn apart(path: &PathBuf, code: &str) -> Result<String> {
+/// Writes the samples as programs of a GPU.
+fn write_for_gpu(folder: &Path, names: &[&str]) -> Result<()> {
+    std::fs::create_dir_all(programs(folder))?;
+    let written = each(&chosen(Path::new(FOLDER), names)?, &|path| {
+        let arguments = ["--gpu-row".as_ref(), path.as_os_str(), folder.as_os_str()];
+        apart(&arguments).with_context(|| path.display().to_string())
+    });
+    let broken: Vec<String> = written.into_iter().filter_map(|row| row.err()).map(|e| format!("{e:#}")).collect();
+    ensure!(broken.is_empty(), "{}", broken.join("\n"));
+    Ok(())
+}
+
+fn write_row_for_gpu(path: &Path, folder: &Path) -> Result<()> {
+    let target = "cuda:sm_90a".parse().map_err(anyhow::Error::msg)?;
+    gpu::write(&Operation::open(path)?, &target, &programs(folder))
+}
+
+/// Prints what did not come out right of the programs of a GPU, and how many did.
+fn check_gpu(folder: &Path, names: &[&str]) -> Result<()> {
+    let rows = each(&chosen(Path::new(FOLDER), names)?, &|path| {
+        let arguments = ["--gpu-results-row".as_ref(), path.as_os_str(), folder.as_os_str()];
+        apart(&arguments).with_context(|| path.display().to_string())
+    });
+    let mut sums = [[0; 2]; 2];
+    for row in rows {
+        let row = row?;
+        let (counts, failures) = row.split_once('\n').unwrap_or((&row, ""));
+        let counts: Vec<usize> = counts.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        ensure!(counts.len() == 4, "a row has four counts");
+        sums.as_flattened_mut().iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
+        if !failures.is_empty() {
+            println!("{failures}");
+        }
+    }
+    let [[passed, all], [gradients, all_gradients]] = sums;
+    println!("Of {all} samples {passed} agree on the GPU, and of {all_gradients} gradients {gradients}.");
+    Ok(())
+}
+
+/// How many of an operation's results agree, of how many, and of its gradients; then what does not.
+fn check_gpu_row(path: &Path, folder: &Path) -> Result<()> {
+    let operation = Operation::open(path)?;
+    let verdicts = gpu::check(&operation, &programs(folder), &folder.join("results"))?;
+    let counts = Kind::ALL.map(|kind| {
+        let of = verdicts.iter().filter(|(_, other, _)| *other == kind);
+        [of.clone().filter(|(.., verdict)| *verdict == Verdict::Passed).count(), of.count()]
+    });
+    println!("{}", counts.as_flattened().iter().map(usize::to_string).collect::<Vec<_>>().join(" "));
+    for (number, kind, verdict) in verdicts.iter().filter(|(.., verdict)| *verdict != Verdict::Passed) {
+        let dtype = &operation.samples[*number].dtype;
+        println!("{}.{number} {dtype} {kind:?}: {verdict:?}", operation.name);
+    }
+    Ok(())
+}
+
+fn programs(folder: &Path) -> PathBuf {
+    folder.join("programs")
+}
+
+/// The files of a folder, of those operations if some are named.
+fn chosen(folder: &Path, names: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut paths = files(folder)?;
+    paths
+        .retain(|path| names.is_empty() || names.iter().any(|name| path.file_stem().is_some_and(|stem| stem == *name)));
+    ensure!(!paths.is_empty(), "no operations named {names:?} in {}", folder.display());
+    Ok(paths)
+}
+
+/// Does something for each path on all threads; what it gives, in the order of the paths.
+fn each<T: Send>(paths: &[PathBuf], one: &(dyn Fn(&Path) -> T + Sync)) -> Vec<T> {
+    let (next, done) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = one(path);
+                    done.lock().expect("no thread panics with the results").insert(path, result);
+                }
+            });
+        }
+    });
+    done.into_inner().expect("all threads have ended").into_values().collect()
+}
+
+/// What this program prints with other arguments, in a process of its own, whose end is not ours.
+fn apart(arguments: &[&OsStr]) -> Result<String> {
     let this = std::env::current_exe()?;
-    let mut child = Command::new(this).arg("--row").arg(path).arg(code).stdout(Stdio::piped()).spawn()?;
+    let mut child = Command::new(this).args(arguments).stdout(Stdio::piped()).spawn()?;
     let start = Instant::now();
     let status = loop {
         match child.try_wait()? {

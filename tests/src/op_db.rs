@@ -6,6 +6,7 @@
 pub mod choices;
 pub mod claims;
 pub mod close;
+pub mod gpu;
 pub mod run;
 pub mod samples;
 pub mod table;

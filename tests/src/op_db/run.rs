@@ -36,12 +36,12 @@ pub struct Outcome {
 }
 
 /// A step that failed.
-struct Failure(Verdict);
+pub(super) struct Failure(pub(super) Verdict);
 
-type Step<T> = std::result::Result<T, Failure>;
+pub(super) type Step<T> = std::result::Result<T, Failure>;
 
 /// Says of an error which step it ended.
-fn during<T>(step: &str, result: Result<T>) -> Step<T> {
+pub(super) fn during<T>(step: &str, result: Result<T>) -> Step<T> {
     result.map_err(|error| Failure(Verdict::Failed(step.to_owned(), format!("{error:#}"))))
 }
 
@@ -126,7 +126,7 @@ fn run(operation: &Operation, number: usize, as_code: bool) -> Outcome {
 }
 
 impl Operation {
-    fn gradient(&self, number: usize) -> Option<&[Option<f64>]> {
+    pub(super) fn gradient(&self, number: usize) -> Option<&[Option<f64>]> {
         self.samples[number].gradient_error.as_deref()
     }
 }
@@ -135,21 +135,31 @@ fn missed() -> Verdict {
     Verdict::Failed("the results are missing".to_owned(), String::new())
 }
 
-fn panicked(panic: &(dyn std::any::Any + Send)) -> Verdict {
+pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Verdict {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     Verdict::Failed("a panic".to_owned(), text.unwrap_or_default().to_owned())
 }
 
 /// A sample that was imported.
-struct Run<'o> {
+pub(super) struct Run<'o> {
     operation: &'o Operation,
     number: usize,
-    model: Model,
-    inputs: Vec<Tensor>,
+    pub(super) model: Model,
+    pub(super) inputs: Vec<Tensor>,
+}
+
+/// What a sample's gradients are made from, and which these are.
+pub(super) struct Derived {
+    /// Of the results that are floats.
+    pub(super) cotangents: Vec<Tensor>,
+    /// The numbers of the inputs that are floats.
+    floats: Vec<usize>,
+    /// How many results there are.
+    results: usize,
 }
 
 impl<'o> Run<'o> {
-    fn new(operation: &'o Operation, number: usize) -> Step<Self> {
+    pub(super) fn new(operation: &'o Operation, number: usize) -> Step<Self> {
         Self::of(
             operation,
             number,
@@ -166,7 +176,7 @@ impl<'o> Run<'o> {
         Ok(Self { operation, number, model, inputs })
     }
 
-    fn module<'x>(&self, context: &'x Context) -> Step<Module<'x>> {
+    pub(super) fn module<'x>(&self, context: &'x Context) -> Step<Module<'x>> {
         self.model.module(context).map_err(|error| {
             Failure(match error {
                 ImportError::Unsupported { gaps, .. } => {
@@ -193,7 +203,20 @@ impl<'o> Run<'o> {
     fn gradient(&self, errors: &[Option<f64>], as_code: bool) -> Step<()> {
         let context = thunder_lowering::context();
         let module = self.module(&context)?;
-        let results = during("the reference fails", self.interpreted(&module, "main", &[]))?;
+        let derived = self.derive(&module)?;
+        let entry = Mode::Vjp.function("main");
+        let by_reference = during("the reference fails", self.interpreted(&module, &entry, &derived.cotangents))?;
+        during("the reference differs", self.compare_gradients(&derived, errors, &by_reference))?;
+        if !as_code {
+            return Ok(());
+        }
+        let by_code = during("the compiler fails", self.compiled(&module, &entry, &derived.cotangents))?;
+        during("compiled code differs", self.compare_gradients(&derived, errors, &by_code))
+    }
+
+    /// Adds the function of the gradients by all floats to a sample's module.
+    pub(super) fn derive(&self, module: &Module<'_>) -> Step<Derived> {
+        let results = during("the reference fails", self.interpreted(module, "main", &[]))?;
         let floats: Vec<usize> = (0..self.inputs.len()).filter(|i| self.inputs[*i].dtype().is_float()).collect();
         let live = &self.operation.samples[self.number].live;
         let seeded = |(place, x): (usize, &Tensor)| match live.get(place) {
@@ -202,27 +225,21 @@ impl<'o> Run<'o> {
         };
         let cotangents: Vec<Tensor> =
             results.iter().enumerate().filter(|(_, x)| x.dtype().is_float()).map(seeded).collect();
-        let derived = differentiate(module.operation(), "main", Mode::Vjp, &floats);
-        if let Err(error) = derived {
-            return Err(Failure(Verdict::Failed(format!("no gradient: {error}"), String::new())));
+        match differentiate(module.operation(), "main", Mode::Vjp, &floats) {
+            Ok(_) => Ok(Derived { cotangents, floats, results: results.len() }),
+            Err(error) => Err(Failure(Verdict::Failed(format!("no gradient: {error}"), String::new()))),
         }
-        let entry = Mode::Vjp.function("main");
-        let compare = |all: Vec<Tensor>| {
-            let gradients = all.get(results.len()..).context("there are no gradients")?;
-            for (place, gradient) in floats.iter().zip(gradients) {
-                let Some(error) = errors.get(*place).copied().flatten() else { continue };
-                let exact = self.operation.expected(self.number, "grad", *place)?;
-                close::check(gradient, &exact, error).with_context(|| format!("by input {place}"))?;
-            }
-            Ok(())
-        };
-        let by_reference = during("the reference fails", self.interpreted(&module, &entry, &cotangents))?;
-        during("the reference differs", compare(by_reference))?;
-        if !as_code {
-            return Ok(());
+    }
+
+    /// Compares the gradients, which follow the results; PyTorch's are off by `errors` at most.
+    pub(super) fn compare_gradients(&self, derived: &Derived, errors: &[Option<f64>], all: &[Tensor]) -> Result<()> {
+        let gradients = all.get(derived.results..).context("there are no gradients")?;
+        for (place, gradient) in derived.floats.iter().zip(gradients) {
+            let Some(error) = errors.get(*place).copied().flatten() else { continue };
+            let exact = self.operation.expected(self.number, "grad", *place)?;
+            close::check(gradient, &exact, error).with_context(|| format!("by input {place}"))?;
         }
-        let by_code = during("the compiler fails", self.compiled(&module, &entry, &cotangents))?;
-        during("compiled code differs", compare(by_code))
+        Ok(())
     }
 
     /// The results of a function by the reference; `more` are inputs that follow the program's own arguments.
@@ -260,7 +277,7 @@ impl<'o> Run<'o> {
         Ok(session.run_in_place(&mut [&self.inputs, more].concat())?)
     }
 
-    fn compare(&self, results: &[Tensor]) -> Result<()> {
+    pub(super) fn compare(&self, results: &[Tensor]) -> Result<()> {
         let sample = &self.operation.samples[self.number];
         if sample.random {
             return Ok(());

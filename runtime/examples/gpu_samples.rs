@@ -1,0 +1,81 @@
+//! Runs many small programs on a GPU, each once.
+//!
+//! `gpu_samples PROGRAMS RESULTS [PART PARTS]` runs each `STEM.thb` of the folder `PROGRAMS` on the tensors `0`, `1`, ...
+//! of `STEM.inputs` with the weights of `STEM.weights`, and writes what comes of it to `RESULTS`: `STEM.outputs`, or
+//! `STEM.error` with the reason. Of several processes each takes a part of the programs.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use thunder_runtime::artifact::Artifact;
+use thunder_runtime::cuda::Gpu;
+use thunder_runtime::session::{Options, Session};
+use thunder_tensor::{SafeTensors, Tensor, write_safetensors};
+
+type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let done = match &arguments[..] {
+        [programs, results] => run_all(Path::new(programs), Path::new(results), 0, 1),
+        [programs, results, part, parts] => match (part.parse(), parts.parse()) {
+            (Ok(part), Ok(parts)) => run_all(Path::new(programs), Path::new(results), part, parts),
+            _ => Err("PART and PARTS are numbers".into()),
+        },
+        _ => Err("usage: gpu_samples PROGRAMS RESULTS [PART PARTS]".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("gpu_samples: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_all(programs: &Path, results: &Path, part: usize, parts: usize) -> Result {
+    std::fs::create_dir_all(results)?;
+    let mut paths = std::fs::read_dir(programs)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<PathBuf>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "thb"));
+    paths.sort();
+    let mut gpu = Gpu::open(0)?;
+    let (mut done, mut failed) = (0, 0);
+    for program in paths.iter().skip(part).step_by(parts.max(1)) {
+        let stem = results.join(program.file_stem().ok_or("a file has a name")?);
+        done += 1;
+        if let Err(error) = run(program, &gpu, &named(&stem, "outputs")) {
+            failed += 1;
+            std::fs::write(named(&stem, "error"), error.to_string())?;
+            // After an error of a kernel's the device does nothing more for its context.
+            if gpu.synchronize().is_err() {
+                gpu = Gpu::open(0)?;
+            }
+        }
+    }
+    println!("{done} programs, {failed} failed");
+    Ok(())
+}
+
+fn named(stem: &Path, extension: &str) -> PathBuf {
+    let mut path = stem.as_os_str().to_owned();
+    path.push(".");
+    path.push(extension);
+    path.into()
+}
+
+fn run(program: &Path, gpu: &Arc<Gpu>, outputs: &Path) -> Result {
+    let artifact = Artifact::open(program)?;
+    let weights = SafeTensors::open(program.with_extension("weights"))?;
+    let weights: BTreeMap<String, Tensor> = weights.tensors().collect::<Result<_, _>>()?;
+    let inputs = SafeTensors::open(program.with_extension("inputs"))?;
+    let mut inputs =
+        (0..inputs.names().len()).map(|i| Ok(inputs.tensor(&i.to_string())?)).collect::<Result<Vec<_>>>()?;
+    let options = Options { gpu: Some(Arc::clone(gpu)), ..Options::with_threads(1) };
+    let session = Session::prepare_with(&artifact, &weights, None, options)?;
+    let made = session.run_in_place(&mut inputs)?;
+    let names: Vec<String> = (0..made.len()).map(|i| i.to_string()).collect();
+    Ok(write_safetensors(outputs, names.iter().map(String::as_str).zip(&made))?)
+}

@@ -1,0 +1,142 @@
+//! Samples for a machine with a GPU, which has neither the compiler nor the data: as artifacts with their inputs; and what
+//! their results, which it sends back, are worth.
+//!
+//! Of a sample `NUMBER` of an operation `NAME` there are the program `NAME.NUMBER.out.thb` and, where PyTorch has
+//! gradients, `NAME.NUMBER.grad.thb`, each with a file of inputs and one of weights; see the example `gpu_samples` of the
+//! runtime, which runs them.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use thunder_ir::Module;
+use thunder_lowering::{Options, Target, compile};
+use thunder_passes::autodiff::Mode;
+use thunder_tensor::{SafeTensors, Tensor, write_safetensors};
+
+use super::run::{Failure, Run, Step, Verdict, during};
+use super::samples::Operation;
+
+/// What is compared of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Its results.
+    Results,
+    /// Its gradients, behind its results.
+    Gradients,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Results, Self::Gradients];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Results => "out",
+            Self::Gradients => "grad",
+        }
+    }
+
+    /// The path of a sample's files but for what follows their dot.
+    fn stem(self, folder: &Path, operation: &Operation, number: usize) -> PathBuf {
+        folder.join(format!("{}.{number}.{}", operation.name, self.name()))
+    }
+}
+
+fn with_extension(stem: &Path, extension: &str) -> PathBuf {
+    let mut path = stem.as_os_str().to_owned();
+    path.push(".");
+    path.push(extension);
+    path.into()
+}
+
+/// Whether PyTorch has what a kind of program makes.
+fn applies(kind: Kind, operation: &Operation, number: usize) -> bool {
+    operation.samples[number].program.is_some() && (kind == Kind::Results || operation.gradient(number).is_some())
+}
+
+/// Writes the programs of an operation into a folder. What the compiler refuses gets a file `.refused` that says why;
+/// what is not imported gets none.
+pub fn write(operation: &Operation, target: &Target, folder: &Path) -> Result<()> {
+    for number in 0..operation.samples.len() {
+        for kind in Kind::ALL.into_iter().filter(|kind| applies(*kind, operation, number)) {
+            let stem = kind.stem(folder, operation, number);
+            let context = thunder_lowering::context();
+            let Ok(run) = Run::new(operation, number) else { continue };
+            let Ok(module) = run.module(&context) else { continue };
+            match write_one(&run, module, kind, target, &stem) {
+                Ok(()) => {}
+                Err(Failure(Verdict::Failed(step, values))) => {
+                    std::fs::write(with_extension(&stem, "refused"), format!("{step}: {values}"))?;
+                }
+                Err(Failure(verdict)) => bail!("{}: {verdict:?}", stem.display()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_one(run: &Run<'_>, mut module: Module<'_>, kind: Kind, target: &Target, stem: &Path) -> Step<()> {
+    let (mut entry, mut inputs) = ("main".to_owned(), run.inputs.clone());
+    if kind == Kind::Gradients {
+        inputs.extend(run.derive(&module)?.cotangents);
+        entry = Mode::Vjp.function("main");
+    }
+    let options = Options { entry, target: target.clone(), ..Options::default() };
+    let compiled = during("the compiler fails", compile(&mut module, &options).map_err(Into::into))?;
+    let write = || -> Result<()> {
+        compiled.artifact.write(with_extension(stem, "thb"))?;
+        let inputs: Vec<(String, &Tensor)> = inputs.iter().enumerate().map(|(i, x)| (i.to_string(), x)).collect();
+        let named = inputs.iter().map(|(name, tensor)| (name.as_str(), *tensor));
+        write_safetensors(with_extension(stem, "inputs"), named)?;
+        let weights = run.model.weights().iter().map(|(name, tensor)| (name.as_str(), tensor));
+        Ok(write_safetensors(with_extension(stem, "weights"), weights)?)
+    };
+    during("writing fails", write())
+}
+
+/// What the results are worth that came back for the programs of an operation: by number and kind. Nothing is said of what
+/// is not imported.
+pub fn check(operation: &Operation, programs: &Path, results: &Path) -> Result<Vec<(usize, Kind, Verdict)>> {
+    let mut verdicts = Vec::new();
+    for number in 0..operation.samples.len() {
+        for kind in Kind::ALL.into_iter().filter(|kind| applies(*kind, operation, number)) {
+            let (program, result) = (kind.stem(programs, operation, number), kind.stem(results, operation, number));
+            let refused = with_extension(&program, "refused");
+            let verdict = if refused.exists() {
+                Verdict::Failed("the compiler fails".to_owned(), std::fs::read_to_string(refused)?)
+            } else if with_extension(&program, "thb").exists() {
+                match check_one(operation, number, kind, &result) {
+                    Ok(()) => Verdict::Passed,
+                    Err(Failure(verdict)) => verdict,
+                }
+            } else {
+                continue;
+            };
+            verdicts.push((number, kind, verdict));
+        }
+    }
+    Ok(verdicts)
+}
+
+fn check_one(operation: &Operation, number: usize, kind: Kind, result: &Path) -> Step<()> {
+    let error = with_extension(result, "error");
+    if let Ok(text) = std::fs::read_to_string(&error) {
+        return Err(Failure(Verdict::Failed("the GPU fails".to_owned(), text)));
+    }
+    let read = || -> Result<Vec<Tensor>> {
+        let path = with_extension(result, "outputs");
+        let file = SafeTensors::open(&path).with_context(|| format!("nothing came back: {}", path.display()))?;
+        (0..file.names().len()).map(|place| Ok(file.tensor(&place.to_string())?)).collect()
+    };
+    let all = during("the results are missing", read())?;
+    let run = Run::new(operation, number)?;
+    match kind {
+        Kind::Results => during("the GPU differs", run.compare(&all)),
+        Kind::Gradients => {
+            let context = thunder_lowering::context();
+            let derived = run.derive(&run.module(&context)?)?;
+            let errors = operation.gradient(number).unwrap_or_default();
+            during("the GPU differs", run.compare_gradients(&derived, errors, &all))
+        }
+    }
+}
