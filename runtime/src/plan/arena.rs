@@ -29,21 +29,43 @@ pub(super) struct Interval {
     pub last: usize,
 }
 
-/// Offsets of the buffers, in order, all multiples of `align`; `None` stays where nothing is to be placed.
+/// Memory that buffers may have before the step that first touches it: an output's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Host {
+    pub bytes: usize,
+    pub first: usize,
+}
+
+/// Where a buffer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Location {
+    /// The number of the host; `None` is the arena.
+    pub host: Option<usize>,
+    pub offset: usize,
+}
+
+/// The places of the buffers, in order, their offsets all multiples of `align`; what has no interval has no bytes. Hosts take
+/// what they can, and the arena the rest.
 pub(super) fn place(
     buffers: &[Option<Interval>],
+    hosts: &[Host],
     steps: usize,
     align: usize,
-) -> Option<(Vec<usize>, MemoryStatistics)> {
-    let round = |bytes: usize| bytes.checked_next_multiple_of(align);
+) -> Option<(Vec<Location>, MemoryStatistics)> {
     let mut sizes = vec![0_usize; buffers.len()];
     let mut memory = MemoryStatistics::default();
-    let mut change = vec![0_isize; steps + 1];
     for (size, buffer) in sizes.iter_mut().zip(buffers) {
         let Some(buffer) = buffer else { continue };
-        *size = round(buffer.bytes)?;
+        *size = buffer.bytes.checked_next_multiple_of(align)?;
         memory.total_bytes = memory.total_bytes.checked_add(*size)?;
         isize::try_from(memory.total_bytes).ok()?;
+    }
+    let hosted = host(buffers, &sizes, hosts);
+    let buffers: Vec<Option<Interval>> =
+        buffers.iter().zip(&hosted).map(|(buffer, place)| buffer.filter(|_| place.is_none())).collect();
+    let mut change = vec![0_isize; steps + 1];
+    for (size, buffer) in sizes.iter().zip(&buffers) {
+        let Some(buffer) = buffer else { continue };
         change[buffer.first] += *size as isize;
         change[buffer.last + 1] -= *size as isize;
     }
@@ -63,7 +85,7 @@ pub(super) fn place(
     ];
     let mut best: Option<Vec<usize>> = None;
     for order in orders {
-        let (offsets, arena_bytes) = pack(buffers, &sizes, order);
+        let (offsets, arena_bytes) = pack(&buffers, &sizes, order);
         if best.is_none() || arena_bytes < memory.arena_bytes {
             (best, memory.arena_bytes) = (Some(offsets), arena_bytes);
         }
@@ -71,7 +93,58 @@ pub(super) fn place(
             break;
         }
     }
-    Some((best.unwrap_or_default(), memory))
+    let arena = best.unwrap_or_default().into_iter().map(|offset| Location { host: None, offset });
+    Some((hosted.into_iter().zip(arena).map(|(hosted, own)| hosted.unwrap_or(own)).collect(), memory))
+}
+
+/// Places buffers in hosts, the largest first, each in the smallest gap of one that is not touched as long as it is live.
+fn host(buffers: &[Option<Interval>], sizes: &[usize], hosts: &[Host]) -> Vec<Option<Location>> {
+    let mut places = vec![None; buffers.len()];
+    let mut guests: Vec<Vec<usize>> = vec![Vec::new(); hosts.len()];
+    let mut offsets = vec![0_usize; buffers.len()];
+    let mut order: Vec<usize> = (0..buffers.len()).filter(|&i| sizes[i] > 0).collect();
+    order.sort_by_key(|&i| std::cmp::Reverse(sizes[i]));
+    for i in order {
+        let Some(buffer) = buffers[i] else { continue };
+        let able = hosts.iter().enumerate().filter(|(_, host)| buffer.last < host.first && sizes[i] <= host.bytes);
+        let gaps = able.filter_map(|(number, host)| {
+            let gap = gap(buffers, sizes, &offsets, &guests[number], i);
+            // What is behind all that live at the same time ends with the host.
+            let (room, offset) = gap.unwrap_or_else(|end| (host.bytes.saturating_sub(end), end));
+            (room >= sizes[i]).then_some((room, number, offset))
+        });
+        let Some((_, number, offset)) = gaps.min() else { continue };
+        places[i] = Some(Location { host: Some(number), offset });
+        offsets[i] = offset;
+        let guests = &mut guests[number];
+        let at = guests.partition_point(|&other| offsets[other] <= offset);
+        guests.insert(at, i);
+    }
+    places
+}
+
+/// The smallest gap, with where it begins, that a buffer fits into between those of `placed` that live when it does, which
+/// are in the order of their offsets; or where the last of these ends.
+fn gap(
+    buffers: &[Option<Interval>],
+    sizes: &[usize],
+    offsets: &[usize],
+    placed: &[usize],
+    i: usize,
+) -> Result<(usize, usize), usize> {
+    let (mut best, mut end): (Option<(usize, usize)>, usize) = (None, 0);
+    for &other in placed {
+        let (Some(buffer), Some(neighbour)) = (buffers[i], buffers[other]) else { continue };
+        if neighbour.last < buffer.first || buffer.last < neighbour.first {
+            continue;
+        }
+        let gap = offsets[other].saturating_sub(end);
+        if gap >= sizes[i] && best.is_none_or(|(smallest, _)| gap < smallest) {
+            best = Some((gap, end));
+        }
+        end = end.max(offsets[other] + sizes[other]);
+    }
+    best.ok_or(end)
 }
 
 /// Offsets of the buffers, those of the largest key first, and the bytes of the arena.
@@ -83,21 +156,7 @@ fn pack(buffers: &[Option<Interval>], sizes: &[usize], key: &dyn Fn(usize) -> (u
     // By offset, so that gaps are found in one pass.
     let mut placed: Vec<usize> = Vec::with_capacity(order.len());
     for i in order {
-        let Some(buffer) = buffers[i] else { continue };
-        let mut best: Option<(usize, usize)> = None;
-        let mut end = 0_usize;
-        for &other in &placed {
-            let Some(neighbour) = buffers[other] else { continue };
-            if neighbour.last < buffer.first || buffer.last < neighbour.first {
-                continue;
-            }
-            let gap = offsets[other].saturating_sub(end);
-            if gap >= sizes[i] && best.is_none_or(|(smallest, _)| gap < smallest) {
-                best = Some((gap, end));
-            }
-            end = end.max(offsets[other] + sizes[other]);
-        }
-        offsets[i] = best.map_or(end, |(_, offset)| offset);
+        offsets[i] = gap(buffers, sizes, &offsets, &placed, i).map_or_else(|end| end, |(_, offset)| offset);
         arena_bytes = arena_bytes.max(offsets[i] + sizes[i]);
         let at = placed.partition_point(|&other| offsets[other] <= offsets[i]);
         placed.insert(at, i);
@@ -115,6 +174,7 @@ mod tests {
         #[test]
         fn live_buffers_never_overlap(
             buffers in prop::collection::vec((0..5000_usize, 0..40_usize, 0..12_usize), 0..60),
+            hosts in prop::collection::vec((0..9000_usize, 0..60_usize), 0..6),
         ) {
             let buffers: Vec<_> = buffers
                 .into_iter()
@@ -122,15 +182,18 @@ mod tests {
                     (bytes % 7 != 3).then_some(Interval { bytes, first, last: first + length })
                 })
                 .collect();
-            let (offsets, memory) = place(&buffers, 60, CACHE_LINE).unwrap();
+            let hosts: Vec<_> = hosts.into_iter().map(|(bytes, first)| Host { bytes, first }).collect();
+            let (places, memory) = place(&buffers, &hosts, 60, CACHE_LINE).unwrap();
             for (i, a) in buffers.iter().enumerate() {
-                let Some(a) = a else { continue };
-                prop_assert_eq!(offsets[i] % CACHE_LINE, 0);
-                prop_assert!(offsets[i] + a.bytes <= memory.arena_bytes);
+                let (Some(a), at) = (a, places[i]) else { continue };
+                prop_assert_eq!(at.offset % CACHE_LINE, 0);
+                let room = at.host.map_or(memory.arena_bytes, |host| hosts[host].bytes);
+                prop_assert!(at.offset + a.bytes <= room);
+                prop_assert!(at.host.is_none_or(|host| a.last < hosts[host].first));
                 for (j, b) in buffers.iter().enumerate().skip(i + 1) {
-                    let Some(b) = b else { continue };
-                    let together = a.first <= b.last && b.first <= a.last;
-                    let apart = offsets[i] + a.bytes <= offsets[j] || offsets[j] + b.bytes <= offsets[i];
+                    let (Some(b), other) = (b, places[j]) else { continue };
+                    let together = a.first <= b.last && b.first <= a.last && at.host == other.host;
+                    let apart = at.offset + a.bytes <= other.offset || other.offset + b.bytes <= at.offset;
                     prop_assert!(!together || apart, "{:?} and {:?}", a, b);
                 }
             }
@@ -140,9 +203,20 @@ mod tests {
     }
 
     #[test]
+    fn outputs_hold_what_is_dead_before_they_are_written() {
+        let chain: Vec<_> = (0..10).map(|i| Some(Interval { bytes: 1000, first: i, last: i + 1 })).collect();
+        let hosts = [Host { bytes: 1024, first: 10 }, Host { bytes: 1000, first: 10 }, Host { bytes: 1030, first: 5 }];
+        let (places, memory) = place(&chain, &hosts, 11, CACHE_LINE).unwrap();
+        // The last lives until the outputs are written; the second host is smaller than a buffer is with its padding.
+        let expected = [0, 2, 0, 2, 0].map(Some).into_iter().chain([None, Some(0), None, Some(0), None]);
+        assert!(places.iter().map(|place| place.host).eq(expected), "{places:?}");
+        assert_eq!(memory.arena_bytes, 1024);
+    }
+
+    #[test]
     fn a_chain_needs_two_buffers() {
         let chain: Vec<_> = (0..10).map(|i| Some(Interval { bytes: 1000, first: i, last: i + 1 })).collect();
-        let (_, memory) = place(&chain, 11, CACHE_LINE).unwrap();
+        let (_, memory) = place(&chain, &[], 11, CACHE_LINE).unwrap();
         assert_eq!(memory, MemoryStatistics { arena_bytes: 2048, live_bytes: 2048, total_bytes: 10240 });
     }
 }

@@ -5,7 +5,7 @@ use crate::program::{
     LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Spread, Step, UpdateSlice,
 };
 
-use super::arena::{CACHE_LINE, GPU_LINE, Interval, place};
+use super::arena::{CACHE_LINE, GPU_LINE, Host, Interval, Location, place};
 use super::extents::Strided;
 use super::wave::{self, CHUNKS_PER_THREAD};
 use super::{
@@ -46,7 +46,12 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, cut: 
         Cut::Grids => (0..program.steps.len()).collect(),
     };
     let lifetimes = lifetimes(program, &waves, &buffers);
-    let (offsets, memory) = place(&lifetimes, program.steps.len(), align)
+    let hosts = match cut {
+        // Compilation estimates what is beside inputs and outputs.
+        Cut::Threads(_) => Vec::new(),
+        Cut::Grids => hosts(program, &outputs),
+    };
+    let (places, memory) = place(&lifetimes, &hosts, program.steps.len(), align)
         .ok_or_else(|| PlanError::TooLarge { what: "the arena".to_owned() })?;
 
     let constants = program.constants.iter().map(|constant| {
@@ -65,7 +70,7 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, cut: 
         slots: Vec::new(),
         numbers: Vec::new(),
     };
-    resolver.place_buffers(&buffers, &offsets)?;
+    resolver.place_buffers(&buffers, &places)?;
     let mut steps = Vec::with_capacity(program.steps.len());
     let mut launches: Vec<PlannedLaunch> = Vec::new();
     for i in 0..program.steps.len() {
@@ -122,6 +127,21 @@ fn lifetimes(program: &Program, waves: &[usize], bytes: &[usize]) -> Vec<Option<
     lifetimes
 }
 
+/// The outputs, and the step that first touches each: until then they hold intermediate values. A run of a GPU is given
+/// the memory of all its outputs from the start.
+fn hosts<T>(program: &Program, outputs: &[(T, usize)]) -> Vec<Host> {
+    let never = program.steps.len();
+    let mut hosts: Vec<Host> = outputs.iter().map(|(_, bytes)| Host { bytes: *bytes, first: never }).collect();
+    for (step, action) in program.steps.iter().enumerate().rev() {
+        for (place, _) in action.accesses() {
+            if let Root::Output(output) = program.owner(place.root) {
+                hosts[output as usize].first = step;
+            }
+        }
+    }
+    hosts
+}
+
 struct Resolver<'a> {
     program: &'a Program,
     values: Values<'a>,
@@ -136,10 +156,14 @@ struct Resolver<'a> {
 }
 
 impl Resolver<'_> {
-    fn place_buffers(&mut self, bytes: &[usize], offsets: &[usize]) -> Result {
+    fn place_buffers(&mut self, bytes: &[usize], places: &[Location]) -> Result {
         for (i, buffer) in self.program.buffers.iter().enumerate() {
             let slot = match buffer.alias {
-                None => Slot { base: Base::Arena, offset: offsets[i], bytes: bytes[i] },
+                None => {
+                    let Location { host, offset } = places[i];
+                    let base = host.map_or(Base::Arena, |output| Base::Output(output as u32));
+                    Slot { base, offset, bytes: bytes[i] }
+                }
                 Some(place) => {
                     let what = || format!("buffer {i}, a view,");
                     let slot = self.slot(place, &what)?;
