@@ -33,6 +33,7 @@ def main():
         command.add_argument("--only", nargs="+", default=[], help="cases whose names contain one of these")
     commands.choices["prepare"].add_argument("--thunder-compile", required=True)
     commands.choices["prepare"].add_argument("--target", default="cuda:sm_90a")
+    commands.choices["prepare"].add_argument("--remat", help="of gradients, how much more arithmetic, such as 1%%")
     measured = commands.choices["measure"]
     measured.add_argument("--thunder-run", required=True)
     measured.add_argument("--modes", default="eager,compile", help="eager, " + ", ".join(MODES))
@@ -53,6 +54,8 @@ def prepare(arguments, chosen):
         command += ["-o", module.replace(".mlir", ".thb")]
         if case.backward:
             command += ["--grad=vjp", "--wrt=" + ",".join(map(str, case.differentiated()))]
+            if arguments.remat:
+                command.append(f"--remat={arguments.remat}")
         start = time.perf_counter()
         subprocess.run(command, check=True)
         print(f"{case.label:48} compiled in {time.perf_counter() - start:6.2f} s", flush=True)

@@ -117,20 +117,20 @@ def kernels():
             return %y : {t}""",
             t, lambda torch, x, z: torch.nn.functional.silu(x) * z, 3 * n, 6 * n,
         )
-        counts, scale = tensor(sizes, "i64"), 1 / (1 - DROPPED)
+        counts, words, scale = tensor(sizes, "i64"), tensor(sizes, "i32"), 1 / (1 - DROPPED)
         add(
             "dropout_norm", sizes, [x, ("z", sizes, "bf16"), w, ("seed", (), "i64:1000000")],
             f"""%i = thunder.iota axis = 0 : {counts}
             %j = thunder.iota axis = 1 : {counts}
             %c = thunder.full [] value = {columns} : i64 : {counts}
-            %l = thunder.full [] value = {threshold()} : i64 : {counts}
+            %l = thunder.full [] value = {threshold()} : i32 : {words}
             %h = thunder.full [] value = {scale} : bf16 : {t}
             %o = thunder.full [] value = 0.0 : bf16 : {t}
             %m = thunder.mul %i, %c : {counts}
             %n = thunder.add %m, %j : {counts}
             %k = thunder.broadcast_in_dim %seed, [] dims = [] : tensor<i64> -> {counts}
-            %r = thunder.philox %n, %k : {counts}
-            %e = thunder.ge %r, %l : ({counts}, {counts}) -> {tensor(sizes, "i1")}
+            %r = thunder.philox_word %n, %k : ({counts}, {counts}) -> {words}
+            %e = thunder.ge %r, %l : ({words}, {words}) -> {tensor(sizes, "i1")}
             %a = thunder.mul %x, %h : {t}
             %d = thunder.where %e, %a, %o : ({tensor(sizes, "i1")}, {t}, {t}) -> {t}
             %s = thunder.add %z, %d : {t}
@@ -196,8 +196,8 @@ DROPPED = 0.1
 
 
 def threshold():
-    """What random integers of 64 bits are less than with the probability that an element is dropped."""
-    return int(DROPPED * 2**64) - 2**63
+    """What random integers of 32 bits are less than with the probability that an element is dropped."""
+    return int(DROPPED * 2**32) - 2**31
 
 
 def dropout_norm(torch, x, z, w, seed, dropped=None):
@@ -208,19 +208,20 @@ def dropout_norm(torch, x, z, w, seed, dropped=None):
 
 def dropout_norm_as_ours(torch, x, z, w, seed):
     counter = torch.arange(x.numel(), device=x.device).view(x.shape)
-    kept = philox(counter, seed) >= threshold()
+    kept = philox(torch, counter, seed) >= threshold()
     return dropout_norm(torch, x, z, w, seed, torch.where(kept, x / (1 - DROPPED), 0))
 
 
-def philox(counter, key):
-    """64 bits of Philox4x32-10 for each counter."""
+def philox(torch, counter, key):
+    """32 bits of Philox4x32-10 for each counter: one of the four words of its block."""
     low, high = (lambda x: x & 0xFFFFFFFF), (lambda x: (x >> 32) & 0xFFFFFFFF)
-    a, b, c, d, k, l = low(counter), high(counter), 0 * counter, 0 * counter, low(key), high(key)
+    block = counter >> 2
+    a, b, c, d, k, l = low(block), high(block), 0 * block, 0 * block, low(key), high(key)
     for _ in range(10):
         p, q = a * 0xD2511F53, c * 0xCD9E8D57
         a, b, c, d = high(q) ^ b ^ k, low(q), high(p) ^ d ^ l, low(p)
         k, l = low(k + 0x9E3779B9), low(l + 0xBB67AE85)
-    return a | b << 32
+    return torch.stack([a, b, c, d]).gather(0, (counter & 3)[None])[0].to(torch.int32)
 
 
 def rope(torch, x, cos, sin):

@@ -63,6 +63,8 @@ scalars! {
     Index: "index", |s| s == Scalar::Index;
     /// `f32`.
     F32: "f32", |s| s == Scalar::F32;
+    /// `i32`.
+    I32: "i32", |s| s == Scalar::Int(32);
     /// `i64`.
     I64: "i64", |s| s == Scalar::Int(64);
 }

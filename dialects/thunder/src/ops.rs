@@ -8,7 +8,7 @@ use thunder_ir::{Dialect, Type};
 thunder_interface::ops! {
     constant: Constant;
     create: Full, Iota;
-    random: Philox;
+    random: Philox, PhiloxWord;
     unary: Neg, Abs, Sign, Not, Ceil, Floor, Round, Trunc, Sqrt, Rsqrt, Reciprocal, Exp, Exp2, Expm1, Log, Log2, Log10,
         Log1p, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Erfc;
     activation: Relu, Sigmoid, Silu, Softplus, Mish, HardSigmoid, HardSwish, Gelu, LeakyRelu, Elu;

@@ -14,7 +14,7 @@ use super::rows::{Access, accesses, columns, max_rows, rule_of};
 use crate::shapes::Shapes;
 use panels::Panel;
 pub use panels::in_panels;
-use roles::Role;
+use roles::{Role, generates};
 
 /// Rows of fewer elements are not looked for elsewhere one by one.
 const SHORT_ROW: i64 = 32;
@@ -338,7 +338,14 @@ impl<'a, 'c> Partitioner<'a, 'c> {
                 continue;
             }
             let Some(rule) = rule else { return rows == 0 && ops.len() == 1 };
-            if self.shapes.dims(op.result(0)).get(..rows) != dims.get(..rows) || max_rows(&rule) < rows {
+            if self.shapes.dims(op.result(0)).get(..rows) != dims.get(..rows) {
+                return false;
+            }
+            // A GPU's threads know the numbers of their rows, and so count them.
+            if self.grouping == Grouping::Gpu && generates(*op, 0) {
+                continue;
+            }
+            if max_rows(&rule) < rows {
                 return false;
             }
             let Some(accesses) = accesses(&rule, rows) else { return false };

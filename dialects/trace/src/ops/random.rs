@@ -1,8 +1,8 @@
 //! Random numbers.
 //!
 //! Each is a function of a seed and of how many were made before it: the two elements of the program's state `random`,
-//! both 0 before the first run. With the same state a program makes the same numbers everywhere, and numbers that are
-//! computed again are the same.
+//! both 0 before the first run, of which the second counts blocks of four words of 32 bits. With the same state a program
+//! makes the same numbers everywhere, and numbers that are computed again are the same.
 
 use std::f64::consts::PI;
 use std::panic::Location;
@@ -17,23 +17,44 @@ impl<'t> Scope<'t> {
     #[track_caller]
     pub fn random_bits(self, dims: impl Dims) -> Tensor<'t> {
         let _at = self.site().at(Location::caller());
+        let (counter, key) = self.random_stream(dims, 2);
+        counter.site.op(&[counter, key], |b| b.philox(counter.value, key.value))
+    }
+
+    /// 32 random bits for each element, as integers.
+    #[track_caller]
+    pub fn random_words(self, dims: impl Dims) -> Tensor<'t> {
+        let _at = self.site().at(Location::caller());
+        let (counter, key) = self.random_stream(dims, 4);
+        counter.site.op(&[counter, key], |b| b.philox_word(counter.value, key.value))
+    }
+
+    /// Numbers in the stream, not used before, for elements of which so many are made of one block, and the stream's key.
+    fn random_stream(self, dims: impl Dims, share: i64) -> (Tensor<'t>, Tensor<'t>) {
         let dims = dims.dims();
         let state = self.root_of().state("random", DType::I64, [2], 0.0);
         let before = state.read();
         let count = dims.iter().fold(crate::Dim::from(1), |count, size| count * size);
         let number = self.arange(&count, DType::I64);
-        let made = self.full(vec![count], 1, DType::I64).sum(0);
-        state.copy_(before + self.arange(2, DType::I64) * made);
-        let counter = (number + before.select(0, 1)).reshape(dims);
-        let key = before.select(0, 0).expand(counter.shape());
-        counter.site.op(&[counter, key], |b| b.philox(counter.value, key.value))
+        let blocks = (self.full(vec![count], 1, DType::I64).sum(0) + (share - 1)) >> i64::from(share.ilog2());
+        state.copy_(before + self.arange(2, DType::I64) * blocks);
+        let counter = (number + before.select(0, 1) * share).reshape(dims);
+        (counter, before.select(0, 0).expand(counter.shape()))
     }
 
     /// Numbers from 0 up to but excluding 1, all of which are as likely.
     #[track_caller]
     pub fn rand(self, dims: impl Dims, dtype: DType) -> Tensor<'t> {
         let _at = self.site().at(Location::caller());
-        uniform(self.random_bits(dims), dtype)
+        if dtype == DType::F64 {
+            return uniform(self.random_bits(dims), 64, 53, dtype);
+        }
+        let digits = match dtype {
+            DType::F16 => 11,
+            DType::BF16 => 8,
+            _ => 24,
+        };
+        uniform(self.random_words(dims), 32, digits, DType::F32).to(dtype)
     }
 
     /// Numbers of the standard normal distribution.
@@ -69,16 +90,10 @@ impl<'t> Scope<'t> {
     }
 }
 
-/// The upper bits as numbers below 1, as many as the dtype holds.
-fn uniform(bits: Tensor<'_>, dtype: DType) -> Tensor<'_> {
-    let digits = match dtype {
-        DType::F64 => 53,
-        DType::F16 => 11,
-        DType::BF16 => 8,
-        _ => 24,
-    };
-    let number = (bits >> (64 - digits)) & ((1i64 << digits) - 1);
-    (number.to(if dtype == DType::F64 { DType::F64 } else { DType::F32 }) * 2f64.powi(-digits)).to(dtype)
+/// So many of the upper bits of integers as numbers below 1.
+fn uniform(bits: Tensor<'_>, width: i64, digits: i32, dtype: DType) -> Tensor<'_> {
+    let number = (bits >> (width - i64::from(digits))) & ((1i64 << digits) - 1);
+    number.to(dtype) * 2f64.powi(-digits)
 }
 
 impl<'t> Tensor<'t> {

@@ -1,6 +1,6 @@
 //! What traced programs compute, by the reference interpreter.
 
-use thunder_dialect::build::BuildPhilox as _;
+use thunder_dialect::build::{BuildPhilox as _, BuildPhiloxWord as _};
 use thunder_trace::{Approximation, Attention, DType, HostTensor, Window, apply, cat, stack};
 
 use crate::{f32s, i64s, run};
@@ -158,13 +158,20 @@ fn transposed_convolutions_spread_elements() {
 
 #[test]
 fn random_bits_are_those_of_philox() {
-    // The first words that the generator makes of counters and keys that are zero.
+    // What the generator makes of a counter and a key that are zero.
+    let expected = [0x6627_e8d5u32, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8].map(f64::from);
     let halves = run([f32s([1], &[0.0])], |cx, [_]| {
-        let zero = cx.zeros([1], DType::I64);
-        let bits = apply(&[zero, zero], |b| b.philox(zero.value(), zero.value()));
-        cat(&[bits & 0xFFFF_FFFFi64, (bits >> 32) & 0xFFFF_FFFFi64], 0).to(DType::F64)
+        let (counter, zero) = (cx.arange(2, DType::I64), cx.zeros([2], DType::I64));
+        let bits = apply(&[counter, zero], |b| b.philox(counter.value(), zero.value()));
+        stack(&[bits & 0xFFFF_FFFFi64, (bits >> 32) & 0xFFFF_FFFFi64], 1).to(DType::F64)
     });
-    assert_eq!(halves.to_vec::<f64>(), [f64::from(0x6627_e8d5u32), f64::from(0xe169_c58du32)]);
+    assert_eq!(halves.to_vec::<f64>(), expected);
+    let words = run([f32s([1], &[0.0])], |cx, [_]| {
+        let (counter, zero) = (cx.arange(4, DType::I64), cx.zeros([4], DType::I64));
+        let words = apply(&[counter, zero], |b| b.philox_word(counter.value(), zero.value()));
+        (words.to(DType::I64) & 0xFFFF_FFFFi64).to(DType::F64)
+    });
+    assert_eq!(words.to_vec::<f64>(), expected);
 }
 
 #[test]

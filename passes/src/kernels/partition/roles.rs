@@ -1,6 +1,6 @@
 //! What becomes of each op: whether it stays in the function, has a kernel, or is repeated in those that use it.
 
-use thunder_interface::{Dim, Library, Panels, SizeRule, Strided, StridedView, dtype_of};
+use thunder_interface::{Cost, Dim, Library, Panels, SizeRule, Strided, StridedView, dtype_of};
 use thunder_ir::{Operation, Value};
 
 use super::{Grouping, Partitioner, absorbed_permutation, layout, takes_view};
@@ -8,6 +8,11 @@ use crate::kernels::rows::{Access, accesses, rule_of};
 
 /// Constants of at most this many elements are repeated in the kernels that use them.
 const SMALL_CONSTANT: i64 = 16;
+
+/// How many ops may follow what is made of no tensor, such as the counters of random numbers, to be made again by all that use
+/// them, and how many operations each may take for an element.
+const FROM_NOTHING: usize = 4;
+const FEW: f64 = 4.0;
 
 /// What happens to an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +57,8 @@ impl<'c> Partitioner<'_, 'c> {
             }
             return if self.needed_in_memory(op) { Role::Computed } else { Role::Repeated };
         }
-        let generates = op.operands().all(|v| v.ty().as_tensor().is_none());
-        let is_repeated = generates || self.widens(op) || self.grouping == Grouping::Gpu && self.scales_narrow(op);
+        let is_repeated =
+            generates(op, FROM_NOTHING) || self.widens(op) || self.grouping == Grouping::Gpu && self.scales_narrow(op);
         if is_repeated && !self.needed_in_memory(op) { Role::Repeated } else { Role::Computed }
     }
 
@@ -130,6 +135,28 @@ impl<'c> Partitioner<'_, 'c> {
         role(op) == Role::Repeated
             && op.results().flat_map(Value::uses).any(|(user, _)| role(user) == Role::Stays || self.is_taken(user))
     }
+}
+
+/// Whether an op makes its elements of nothing that is in memory for each of them, by a few operations: at most `depth` ops
+/// after what has no operands, or one that all elements share.
+pub(super) fn generates(op: Operation<'_>, depth: usize) -> bool {
+    let is_single = |value: Value<'_>| {
+        value.ty().as_tensor().is_none_or(|ty| ty.static_dims().is_some_and(|d| d.iter().all(|n| *n == 1)))
+    };
+    let is_free = |value: Value<'_>| {
+        value.defining_op().is_some_and(|maker| {
+            let shares = <dyn Strided>::of(maker).is_some() && is_single(maker.operand(0));
+            shares
+                || maker.has_trait("constant_like") && is_small_constant(maker)
+                || depth > 0 && generates(maker, depth - 1)
+        })
+    };
+    let is_cheap = || {
+        let ones = vec![vec![1]; op.operand_count().max(1)];
+        <dyn Cost>::of(op).is_some_and(|cost| cost.flops(&ones, &ones[..1]) <= FEW)
+    };
+    op.operands().all(|value| value.ty().as_tensor().is_none())
+        || op.has_trait("elementwise") && op.result_count() == 1 && is_cheap() && op.operands().all(is_free)
 }
 
 /// Whether an op reduces the first dimensions of its operand and no others.
