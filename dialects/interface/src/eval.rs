@@ -174,7 +174,8 @@ fn float_unary(function: UnaryFn) -> Option<fn(f64) -> f64> {
         UnaryFn::Cosh => libm::cosh,
         UnaryFn::Tanh => libm::tanh,
         UnaryFn::Asinh => libm::asinh,
-        UnaryFn::Acosh => libm::acosh,
+        // libm's is a number below -1.
+        UnaryFn::Acosh => |x| if x < 1.0 { f64::NAN } else { libm::acosh(x) },
         UnaryFn::Atanh => libm::atanh,
         UnaryFn::Erf => libm::erf,
         UnaryFn::Erfc => libm::erfc,
@@ -308,6 +309,12 @@ mod tests {
         assert_eq!(negated.expect("defined"), [-128.0, -5.0]);
         let magnitude = run(DType::I8, &[&[-128.0, -5.0]], |e| e[0].unary(UnaryFn::Abs));
         assert_eq!(magnitude.expect("defined"), [-128.0, 5.0]);
+    }
+
+    #[test]
+    fn functions_are_nan_outside_of_their_domains() {
+        let acosh = run(DType::F64, &[&[1.0, 0.5, -7946.75]], |e| e[0].unary(UnaryFn::Acosh)).expect("defined");
+        assert!(acosh[0] == 0.0 && acosh[1].is_nan() && acosh[2].is_nan(), "{acosh:?}");
     }
 
     #[test]
