@@ -403,7 +403,7 @@ fn vector_features() -> Vec<String> {
 /// Lowers kernels to the last phase; how those of a GPU are launched.
 fn lower(module: &mut Module<'_>, target: &Target) -> Result<BTreeMap<String, Grid>, CompileError> {
     match target {
-        Target::Cpu(_) => cpu::lower(module).map(|()| BTreeMap::new()).map_err(CompileError::from),
+        Target::Cpu(_) => cpu::lower(module, cpu::CPU).map(|()| BTreeMap::new()).map_err(CompileError::from),
         Target::Cuda(_) => cuda::lower(module).map_err(CompileError::from),
     }
 }

@@ -20,7 +20,7 @@ mod rows;
 mod slices;
 
 pub use link::{LinkError, Linker};
-pub use math::FUNCTIONS;
+pub use math::{BARE, CPU, Elementary, FUNCTIONS, WIDE};
 pub(crate) use math::{CUDA, expand};
 
 use std::sync::Arc;
@@ -85,10 +85,10 @@ const LOOPS: &str = "canonicalize,\
 const LLVM: &str = "inline,canonicalize,cse,symbol-dce,\
     expand-strided-metadata,lower-affine,convert-scf-to-cf,convert-to-llvm,reconcile-unrealized-casts";
 
-/// Lowers a module of kernels to the LLVM dialect.
-pub fn lower(module: &mut Module<'_>) -> Result {
+/// Lowers a module of kernels to the LLVM dialect, with these elementary functions.
+pub fn lower(module: &mut Module<'_>, elementary: Elementary) -> Result {
     Pipeline::new().then(FUSION).then("thunder-cpu-entries").then(LOOPS).run(module)?;
-    math::expand(module, math::CPU)?;
+    expand(module, elementary)?;
     Pipeline::new().then(LLVM).run(module)?;
     Ok(())
 }

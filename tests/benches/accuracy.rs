@@ -4,7 +4,8 @@
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use thunder_lowering::cpu::FUNCTIONS;
+use thunder_lowering::cpu::{CPU, FUNCTIONS};
+use thunder_tensor::DType;
 use thunder_tests::accuracy::{Function, context};
 
 /// Tries elementary functions on all numbers.
@@ -29,7 +30,7 @@ fn main() -> Result<()> {
         if !arguments.functions.is_empty() && !arguments.functions.iter().any(|f| f == name) {
             continue;
         }
-        let worst = Function::compile(&context, name)?.worst(0..1 << 32, arguments.step)?;
+        let worst = Function::compile(&context, name, DType::F32, CPU)?.worst(0..1 << 32, arguments.step)?;
         println!("{name:<8} {:>8.3} {stated:>8.2}  {:?}", worst.ulps, worst.at);
         if worst.ulps > *stated {
             exceeded.push(*name);

@@ -1,11 +1,16 @@
 //! How far compiled elementary functions are from the exact value, in units in the last place.
 
+mod wide;
+
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, ensure};
 use thunder_conformance::sample;
 use thunder_interface::interpret;
+use thunder_ir::codegen::Machine;
 use thunder_ir::{Context, Module};
+use thunder_lowering::cpu::{self, Elementary};
+use thunder_lowering::{Compiled, Options, Phase, compile_jit, compile_to};
 use thunder_runtime::session::{self, Session};
 use thunder_tensor::{DType, Random, Tensor};
 
@@ -15,21 +20,24 @@ pub struct Worst {
     /// The error in units in the last place of the exact value; infinite where only one of both is NaN or infinite.
     pub ulps: f64,
     /// The arguments.
-    pub at: Vec<f32>,
+    pub at: Vec<f64>,
 }
 
 /// One elementary function as compiled code beside the reference in f64.
 pub struct Function<'x> {
+    name: String,
     arity: usize,
     session: Session,
     reference: Module<'x>,
 }
 
 impl<'x> Function<'x> {
-    /// The function that `math` calls `name`.
-    pub fn compile(context: &'x Context, name: &str) -> Result<Self> {
-        let (op, arity) = if name == "powf" { ("pow", 2) } else { (name, 1) };
-        let text = |ty: &str| {
+    /// The function that `math` calls `name`, of a dtype, by one machine's functions.
+    pub fn compile(context: &'x Context, name: &str, dtype: DType, machine: Elementary) -> Result<Self> {
+        let op = if name == "powf" { "pow" } else { name };
+        let arity = if ["powf", "atan2"].contains(&name) { 2 } else { 1 };
+        let text = |dtype: DType| {
+            let ty = format!("tensor<?x{dtype}>");
             let arguments: Vec<String> = (0..arity).map(|i| format!("%{i}: {ty}")).collect();
             let operands: Vec<String> = (0..arity).map(|i| format!("%{i}")).collect();
             let (arguments, operands) = (arguments.join(", "), operands.join(", "));
@@ -37,11 +45,9 @@ impl<'x> Function<'x> {
                 "func.func @main({arguments}) -> {ty} {{\n  %r = thunder.{op} {operands} : {ty}\n  return %r : {ty}\n}}"
             )
         };
-        let mut module = Module::parse(context, "f32.mlir", text("tensor<?xf32>").as_bytes())?;
-        let compiled = thunder_lowering::compile(&mut module, &thunder_lowering::Options::default())?;
-        let session = compiled.session(&BTreeMap::new(), session::Options::with_threads(1))?;
-        let reference = Module::parse(context, "f64.mlir", text("tensor<?xf64>").as_bytes())?;
-        Ok(Self { arity, session, reference })
+        let session = run(context, &text(dtype), machine)?;
+        let reference = Module::parse(context, "reference.mlir", text(DType::F64).as_bytes())?;
+        Ok(Self { name: name.to_owned(), arity, session, reference })
     }
 
     /// The worst of the arguments whose bits are `range` by `step`; a function of two gets pairs of random bits,
@@ -83,9 +89,22 @@ impl<'x> Function<'x> {
         ensure!(actual.len() == exact.len(), "{} results instead of {}", actual.len(), exact.len());
         let errors = actual.iter().zip(exact).map(|(y, exact)| error_in_ulps(*y, *exact));
         let (index, ulps) = errors.enumerate().fold((0, 0.0), |worst, new| if new.1 > worst.1 { new } else { worst });
-        let at = inputs.iter().map(|t| Ok(t.as_slice::<f32>()?[index])).collect::<Result<_>>()?;
+        let at = wide.iter().map(|t| Ok(t.as_slice::<f64>()?[index])).collect::<Result<_>>()?;
         Ok(Worst { ulps, at })
     }
+}
+
+/// A session of a program whose kernels have these elementary functions.
+fn run(context: &Context, text: &str, machine: Elementary) -> Result<Session> {
+    let (parse, options) = (|| Module::parse(context, "function.mlir", text.as_bytes()), Options::default());
+    let compiled = compile_jit(&mut parse()?, &options)?;
+    let mut kernels = parse()?;
+    compile_to(&mut kernels, Phase::Tensors, &options)?;
+    cpu::lower(&mut kernels, machine)?;
+    let objects = cpu::objects(&kernels, &Machine::native())?;
+    let code = cpu::load(&objects, &compiled.artifact.program().kernels)?;
+    let compiled = Compiled { code: Some(code), ..compiled };
+    Ok(compiled.session(&BTreeMap::new(), session::Options::with_threads(1))?)
 }
 
 /// The distance of `y` from `exact` over the distance of the two f32 around `exact`.

@@ -1,4 +1,5 @@
-//! Elementary functions: those of `math.mlir` where they exist, libm's otherwise; of GPUs those of `cuda/math.mlir` first.
+//! Elementary functions: those of `math.mlir` where they exist, libm's otherwise; of GPUs those of `cuda/math.mlir` first,
+//! and those of f64 below `cuda/wide` instead of libm's.
 
 use std::collections::{BTreeSet, HashMap};
 use thunder_ir::{Attribute, Blueprint, Module, Operation, Result, Rewriter, Scalar, Type};
@@ -21,6 +22,38 @@ pub const FUNCTIONS: &[(&str, f64)] = &[
     ("sin", 1.5),
     ("cos", 1.5),
     ("powf", 0.51),
+];
+
+/// The functions of f64 below `cuda/wide`, which machines without libm have, by the name of their op in `math`, and their
+/// errors.
+///
+/// An error is in units in the last place, the largest of samples over all exponents and around borders, measured against
+/// numbers of 113 bits. There, functions of f32 that [`FUNCTIONS`] lacks are computed in f64 and rounded: GPUs of data centers
+/// compute f64 at half the rate of f32.
+pub const WIDE: &[(&str, f64)] = &[
+    ("exp", 0.8),
+    ("exp2", 0.9),
+    ("expm1", 1.6),
+    ("tanh", 1.5),
+    ("sinh", 0.9),
+    ("cosh", 1.2),
+    ("erf", 1.1),
+    ("erfc", 3.2),
+    ("log", 0.51),
+    ("log2", 0.51),
+    ("log10", 0.51),
+    ("log1p", 0.7),
+    ("asinh", 1.6),
+    ("acosh", 2.3),
+    ("atanh", 1.9),
+    ("powf", 0.8),
+    ("sin", 0.8),
+    ("cos", 0.8),
+    ("tan", 2.2),
+    ("asin", 0.9),
+    ("acos", 1.0),
+    ("atan", 0.8),
+    ("atan2", 0.8),
 ];
 
 /// Ops that are not functions of libm: single instructions, or LLVM expands them.
@@ -51,25 +84,35 @@ const INSTRUCTIONS: &[&str] = &[
 pub struct Elementary {
     /// The functions, as modules; of equal names the first counts.
     sources: &'static [&'static str],
+    /// Those of f64, as a module; without it, libm has what the sources lack.
+    wide: Option<&'static str>,
     /// Whether it rounds f32 to bf16 by an instruction.
     narrows: bool,
-    /// Whether libm has what the sources lack.
-    has_libm: bool,
     /// Whether quotients that are rounded to 16 bits are faster by a function.
     divides: bool,
     /// Functions that have a form of f32 for what is rounded to 16 bits afterwards.
     rounded: &'static [&'static str],
 }
 
+/// What is below `cuda/wide`, as one module: its functions call each other.
+const WIDE_SOURCE: &str = concat!(
+    include_str!("../cuda/wide/exponential.mlir"),
+    include_str!("../cuda/wide/logarithm.mlir"),
+    include_str!("../cuda/wide/circular.mlir"),
+);
+
 /// A processor.
 pub const CPU: Elementary =
-    Elementary { sources: &[include_str!("math.mlir")], narrows: false, has_libm: true, divides: false, rounded: &[] };
+    Elementary { sources: &[include_str!("math.mlir")], wide: None, narrows: false, divides: false, rounded: &[] };
+
+/// A processor without libm: how the functions of f64 are tried where there is no GPU.
+pub const BARE: Elementary = Elementary { wide: Some(WIDE_SOURCE), ..CPU };
 
 /// A GPU of NVIDIA's.
 pub const CUDA: Elementary = Elementary {
     sources: &[include_str!("../cuda/math.mlir"), include_str!("math.mlir")],
+    wide: Some(WIDE_SOURCE),
     narrows: true,
-    has_libm: false,
     divides: true,
     rounded: &["exp", "tanh"],
 };
@@ -77,6 +120,9 @@ pub const CUDA: Elementary = Elementary {
 /// Replaces the ops of `math` and the conversions of narrow floats by calls, and adds what is called.
 pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
     widen_integers(module)?;
+    if machine.wide.is_some() {
+        widen_functions(module)?;
+    }
     let mut ops = Vec::new();
     for function in module.body().operations() {
         let is_rounding = !machine.rounded.is_empty() && stores_rounded(function);
@@ -103,7 +149,7 @@ pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
         )?;
         if callee.starts_with("thunder.") {
             wanted.insert(callee);
-        } else if !machine.has_libm {
+        } else if machine.wide.is_some() {
             let dtype = op.operand(0).ty();
             return Err(op.error(format!("has no form on a GPU: '{}' of {dtype} is a function of libm", op.name())));
         } else {
@@ -160,6 +206,32 @@ fn widen_integers(module: &Module<'_>) -> Result {
     Ok(())
 }
 
+/// Makes functions of f32 that are ours in f64 only go through f64.
+fn widen_functions(module: &Module<'_>) -> Result {
+    let mut ops = Vec::new();
+    module.operation().walk(|op| {
+        let name = op.name().strip_prefix("math.").unwrap_or_default();
+        if has(WIDE, name) && !has(FUNCTIONS, name) && op.result(0).ty().as_scalar() == Some(Scalar::F32) {
+            ops.push(op);
+        }
+    });
+    for op in ops {
+        let (rewriter, f64) = (Rewriter::at(op), Type::f64(op.context()));
+        let widened = |value| rewriter.insert(&Blueprint::new("arith.extf").operands([value]).results([f64]));
+        let operands = op.operands().map(|value| Ok(widened(value)?.result(0))).collect::<Result<Vec<_>>>()?;
+        let wide = rewriter.insert(&Blueprint::new(op.name()).operands(operands).results([f64]))?.result(0);
+        let narrow = Blueprint::new("arith.truncf").operands([wide]).results([op.result(0).ty()]);
+        let narrow = rewriter.insert(&narrow)?.result(0);
+        rewriter.replace(op, &[narrow])?;
+    }
+    Ok(())
+}
+
+/// Whether a table has a function of that name.
+fn has(functions: &[(&str, f64)], name: &str) -> bool {
+    functions.iter().any(|(ours, _)| *ours == name)
+}
+
 /// Whether all that a kernel of a GPU stores in global memory are integers and floats of 16 bits.
 fn stores_rounded(function: Operation<'_>) -> bool {
     let mut rounds = true;
@@ -194,7 +266,8 @@ fn callee_of(op: Operation<'_>, machine: Elementary, is_rounding: bool) -> Optio
     let name = op.name().strip_prefix("math.")?;
     match from {
         Scalar::F32 if is_rounding && machine.rounded.contains(&name) => Some(format!("thunder.{name}.f32.rounded")),
-        Scalar::F32 if FUNCTIONS.iter().any(|(ours, _)| *ours == name) => Some(format!("thunder.{name}.f32")),
+        Scalar::F32 if has(FUNCTIONS, name) => Some(format!("thunder.{name}.f32")),
+        Scalar::F64 if machine.wide.is_some() && has(WIDE, name) => Some(format!("thunder.{name}.f64")),
         Scalar::F32 | Scalar::F64 if name == "rsqrt" || INSTRUCTIONS.contains(&name) => None,
         Scalar::F32 | Scalar::F64 => {
             let name = if name == "powf" { "pow" } else { name };
@@ -227,7 +300,9 @@ fn add(module: &Module<'_>, machine: Elementary, mut wanted: BTreeSet<String>) -
         return Ok(());
     }
     let parse = |source: &&str| Module::parse(module.context(), "math.mlir", source.as_bytes());
-    let libraries = machine.sources.iter().map(parse).collect::<Result<Vec<_>>>()?;
+    let has_wide = wanted.iter().any(|name| name.ends_with(".f64"));
+    let wide = machine.wide.as_ref().filter(|_| has_wide);
+    let libraries = machine.sources.iter().chain(wide).map(parse).collect::<Result<Vec<_>>>()?;
     let mut symbols: Vec<(&str, Operation<'_>)> = Vec::new();
     for op in libraries.iter().flat_map(|library| library.body().operations()) {
         if let Some(name) = op.attribute("sym_name").and_then(|a| a.as_string())
