@@ -106,7 +106,7 @@ fn kept_keys_and_values_change_nothing() -> Result<()> {
         inputs.push(weights[name].clone());
     }
     let expected = interpret(module.operation(), "main", &inputs)?.swap_remove(0);
-    let generator = Generator::new(&SMALL, &weights, &Options::with_threads(2))?;
+    let generator = Generator::new(&SMALL, &weights, &Default::default(), &Options::with_threads(2))?;
     let tokens = tokens.to_vec::<i64>();
     for prompt in [1, 7, tokens.len()] {
         let logits = generator.logits(&tokens, prompt)?;
@@ -124,7 +124,7 @@ fn kept_keys_and_values_change_nothing() -> Result<()> {
 
 fn generation_goes_on_beyond_the_positions() -> Result<()> {
     let text = Text::new(SHAKESPEARE);
-    let generator = Generator::new(&SMALL, &weights(&text)?, &Options::with_threads(1))?;
+    let generator = Generator::new(&SMALL, &weights(&text)?, &Default::default(), &Options::with_threads(1))?;
     let prompt = text.encode("ROMEO:\n").map_err(|c| anyhow::anyhow!("no character {c:?}"))?;
     let written = |seed: u64| {
         let mut tokens = Vec::new();

@@ -291,6 +291,11 @@ impl<'c> Emitter<'_, 'c> {
         for (index, group) in point.at.iter().zip(groups(op)?) {
             at.extend(self.split(index, &group.iter().map(|axis| from[*axis]).collect::<Vec<_>>())?);
         }
+        if point.at.is_empty() {
+            // A single element, whose dimensions are of no group.
+            let zero = self.int(0)?;
+            at = vec![Index::Same(zero); from.len()];
+        }
         self.element(op.operand(0), &Point { at, flat: point.flat.clone() })
     }
 

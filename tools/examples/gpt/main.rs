@@ -14,10 +14,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
+use thunder_lowering::cuda::Arch;
+use thunder_lowering::{Options, Target};
 use thunder_models::gpt::GptConfig;
 use thunder_models::gpt::generation::{Generator, Sampling};
 use thunder_models::gpt::text::{SHAKESPEARE, Text};
 use thunder_models::gpt::training::{Run, Trainer};
+use thunder_runtime::cuda::Gpu;
 use thunder_runtime::session;
 use thunder_tensor::DType;
 
@@ -82,6 +85,9 @@ struct Arguments {
     /// Threads; all by default.
     #[arg(long)]
     threads: Option<usize>,
+    /// Train and write on the first GPU.
+    #[arg(long)]
+    gpu: bool,
 }
 
 fn main() -> ExitCode {
@@ -105,16 +111,23 @@ fn run(arguments: &Arguments) -> Result<()> {
     ensure!(arguments.batch > 0 && arguments.context > 0, "a batch and its sequences have at least one element");
     let positions = arguments.context as i64;
     let config = GptConfig { positions, width, layers, heads, ..GptConfig::characters(text.vocabulary()) };
-    let options = arguments.threads.map_or_else(session::Options::new, session::Options::with_threads);
+    let (mut compiling, mut running) = (Options::default(), session::Options::new());
+    if let Some(threads) = arguments.threads {
+        running = session::Options::with_threads(threads);
+    }
+    if arguments.gpu {
+        compiling.target = Target::Cuda(Arch::ALL[0]);
+        running.gpu = Some(Gpu::open(0)?);
+    }
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
-    let mut trainer = trainer(arguments, &config, &text, &options)?;
+    let mut trainer = trainer(arguments, &config, &text, &compiling, &running)?;
     let is_finished = train(arguments, &mut trainer)?;
     if !is_finished {
         println!("interrupted after step {}; `--resume` goes on", trainer.next_step());
         return Ok(());
     }
     let sampling = Sampling { temperature: arguments.temperature, top_k: arguments.top_k, seed: arguments.seed };
-    let generator = Generator::new(&config, &trainer.weights()?, &options)?;
+    let generator = Generator::new(&config, &trainer.weights()?, &compiling, &running)?;
     write(arguments, &text, &generator, &prompt, sampling)
 }
 
@@ -122,14 +135,15 @@ fn trainer<'t>(
     arguments: &Arguments,
     config: &GptConfig,
     text: &'t Text,
-    options: &session::Options,
+    compiling: &Options,
+    running: &session::Options,
 ) -> Result<Trainer<'t>> {
     let Arguments { seed, batch, context, steps, .. } = *arguments;
     let precision = if arguments.bf16 { DType::BF16 } else { DType::F32 };
     let run = Run { seed, batch, tokens: context, steps, precision };
     let trainer = match arguments.resume {
-        true => Trainer::resume(config, text, &checkpoint(arguments), &Default::default(), options.clone())?,
-        false => Trainer::new(config, text, run, &Default::default(), options.clone())?,
+        true => Trainer::resume(config, text, &checkpoint(arguments), compiling, running.clone())?,
+        false => Trainer::new(config, text, run, compiling, running.clone())?,
     };
     let parameters: usize = trainer.weights()?.values().map(|weight| weight.len()).sum();
     let time: Duration = trainer.times.iter().map(|(_, time)| *time).sum();

@@ -31,9 +31,9 @@ usage: cargo xtask COMMAND [ARGUMENTS]
   fmt [--check]      format every Rust file, also those that cargo fmt does not find; or fail where one is not
   tidy               check the project's invariants; also a test of this crate
   docs [--check]     write the generated documents, or fail where one is stale
-  conformance [OPS]  set up, run PyTorch's samples of operations, write tests/CONFORMANCE.md; --live first: all samples;
-                     --gpu FOLDER first: write them for another machine, one with a GPU
-                     that PyTorch has, none of them stored
+  conformance [OPS]  set up, run PyTorch's samples of operations, write tests/CONFORMANCE.md; --live first: all samples
+                     that PyTorch has, none of them stored; --gpu FOLDER first: write them for another machine, one with
+                     a GPU; --gpu-results FOLDER first: compare what it made
   valgrind [TESTS]   set up, then run the tests of dialects/ir under valgrind: no use of freed memory
   fuzz [ARGUMENTS]   set up, then run the fuzzer under AddressSanitizer; ARGUMENTS, such as --seconds 600, are its own
   bench [ARGUMENTS]  set up, then run the benchmarks; ARGUMENTS go to cargo bench

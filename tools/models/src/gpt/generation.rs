@@ -94,7 +94,8 @@ impl Generator {
     pub fn new(
         config: &GptConfig,
         weights: &BTreeMap<String, HostTensor>,
-        options: &session::Options,
+        compiling: &Options,
+        running: &session::Options,
     ) -> Result<Self, GenerationError> {
         let (context, config) = (thunder_lowering::context(), *config);
         let tracer = Tracer::new(&context);
@@ -107,9 +108,9 @@ impl Generator {
         })?;
         let module = tracer.finish();
         let session = |entry: &str| {
-            let options_of = Options { entry: entry.to_owned(), ..Options::default() };
-            let compiled = compile_jit(&mut module.duplicate(), &options_of)?;
-            Ok::<_, GenerationError>(compiled.session(weights, options.clone())?)
+            let options = Options { entry: entry.to_owned(), ..compiling.clone() };
+            let compiled = compile_jit(&mut module.duplicate(), &options)?;
+            Ok::<_, GenerationError>(compiled.session(weights, running.clone())?)
         };
         Ok(Self { config, prefill: session("prefill")?, decode: session("decode")? })
     }
