@@ -46,9 +46,9 @@ fn run_all(programs: &Path, results: &Path, part: usize, parts: usize) -> Result
     for program in paths.iter().skip(part).step_by(parts.max(1)) {
         let stem = results.join(program.file_stem().ok_or("a file has a name")?);
         done += 1;
-        if let Err(error) = run(program, &gpu, &named(&stem, "outputs")) {
+        if let Err(error) = run(program, &gpu, &stem.with_added_extension("outputs")) {
             failed += 1;
-            std::fs::write(named(&stem, "error"), error.to_string())?;
+            std::fs::write(stem.with_added_extension("error"), error.to_string())?;
             // After an error of a kernel's the device does nothing more for its context.
             if gpu.synchronize().is_err() {
                 gpu = Gpu::open(0)?;
@@ -57,13 +57,6 @@ fn run_all(programs: &Path, results: &Path, part: usize, parts: usize) -> Result
     }
     println!("{done} programs, {failed} failed");
     Ok(())
-}
-
-fn named(stem: &Path, extension: &str) -> PathBuf {
-    let mut path = stem.as_os_str().to_owned();
-    path.push(".");
-    path.push(extension);
-    path.into()
 }
 
 fn run(program: &Path, gpu: &Arc<Gpu>, outputs: &Path) -> Result {

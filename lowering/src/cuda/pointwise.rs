@@ -4,7 +4,7 @@
 //! Memory that is not aligned, and rows that do not hold a whole number of accesses, go to the general schedule.
 
 use thunder_interface::Dim;
-use thunder_ir::{Operation, Result, Scalar, Value};
+use thunder_ir::{Operation, Result, Value};
 
 use super::emitter::Emitter;
 use super::entry::{Grid, Output};
@@ -25,9 +25,6 @@ pub fn emit<'c>(
 ) -> Result<Option<Grid>> {
     let Some(shape) = Shape::of(function)? else { return Ok(None) };
     let lanes = lanes(emitter, outputs);
-    if instructions(function) * lanes > MOST_INSTRUCTIONS {
-        return Ok(None);
-    }
     let mut ends = Vec::new();
     for output in outputs.iter().filter(|_| !shape.is_flat) {
         let Some(size) = output.memory.sizes.last() else { return Ok(None) };
@@ -44,21 +41,6 @@ pub fn emit<'c>(
     let most = groups(outputs).iter().fold(Dim::Known(1), |most, group| most.max(&Dim::product(&group[0].dims)));
     let blocks = most.ceil_div(i64::from(THREADS) * lanes as i64);
     Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0, resident: 1 }))
-}
-
-/// The most instructions that a thread's elements may take together: more are neither compiled nor fetched fast.
-const MOST_INSTRUCTIONS: usize = 4096;
-
-/// About how many instructions an element takes.
-fn instructions(function: Operation<'_>) -> usize {
-    let mut count = 0;
-    function.walk(|op| {
-        let is_long = || op.result(0).ty().as_scalar() == Some(Scalar::Int(64));
-        // A GPU divides long integers by code, and by other code where they are short.
-        let is_division = ["arith.divsi", "arith.divui", "arith.remsi", "arith.remui"].contains(&op.name());
-        count += if is_division && is_long() { 64 } else { 1 };
-    });
-    count
 }
 
 /// What the ops of a kernel have in common.

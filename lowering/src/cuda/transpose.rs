@@ -4,6 +4,8 @@
 //! memory, from where it goes on along rows of the results; rows there are a word longer, so that neither way meets a bank
 //! twice. Memory that is not aligned, and rows that do not hold a whole number of accesses, go to the general schedule.
 
+use std::collections::HashSet;
+
 use thunder_interface::Dim;
 use thunder_ir::{Operation, Result, Value};
 
@@ -97,10 +99,10 @@ impl<'c> Plan<'c> {
             }
         }
         let along = first.dims.len() - 1;
-        let mut read = Vec::new();
+        let (mut read, mut seen) = (Vec::new(), HashSet::new());
         for output in outputs {
             let whole = (0..first.dims.len()).map(Some).collect();
-            if !reads(output.value, whole, &mut read)? {
+            if !reads(output.value, whole, &mut read, &mut seen)? {
                 return Ok(None);
             }
         }
@@ -242,20 +244,22 @@ impl<'c> Plan<'c> {
 }
 
 /// Collects the arguments that elements of `tensor` need, with the dimension of the results that each of theirs is, where it
-/// is one; `dims` are those of `tensor`. Whether each can be told.
+/// is one; `dims` are those of `tensor`. Whether each can be told. What many need is `seen` once.
 fn reads<'c>(
     tensor: Value<'c>,
     dims: Vec<Option<usize>>,
     found: &mut Vec<(Value<'c>, Vec<Option<usize>>)>,
+    seen: &mut HashSet<(Value<'c>, Vec<Option<usize>>)>,
 ) -> Result<bool> {
+    if !seen.insert((tensor, dims.clone())) {
+        return Ok(true);
+    }
     let Some((op, number)) = tensor.definer() else {
-        if !found.contains(&(tensor, dims.clone())) {
-            found.push((tensor, dims));
-        }
+        found.push((tensor, dims));
         return Ok(true);
     };
     match op.name() {
-        "tensor.cast" => reads(op.operand(0), dims, found),
+        "tensor.cast" => reads(op.operand(0), dims, found, seen),
         "linalg.generic" => {
             let nest = Nest::of(op)?;
             let mut moves = false;
@@ -268,7 +272,7 @@ fn reads<'c>(
             }
             for (operand, access) in nest.inputs().filter(|(operand, _)| operand.ty().as_tensor().is_some()) {
                 let dims = access.iter().map(|index| index.as_loop().and_then(|number| loops[number])).collect();
-                if !reads(operand, dims, found)? {
+                if !reads(operand, dims, found, seen)? {
                     return Ok(false);
                 }
             }

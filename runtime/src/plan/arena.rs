@@ -15,7 +15,7 @@ pub(super) const GPU_LINE: usize = 256;
 pub struct MemoryStatistics {
     /// Bytes of the arena.
     pub arena_bytes: usize,
-    /// The most bytes that are live at one step: no arena can be smaller.
+    /// The most bytes of it that are live at one step: no arena can be smaller.
     pub live_bytes: usize,
     /// Bytes of all buffers together, as if none shared memory.
     pub total_bytes: usize,

@@ -42,13 +42,6 @@ impl Kind {
     }
 }
 
-fn with_extension(stem: &Path, extension: &str) -> PathBuf {
-    let mut path = stem.as_os_str().to_owned();
-    path.push(".");
-    path.push(extension);
-    path.into()
-}
-
 /// Whether PyTorch has what a kind of program makes.
 fn applies(kind: Kind, operation: &Operation, number: usize) -> bool {
     operation.samples[number].program.is_some() && (kind == Kind::Results || operation.gradient(number).is_some())
@@ -66,7 +59,7 @@ pub fn write(operation: &Operation, target: &Target, folder: &Path) -> Result<()
             match write_one(&run, module, kind, target, &stem) {
                 Ok(()) => {}
                 Err(Failure(Verdict::Failed(step, values))) => {
-                    std::fs::write(with_extension(&stem, "refused"), format!("{step}: {values}"))?;
+                    std::fs::write(stem.with_added_extension("refused"), format!("{step}: {values}"))?;
                 }
                 Err(Failure(verdict)) => bail!("{}: {verdict:?}", stem.display()),
             }
@@ -84,12 +77,12 @@ fn write_one(run: &Run<'_>, mut module: Module<'_>, kind: Kind, target: &Target,
     let options = Options { entry, target: target.clone(), ..Options::default() };
     let compiled = during("the compiler fails", compile(&mut module, &options).map_err(Into::into))?;
     let write = || -> Result<()> {
-        compiled.artifact.write(with_extension(stem, "thb"))?;
+        compiled.artifact.write(stem.with_added_extension("thb"))?;
         let inputs: Vec<(String, &Tensor)> = inputs.iter().enumerate().map(|(i, x)| (i.to_string(), x)).collect();
         let named = inputs.iter().map(|(name, tensor)| (name.as_str(), *tensor));
-        write_safetensors(with_extension(stem, "inputs"), named)?;
+        write_safetensors(stem.with_added_extension("inputs"), named)?;
         let weights = run.model.weights().iter().map(|(name, tensor)| (name.as_str(), tensor));
-        Ok(write_safetensors(with_extension(stem, "weights"), weights)?)
+        Ok(write_safetensors(stem.with_added_extension("weights"), weights)?)
     };
     during("writing fails", write())
 }
@@ -101,10 +94,10 @@ pub fn check(operation: &Operation, programs: &Path, results: &Path) -> Result<V
     for number in 0..operation.samples.len() {
         for kind in Kind::ALL.into_iter().filter(|kind| applies(*kind, operation, number)) {
             let (program, result) = (kind.stem(programs, operation, number), kind.stem(results, operation, number));
-            let refused = with_extension(&program, "refused");
+            let refused = program.with_added_extension("refused");
             let verdict = if refused.exists() {
                 Verdict::Failed("the compiler fails".to_owned(), std::fs::read_to_string(refused)?)
-            } else if with_extension(&program, "thb").exists() {
+            } else if program.with_added_extension("thb").exists() {
                 match check_one(operation, number, kind, &result) {
                     Ok(()) => Verdict::Passed,
                     Err(Failure(verdict)) => verdict,
@@ -119,12 +112,12 @@ pub fn check(operation: &Operation, programs: &Path, results: &Path) -> Result<V
 }
 
 fn check_one(operation: &Operation, number: usize, kind: Kind, result: &Path) -> Step<()> {
-    let error = with_extension(result, "error");
+    let error = result.with_added_extension("error");
     if let Ok(text) = std::fs::read_to_string(&error) {
         return Err(Failure(Verdict::Failed("the GPU fails".to_owned(), text)));
     }
     let read = || -> Result<Vec<Tensor>> {
-        let path = with_extension(result, "outputs");
+        let path = result.with_added_extension("outputs");
         let file = SafeTensors::open(&path).with_context(|| format!("nothing came back: {}", path.display()))?;
         (0..file.names().len()).map(|place| Ok(file.tensor(&place.to_string())?)).collect()
     };

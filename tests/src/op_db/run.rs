@@ -135,7 +135,7 @@ fn missed() -> Verdict {
     Verdict::Failed("the results are missing".to_owned(), String::new())
 }
 
-pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> Verdict {
+fn panicked(panic: &(dyn std::any::Any + Send)) -> Verdict {
     let text = panic.downcast_ref::<String>().map(String::as_str).or(panic.downcast_ref::<&str>().copied());
     Verdict::Failed("a panic".to_owned(), text.unwrap_or_default().to_owned())
 }
