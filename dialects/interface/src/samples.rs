@@ -28,7 +28,7 @@ impl Dtypes {
         DType::U8,
     ]);
     /// Everything that a tensor holds.
-    pub const ALL: Self = Self(&DType::ALL);
+    pub const ALL: Self = Self(&DType::COMPUTED);
     /// Truth values only.
     pub const BOOL: Self = Self(&[DType::Bool]);
 }

@@ -16,6 +16,8 @@ pub fn dtype_of(ty: Type<'_>) -> Option<DType> {
         Scalar::BF16 => DType::BF16,
         Scalar::F32 => DType::F32,
         Scalar::F64 => DType::F64,
+        Scalar::C64 => DType::C64,
+        Scalar::C128 => DType::C128,
         _ => return None,
     })
 }
@@ -35,6 +37,8 @@ pub fn type_of(cx: ContextRef<'_>, dtype: DType) -> Type<'_> {
             DType::BF16 => Scalar::BF16,
             DType::F32 => Scalar::F32,
             DType::F64 => Scalar::F64,
+            DType::C64 => Scalar::C64,
+            DType::C128 => Scalar::C128,
         },
     )
 }

@@ -56,9 +56,19 @@ scalars! {
     /// An integer or a floating-point number.
     Number: "integer or float",
         |s| s.is_float() || matches!(s, Scalar::Int(w) | Scalar::Unsigned(w) if w > 1);
-    /// Any element that a tensor of numbers or truth values holds.
-    AnyScalar: "bool, integer or float",
+    /// A complex number.
+    Complex: "complex number", Scalar::is_complex;
+    /// A floating-point or a complex number.
+    FloatOrComplex: "float or complex number", |s| s.is_float() || s.is_complex();
+    /// An integer, a floating-point or a complex number.
+    AnyNumber: "integer, float or complex number",
+        |s| s.is_float() || s.is_complex() || matches!(s, Scalar::Int(w) | Scalar::Unsigned(w) if w > 1);
+    /// A truth value, an integer or a floating-point number: what has an order.
+    Real: "bool, integer or float",
         |s| s.is_float() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
+    /// Any element that a tensor of numbers or truth values holds.
+    AnyScalar: "bool, integer, float or complex number",
+        |s| s.is_float() || s.is_complex() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
     /// `index`.
     Index: "index", |s| s == Scalar::Index;
     /// `f32`.

@@ -41,7 +41,8 @@ pub use thunder_ir_macros::{AttrKind, attr, op, pass, ty};
 pub mod prelude {
     pub use crate::attr::{AttrKind, Dense, SymbolName, SymbolPath, SymbolRef, Unit};
     pub use crate::constraint::{
-        Any, AnyScalar, Bool, Either, F32, Float, I32, I64, Index, Integer, IntegerOrBool, Number, Ranked, Tensor,
+        Any, AnyNumber, AnyScalar, Bool, Complex, Either, F32, Float, FloatOrComplex, I32, I64, Index, Integer,
+        IntegerOrBool, Number, Ranked, Real, Tensor,
     };
     pub use crate::op::{
         Assembly, Canonicalize, Effect, EffectKind, Fold, FoldOutcome, Folded, Infer, MemoryEffects, Op, Verify,

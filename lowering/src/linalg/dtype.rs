@@ -2,7 +2,7 @@
 //!
 //! Storage: truth values are one byte, 0 or 1, and `ui8` is `i8`; every other dtype is its own type.
 //! Computation: truth values are `i1`; half-precision floats are `f32`, rounded once where the value
-//! is stored or converted; every other dtype is as stored.
+//! is stored or converted; every other dtype is as stored. Complex numbers are their parts by then.
 
 use super::arith::{Arith, Floats, Ints};
 use thunder_interface::dtype_of;
@@ -20,6 +20,8 @@ pub fn storage(dtype: DType) -> Kind {
         DType::BF16 => Kind::BF16,
         DType::F32 => Kind::F32,
         DType::F64 => Kind::F64,
+        DType::C64 => Kind::C64,
+        DType::C128 => Kind::C128,
     }
 }
 

@@ -114,7 +114,8 @@ impl fmt::Display for Differences {
     }
 }
 
-/// Checks every element of `actual` against `expected`; dtype and shape must be equal.
+/// Checks every element of `actual` against `expected`; dtype and shape must be equal. Complex numbers are compared part by
+/// part, which a last dimension counts.
 ///
 /// 64-bit integers are compared without rounding.
 pub fn compare(actual: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Result<(), Mismatch> {
@@ -123,6 +124,9 @@ pub fn compare(actual: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Resu
     }
     if actual.shape() != expected.shape() {
         return Err(Mismatch::Shape { actual: actual.shape().to_vec(), expected: expected.shape().to_vec() });
+    }
+    if actual.dtype().is_complex() {
+        return compare(&actual.as_pairs(), &expected.as_pairs(), tolerance);
     }
     let mut tally = Tally::default();
     if actual.dtype().is_float() {

@@ -87,10 +87,23 @@ impl Printer<'_> {
         f.write_str("]")
     }
 
+    /// The parts of a complex number.
+    fn pair(&self, index: usize) -> [f64; 2] {
+        let pairs = self.tensor.as_pairs();
+        [0, 1].map(|part| pairs.value(2 * index + part))
+    }
+
     fn element(&self, index: usize) -> String {
         let tensor = self.tensor;
         match (tensor.dtype(), self.precision) {
             (dtype, Some(precision)) if dtype.is_float() => format!("{:.precision$}", tensor.value::<f64>(index)),
+            (dtype, _) if dtype.is_complex() => {
+                let [re, im] = self.pair(index);
+                match self.precision {
+                    Some(precision) => format!("{re:.precision$}{im:+.precision$}i"),
+                    None => format!("{re:?}{im:+?}i"),
+                }
+            }
             (dtype, _) => dispatch!(dtype, T => format!("{:?}", tensor.elements_within::<T>(index, 1)[0])),
         }
     }

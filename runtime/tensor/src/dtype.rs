@@ -26,11 +26,31 @@ pub enum DType {
     F32,
     /// IEEE 754 binary64.
     F64,
+    /// Complex numbers: two of binary32, the real part first.
+    C64,
+    /// Complex numbers: two of binary64, the real part first.
+    C128,
 }
 
 impl DType {
     /// Every dtype, in the order of the enum.
-    pub const ALL: [DType; 10] = [
+    pub const ALL: [DType; 12] = [
+        DType::Bool,
+        DType::U8,
+        DType::I8,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+        DType::F16,
+        DType::BF16,
+        DType::F32,
+        DType::F64,
+        DType::C64,
+        DType::C128,
+    ];
+
+    /// The dtypes that kernels compute in: complex numbers are computed by their parts.
+    pub const COMPUTED: [DType; 10] = [
         DType::Bool,
         DType::U8,
         DType::I8,
@@ -55,11 +75,12 @@ impl DType {
             DType::Bool | DType::U8 | DType::I8 => 1,
             DType::I16 | DType::F16 | DType::BF16 => 2,
             DType::I32 | DType::F32 => 4,
-            DType::I64 | DType::F64 => 8,
+            DType::I64 | DType::F64 | DType::C64 => 8,
+            DType::C128 => 16,
         }
     }
 
-    /// MLIR's spelling of the element type: `i1`, `ui8`, `i8`, ..., `bf16`, `f32`, `f64`.
+    /// MLIR's spelling of the element type: `i1`, `ui8`, `i8`, ..., `bf16`, `f32`, `f64`, `complex<f32>`, `complex<f64>`.
     pub const fn name(self) -> &'static str {
         match self {
             DType::Bool => "i1",
@@ -72,12 +93,37 @@ impl DType {
             DType::BF16 => "bf16",
             DType::F32 => "f32",
             DType::F64 => "f64",
+            DType::C64 => "complex<f32>",
+            DType::C128 => "complex<f64>",
         }
     }
 
     /// Whether this is a floating-point type.
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
+    }
+
+    /// Whether its values are complex numbers.
+    pub const fn is_complex(self) -> bool {
+        matches!(self, DType::C64 | DType::C128)
+    }
+
+    /// The dtype of the parts of complex numbers; others are their own real part.
+    pub const fn part(self) -> DType {
+        match self {
+            DType::C64 => DType::F32,
+            DType::C128 => DType::F64,
+            real => real,
+        }
+    }
+
+    /// The complex dtype whose parts are of this one, if there is one.
+    pub const fn complex(self) -> Option<DType> {
+        match self {
+            DType::F32 => Some(DType::C64),
+            DType::F64 => Some(DType::C128),
+            _ => None,
+        }
     }
 
     /// Whether this is an integer type; `Bool` is neither integer nor float.
@@ -90,18 +136,20 @@ impl DType {
         !matches!(self, DType::Bool | DType::U8)
     }
 
-    /// The distance from 1 to the next larger value: the unit of rounding of a floating type, 0 for others.
+    /// The distance from 1 to the next larger value: the unit of rounding of floats and of the parts of complex numbers, 0
+    /// for others.
     pub const fn epsilon(self) -> f64 {
         match self {
             DType::F16 => 1.0 / 1024.0,
             DType::BF16 => 1.0 / 128.0,
             DType::F32 => f32::EPSILON as f64,
             DType::F64 => f64::EPSILON,
+            DType::C64 | DType::C128 => self.part().epsilon(),
             _ => 0.0,
         }
     }
 
-    /// The least finite value, exact in `f64` but for `I64`, whose bound is a power of two and therefore exact too.
+    /// The least finite value, of a part of complex numbers, exact in `f64` but for `I64`, whose bound is a power of two and therefore exact too.
     pub const fn min_value(self) -> f64 {
         match self {
             DType::Bool | DType::U8 => 0.0,
@@ -109,7 +157,7 @@ impl DType {
             DType::I16 => i16::MIN as f64,
             DType::I32 => i32::MIN as f64,
             DType::I64 => i64::MIN as f64,
-            DType::F16 | DType::BF16 | DType::F32 | DType::F64 => -self.max_value(),
+            DType::F16 | DType::BF16 | DType::F32 | DType::F64 | DType::C64 | DType::C128 => -self.max_value(),
         }
     }
 
@@ -126,6 +174,7 @@ impl DType {
             DType::BF16 => f32::from_bits(0x7f7f_0000) as f64,
             DType::F32 => f32::MAX as f64,
             DType::F64 => f64::MAX,
+            DType::C64 | DType::C128 => self.part().max_value(),
         }
     }
 }
@@ -138,7 +187,9 @@ impl fmt::Display for DType {
 
 /// A name that no dtype has. The caller's to fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown element type '{0}': expected one of i1, ui8, i8, i16, i32, i64, f16, bf16, f32, f64")]
+#[error(
+    "unknown element type '{0}': expected one of i1, ui8, i8, i16, i32, i64, f16, bf16, f32, f64, complex<f32>, complex<f64>"
+)]
 pub struct ParseDTypeError(String);
 
 impl FromStr for DType {
@@ -164,7 +215,7 @@ mod tests {
     #[test]
     fn classes_partition_the_dtypes() {
         for dtype in DType::ALL {
-            let classes = [dtype == DType::Bool, dtype.is_integer(), dtype.is_float()];
+            let classes = [dtype == DType::Bool, dtype.is_integer(), dtype.is_float(), dtype.is_complex()];
             assert_eq!(classes.iter().filter(|&&is| is).count(), 1, "{dtype}");
             assert_eq!(DType::FLOATS.contains(&dtype), dtype.is_float());
             assert_eq!(DType::INTEGERS.contains(&dtype), dtype.is_integer());

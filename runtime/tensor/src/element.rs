@@ -4,6 +4,7 @@
 //!
 //! - integer to integer wraps (two's complement);
 //! - anything to `bool` is `x != 0`, so NaN is true; `bool` to anything is 0 or 1;
+//! - complex to real drops the imaginary part; real to complex has an imaginary part of 0;
 //! - float to integer truncates toward zero; what is out of range saturates and NaN becomes 0. PyTorch leaves these two
 //!   cases undefined (its answers differ between CPU and GPU, and between vector and scalar code);
 //! - integer to float and float to narrower float round to nearest, ties to even, overflow to infinity. PyTorch goes
@@ -125,6 +126,50 @@ float_element! {
     f32 F32, |x| x as f64, |x| x as f32, |i| i as f32;
     f16 F16, |x| half_to_f64(x), |x| f16_from_f32(f32_to_odd(x)), |i| Self::of_f64(f64_to_odd(i));
     bf16 BF16, |x| bf16_to_f64(x), |x| bf16_from_f32(f32_to_odd(x)), |i| Self::of_f64(f64_to_odd(i));
+}
+
+/// A complex number, as tensors hold it: its real and its imaginary part. As a real number it is its real part, as a truth
+/// value whether either part differs from zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(transparent)]
+pub struct Complex<T>(pub [T; 2]);
+
+macro_rules! complex_element {
+    ($($part:ident $dtype:ident;)*) => {$(
+        impl sealed::Sealed for Complex<$part> {}
+        impl Element for Complex<$part> {
+            const DTYPE: DType = DType::$dtype;
+            #[inline]
+            fn as_f64(self) -> f64 {
+                self.0[0].as_f64()
+            }
+            #[inline]
+            fn of_f64(value: f64) -> Self {
+                Self([Element::of_f64(value), 0.0])
+            }
+            #[inline]
+            fn as_i64(self) -> i64 {
+                self.0[0].as_i64()
+            }
+            #[inline]
+            fn of_i64(value: i64) -> Self {
+                Self([Element::of_i64(value), 0.0])
+            }
+            #[inline]
+            fn as_bool(self) -> bool {
+                self.0 != [0.0; 2]
+            }
+            #[inline]
+            fn of_bool(value: bool) -> Self {
+                Self([Element::of_bool(value), 0.0])
+            }
+        }
+    )*};
+}
+
+complex_element! {
+    f32 C64;
+    f64 C128;
 }
 
 impl sealed::Sealed for bool {}
@@ -257,6 +302,8 @@ macro_rules! dispatch {
             $crate::DType::BF16 => $crate::dispatch!(@arm $crate::half::bf16, $T => $body),
             $crate::DType::F32 => $crate::dispatch!(@arm f32, $T => $body),
             $crate::DType::F64 => $crate::dispatch!(@arm f64, $T => $body),
+            $crate::DType::C64 => $crate::dispatch!(@arm $crate::Complex<f32>, $T => $body),
+            $crate::DType::C128 => $crate::dispatch!(@arm $crate::Complex<f64>, $T => $body),
         }
     };
     (@arm $ty:ty, $T:ident => $body:expr) => {{

@@ -36,7 +36,7 @@ pub use half;
 pub use crate::assemble::{concat, pad};
 pub use crate::compare::{Difference, Differences, Mismatch, Tolerance, Ulps, compare, ulp_distance};
 pub use crate::dtype::{DType, ParseDTypeError};
-pub use crate::element::{Carrier, Element};
+pub use crate::element::{Carrier, Complex, Element};
 pub use crate::error::TensorError;
 pub use crate::map::{map1, map2, map3};
 pub use crate::matmul::matmul;

@@ -13,7 +13,7 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 
 /// Reads a `.npy` file.
 ///
-/// Row-major little-endian elements stay in the mapped file, others are brought into that order. Complex, string, object
+/// Row-major little-endian elements stay in the mapped file, others are brought into that order. String, object
 /// and structured types, and unsigned integers wider than 8 bits, are [`FileError::Unsupported`].
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
     let path = path.as_ref();
@@ -37,7 +37,7 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Tensor, FileError> {
         return Err(corrupt(format!("{trailing} bytes follow the last element")));
     }
     if is_big_endian {
-        tensor.bytes_mut().chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
+        tensor.bytes_mut().chunks_exact_mut(dtype.part().size()).for_each(<[u8]>::reverse);
     }
     if header.is_column_major {
         let reversed: Vec<usize> = (0..tensor.rank()).rev().collect();
@@ -61,6 +61,8 @@ pub fn write_npy(path: impl AsRef<Path>, tensor: &Tensor) -> Result<(), FileErro
         DType::F16 => "<f2",
         DType::F32 => "<f4",
         DType::F64 => "<f8",
+        DType::C64 => "<c8",
+        DType::C128 => "<c16",
         DType::BF16 => {
             return Err(FileError::Unsupported {
                 path: path.to_owned(),
@@ -100,6 +102,8 @@ fn element_type(descr: &str) -> Option<(DType, bool)> {
         "f2" => DType::F16,
         "f4" => DType::F32,
         "f8" => DType::F64,
+        "c8" => DType::C64,
+        "c16" => DType::C128,
         _ => return None,
     };
     match order {
@@ -331,7 +335,7 @@ mod tests {
         assert!(reason(&shaped("(99999999999999999999,)")).contains("bad extent"));
         assert!(reason(&shaped("(4294967296, 4294967296, 4294967296)")).contains("too large"));
         assert!(reason(&shaped("((((1,),),),)")).contains("bad extent"));
-        assert!(reason(&file("{'descr': '<c8', 'fortran_order': False, 'shape': ()}", &[0; 8])).contains("type <c8"));
+        assert!(reason(&file("{'descr': '<u4', 'fortran_order': False, 'shape': ()}", &[0; 4])).contains("type <u4"));
         assert!(
             reason(&file("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}", &[0; 4]))
                 .contains("element type [('a', '<f4')], which Thunder does not have")

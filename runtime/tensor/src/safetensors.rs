@@ -162,7 +162,16 @@ pub fn write_safetensors<'a>(
     tensors: impl IntoIterator<Item = (&'a str, &'a Tensor)>,
 ) -> Result<(), FileError> {
     let path = path.as_ref();
-    let tensors: Vec<_> = tensors.into_iter().map(|(name, tensor)| (name, Entry(tensor))).collect();
+    let tensors = tensors.into_iter().map(|(name, tensor)| {
+        let dtype = to_format(tensor.dtype()).ok_or_else(|| FileError::Unsupported {
+            path: path.to_owned(),
+            what: format!("tensor '{name}'"),
+            dtype: tensor.dtype().to_string(),
+            limit: "the safetensors format does not have",
+        })?;
+        Ok((name, Entry { tensor, dtype }))
+    });
+    let tensors = tensors.collect::<Result<Vec<_>, FileError>>()?;
     let mut names = BTreeSet::from(["__metadata__"]);
     if let Some((name, _)) = tensors.iter().find(|(name, _)| !names.insert(name)) {
         return Err(FileError::Name { path: path.to_owned(), name: (*name).to_owned() });
@@ -173,23 +182,26 @@ pub fn write_safetensors<'a>(
     })
 }
 
-struct Entry<'a>(&'a Tensor);
+struct Entry<'a> {
+    tensor: &'a Tensor,
+    dtype: Dtype,
+}
 
 impl View for Entry<'_> {
     fn dtype(&self) -> Dtype {
-        to_format(self.0.dtype())
+        self.dtype
     }
 
     fn shape(&self) -> &[usize] {
-        self.0.shape()
+        self.tensor.shape()
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        Cow::Borrowed(self.0.bytes())
+        Cow::Borrowed(self.tensor.bytes())
     }
 
     fn data_len(&self) -> usize {
-        self.0.bytes().len()
+        self.tensor.bytes().len()
     }
 }
 
@@ -205,11 +217,12 @@ pub(crate) fn map(path: &Path, format: &'static str) -> Result<Arc<dyn Owner>, F
 }
 
 fn from_format(dtype: Dtype) -> Option<DType> {
-    DType::ALL.into_iter().find(|&ours| to_format(ours) == dtype)
+    DType::ALL.into_iter().find(|&ours| to_format(ours) == Some(dtype))
 }
 
-fn to_format(dtype: DType) -> Dtype {
-    match dtype {
+/// The format's word for a dtype, if it has one.
+fn to_format(dtype: DType) -> Option<Dtype> {
+    Some(match dtype {
         DType::Bool => Dtype::BOOL,
         DType::U8 => Dtype::U8,
         DType::I8 => Dtype::I8,
@@ -220,7 +233,9 @@ fn to_format(dtype: DType) -> Dtype {
         DType::BF16 => Dtype::BF16,
         DType::F32 => Dtype::F32,
         DType::F64 => Dtype::F64,
-    }
+        DType::C64 => Dtype::C64,
+        DType::C128 => return None,
+    })
 }
 
 #[cfg(test)]
@@ -234,7 +249,7 @@ mod tests {
 
     fn sample() -> Vec<(String, Tensor)> {
         let mut random = Random::new(7);
-        let dtypes = DType::ALL.into_iter().enumerate();
+        let dtypes = DType::ALL.into_iter().filter(|dtype| to_format(*dtype).is_some()).enumerate();
         let mut tensors: Vec<_> =
             dtypes.map(|(i, dtype)| (format!("layer.{dtype}"), random.uniform(dtype, [i, 3], 0.0..2.0))).collect();
         tensors.push(("scalar".to_owned(), Tensor::scalar(-0.0f32)));
@@ -275,6 +290,13 @@ mod tests {
         let x = SafeTensors::open(&path).unwrap().tensor("x").unwrap();
         write_safetensors(&path, [("x", &Tensor::zeros(DType::I8, [0]))]).unwrap();
         assert_eq!(x.to_vec::<f64>(), [1.0; 1000]);
+    }
+
+    #[test]
+    fn what_the_format_lacks_is_refused() {
+        let path = Path::new("never-written.safetensors");
+        let error = write_safetensors(path, [("z", &Tensor::zeros(DType::C128, [1]))]).unwrap_err().to_string();
+        assert!(error.contains("tensor 'z'") && error.contains("complex<f64>"), "{error}");
     }
 
     #[test]

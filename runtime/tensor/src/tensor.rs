@@ -166,7 +166,7 @@ impl Tensor {
             return Err(TensorError::Length { shape, dtype, needed, actual });
         };
         checked_bools(dtype, bytes)?;
-        let storage = if bytes.as_ptr().addr().is_multiple_of(dtype.size()) {
+        let storage = if bytes.as_ptr().addr().is_multiple_of(dtype.part().size()) {
             Storage::external(Arc::clone(&owner), offset..offset + needed)
         } else {
             Storage::copied(bytes)
@@ -266,22 +266,79 @@ impl Tensor {
         Ok(Tensor { dtype: self.dtype, shape, storage: self.storage.clone() })
     }
 
-    /// The elements converted to another dtype, each rounded once, by the rules of [`Element`]; shares memory if the
+    /// The elements converted to another dtype, each part rounded once, by the rules of [`Element`]; shares memory if the
     /// dtype is the same.
     pub fn cast(&self, dtype: DType) -> Self {
         if dtype == self.dtype {
             return self.clone();
         }
+        if self.dtype.is_complex() && dtype.is_complex() {
+            let [re, im] = self.parts().map(|part| part.cast(dtype.part()));
+            return Self::of_parts(&re, &im).expect("the parts of a tensor fit each other");
+        }
         let mut result = Self::zeros(dtype, self.shape.as_slice());
+        if dtype == DType::Bool {
+            let truths = self.to_vec::<bool>();
+            result.elements_mut::<bool>().copy_from_slice(&truths);
+            return result;
+        }
         dispatch!(self.dtype, From => dispatch!(dtype, To => {
             let (from, to) = (self.elements::<From>(), result.elements_mut::<To>());
-            if From::DTYPE.is_float() {
+            if From::DTYPE.part().is_float() {
                 from.iter().zip(to).for_each(|(&value, slot)| *slot = To::of_f64(value.as_f64()));
             } else {
                 from.iter().zip(to).for_each(|(&value, slot)| *slot = To::of_i64(value.as_i64()));
             }
         }));
         result
+    }
+
+    /// The real and the imaginary parts of complex numbers; those of real numbers are the tensor itself and zeros.
+    pub fn parts(&self) -> [Self; 2] {
+        if !self.dtype.is_complex() {
+            return [self.clone(), Self::zeros(self.dtype, self.shape.as_slice())];
+        }
+        [0, 1].map(|part| {
+            let mut result = Self::zeros(self.dtype.part(), self.shape.as_slice());
+            let size = result.dtype.size();
+            let places = self.bytes().chunks_exact(2 * size).zip(result.bytes_mut().chunks_exact_mut(size));
+            places.for_each(|(number, place)| place.copy_from_slice(&number[part * size..(part + 1) * size]));
+            result
+        })
+    }
+
+    /// The complex numbers of these real and imaginary parts, which have one shape, and a dtype that parts have.
+    pub fn of_parts(re: &Self, im: &Self) -> Result<Self, TensorError> {
+        let dtype = re.dtype.complex().filter(|_| re.dtype == im.dtype && re.shape == im.shape);
+        let dtype = dtype.ok_or_else(|| {
+            let (x, y) = ((re.dtype, &re.shape), (im.dtype, &im.shape));
+            TensorError::Argument(format!("{} {:?} and {} {:?} are not parts of complex numbers", x.0, x.1, y.0, y.1))
+        })?;
+        let mut result = Self::zeros(dtype, re.shape.as_slice());
+        let size = re.dtype.size();
+        let parts = re.bytes().chunks_exact(size).zip(im.bytes().chunks_exact(size));
+        for (number, (re, im)) in result.bytes_mut().chunks_exact_mut(2 * size).zip(parts) {
+            number[..size].copy_from_slice(re);
+            number[size..].copy_from_slice(im);
+        }
+        Ok(result)
+    }
+
+    /// Complex numbers as pairs of real ones along a last dimension; shares memory.
+    pub fn as_pairs(&self) -> Self {
+        let mut shape = self.shape.clone();
+        if self.dtype.is_complex() {
+            shape.push(2);
+        }
+        Tensor { dtype: self.dtype.part(), shape, storage: self.storage.clone() }
+    }
+
+    /// Pairs of real numbers along the last dimension as complex ones.
+    pub fn of_pairs(&self) -> Result<Self, TensorError> {
+        let no_pairs = || TensorError::Argument(format!("{} {:?} are no pairs of numbers", self.dtype, self.shape));
+        let dtype = self.dtype.complex().ok_or_else(no_pairs)?;
+        let shape = self.shape.split_last().filter(|(last, _)| **last == 2).ok_or_else(no_pairs)?.1;
+        Self::from_bytes(dtype, shape, self.bytes())
     }
 
     /// The tensor in memory of its own, aligned to [`Tensor::ALIGNMENT`]: a copy if it is a view of an owner.
@@ -458,6 +515,22 @@ mod tests {
         }
         let x = Tensor::scalar((1i64 << 40) + (1 << 32) + 1);
         assert_eq!(x.cast(DType::BF16).item::<i64>(), Ok((1 << 40) + (1 << 33)));
+    }
+
+    #[test]
+    fn complex_numbers_are_pairs_of_parts() {
+        let re = Tensor::from_vec([2], vec![1.5f32, 0.0]).unwrap();
+        let im = Tensor::from_vec([2], vec![-2.0f32, 0.5]).unwrap();
+        let z = Tensor::of_parts(&re, &im).unwrap();
+        assert_eq!((z.dtype(), z.len(), z.as_pairs().shape()), (DType::C64, 2, &[2, 2][..]));
+        assert_eq!(z.as_pairs().to_vec::<f64>(), [1.5, -2.0, 0.0, 0.5]);
+        assert_eq!(z.as_pairs().of_pairs(), Ok(z.clone()));
+        assert_eq!(z.cast(DType::C128).parts()[1].to_vec::<f64>(), [-2.0, 0.5]);
+        assert_eq!(z.cast(DType::Bool).to_vec::<bool>(), [true, true]);
+        assert_eq!(z.cast(DType::I8).to_vec::<i64>(), [1, 0]);
+        assert_eq!(re.cast(DType::C64).parts(), [re.clone(), Tensor::zeros(DType::F32, [2])]);
+        assert_eq!(z.to_string(), "tensor<2xcomplex<f32>> [1.5-2.0i, 0.0+0.5i]");
+        assert!(Tensor::of_parts(&re, &im.cast(DType::F64)).is_err() && re.cast(DType::I8).of_pairs().is_err());
     }
 
     #[test]

@@ -57,5 +57,5 @@ fn tensor(cx: ContextRef<'_>, dtype: DType) -> Type<'_> {
 fn accepted(cx: ContextRef<'_>, def: &OpDef) -> Vec<DType> {
     let fits = |dtype: &DType| def.operands.iter().all(|spec| (spec.constraint.accepts)(tensor(cx, *dtype)));
     let total = |dtype: &DType| dtype.is_float() || !PARTIAL.contains(&def.name);
-    DType::ALL.into_iter().filter(fits).filter(total).collect()
+    DType::COMPUTED.into_iter().filter(fits).filter(total).collect()
 }

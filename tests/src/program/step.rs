@@ -89,7 +89,7 @@ fn select(state: &mut State, choices: &mut Choices<'_>) -> Option<Value> {
 
 fn convert(state: &mut State, choices: &mut Choices<'_>) -> Option<Value> {
     let x = any(state, choices, |_| true)?;
-    let dtype = DType::ALL[choices.below(DType::ALL.len())];
+    let dtype = DType::COMPUTED[choices.below(DType::COMPUTED.len())];
     state.emit(&format!("thunder.convert {}", x.name), &[&x], dtype, x.sizes.clone())
 }
 

@@ -321,7 +321,8 @@ impl<'c> Attribute<'c> {
             }
             super::types::Scalar::F16 | super::types::Scalar::BF16 => 2,
             super::types::Scalar::F32 => 4,
-            super::types::Scalar::F64 | super::types::Scalar::Index => 8,
+            super::types::Scalar::F64 | super::types::Scalar::Index | super::types::Scalar::C64 => 8,
+            super::types::Scalar::C128 => 16,
         };
         // SAFETY: raw data holds one element of a splat, else all of them.
         unsafe {

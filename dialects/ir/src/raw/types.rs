@@ -36,6 +36,10 @@ pub enum Scalar {
     F32,
     /// IEEE double precision.
     F64,
+    /// A complex number in single precision.
+    C64,
+    /// A complex number in double precision.
+    C128,
 }
 
 impl Scalar {
@@ -44,9 +48,14 @@ impl Scalar {
         matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
     }
 
+    /// Whether it is a complex number.
+    pub fn is_complex(self) -> bool {
+        matches!(self, Self::C64 | Self::C128)
+    }
+
     /// Whether it is an integer, a truth value included.
     pub fn is_integer(self) -> bool {
-        !self.is_float()
+        matches!(self, Self::Int(_) | Self::Signed(_) | Self::Unsigned(_) | Self::Index)
     }
 }
 
@@ -92,6 +101,8 @@ impl<'c> Type<'c> {
                 Scalar::BF16 => mlirBF16TypeGet(cx),
                 Scalar::F32 => mlirF32TypeGet(cx),
                 Scalar::F64 => mlirF64TypeGet(cx),
+                Scalar::C64 => mlirComplexTypeGet(mlirF32TypeGet(cx)),
+                Scalar::C128 => mlirComplexTypeGet(mlirF64TypeGet(cx)),
             })
         }
     }
@@ -189,6 +200,13 @@ impl<'c> Type<'c> {
                 Some(Scalar::F16)
             } else if mlirTypeIsABF16(self.raw) {
                 Some(Scalar::BF16)
+            } else if mlirTypeIsAComplex(self.raw) {
+                let part = mlirComplexTypeGetElementType(self.raw);
+                match (mlirTypeIsAF32(part), mlirTypeIsAF64(part)) {
+                    (true, _) => Some(Scalar::C64),
+                    (_, true) => Some(Scalar::C128),
+                    _ => None,
+                }
             } else {
                 None
             }
