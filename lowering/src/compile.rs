@@ -397,7 +397,8 @@ fn vector_features() -> Vec<String> {
     let all = host_features();
     let present = all.split(',').filter_map(|feature| feature.strip_prefix('+'));
     let vectors = present.filter(|name| families.iter().any(|family| name.starts_with(family)));
-    vectors.filter(|name| !["fma4", "sse4a"].contains(name)).map(str::to_owned).collect()
+    // AVX10.1 is a name for features of AVX-512 that are listed by their own.
+    vectors.filter(|name| !["fma4", "sse4a", "avx10.1"].contains(name)).map(str::to_owned).collect()
 }
 
 /// Lowers kernels to the last phase; how those of a GPU are launched.
