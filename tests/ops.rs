@@ -5,6 +5,8 @@
 mod accuracy;
 #[path = "ops/autocast.rs"]
 mod autocast;
+#[path = "ops/float8.rs"]
+mod float8;
 #[path = "ops/interfaces.rs"]
 mod interfaces;
 #[path = "ops/ptx.rs"]
@@ -29,6 +31,7 @@ fn main() -> ExitCode {
     };
     let mut trials = semantics::trials();
     trials.extend(accuracy::trials());
+    trials.extend(float8::trials());
     trials.extend(subject.trials());
     // Names of tests are their own.
     trials.extend(decisions.trials().into_iter().filter(|trial| trial.name() != "every_op_has_samples"));

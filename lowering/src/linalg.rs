@@ -13,6 +13,7 @@ mod constant;
 mod contract;
 mod create;
 mod dtype;
+mod float8;
 mod gather;
 mod generic;
 mod lowerer;

@@ -75,7 +75,7 @@ fn lane(expr: &Expr, inputs: &[Tensor], len: usize, done: &mut HashMap<usize, La
             }
         }
         ExprKind::Compare(how, x, y) => {
-            let is_float = x.dtype().is_float();
+            let is_float = x.dtype().has_fractions();
             let (x, y) = (go(x)?, go(y)?);
             let out: Vec<i64> = if is_float {
                 x.floats().iter().zip(y.floats()).map(|(x, y)| holds(*how, x, y).into()).collect()
@@ -87,7 +87,7 @@ fn lane(expr: &Expr, inputs: &[Tensor], len: usize, done: &mut HashMap<usize, La
         ExprKind::Select(c, x, y) => {
             let (c, x, y) = (go(c)?, go(x)?, go(y)?);
             let c = c.ints();
-            if dtype.is_float() {
+            if dtype.has_fractions() {
                 let pairs = x.floats().iter().zip(y.floats());
                 Lane::Float(c.iter().zip(pairs).map(|(c, (x, y))| if *c != 0 { *x } else { *y }).collect())
             } else {
@@ -120,7 +120,7 @@ fn unsupported(function: String, dtype: DType) -> EvalError {
 }
 
 fn load(tensor: &Tensor) -> Lane {
-    if tensor.dtype().is_float() {
+    if tensor.dtype().has_fractions() {
         Lane::Float(tensor.to_vec::<f64>().into())
     } else {
         Lane::Int(tensor.to_vec::<i64>().into())

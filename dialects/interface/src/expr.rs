@@ -144,7 +144,7 @@ impl Expr {
 
     /// A constant of a dtype.
     pub fn constant_of(dtype: DType, value: f64) -> Self {
-        if dtype.is_float() {
+        if dtype.has_fractions() {
             Self::new(dtype, ExprKind::Float(value))
         } else {
             Self::new(dtype, ExprKind::Int(value as i64))

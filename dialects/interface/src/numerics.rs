@@ -18,7 +18,8 @@ pub fn agree(actual: &Tensor, expected: &Tensor, numerics: Numerics) -> Result<(
     }
     if numerics == Numerics::Exact || !expected.dtype().is_float() {
         compare(actual, expected, Tolerance::EXACT).map_err(|mismatch| mismatch.to_string())?;
-        return if expected.dtype().is_float() { same_signs(actual, expected) } else { Ok(()) };
+        let has_signs = expected.dtype().is_float() || expected.dtype().is_float8();
+        return if has_signs { same_signs(actual, expected) } else { Ok(()) };
     }
     let finite = expected.to_vec::<f64>().into_iter().filter(|x| x.is_finite());
     let largest = finite.fold(1.0, |most: f64, x| most.max(x.abs()));

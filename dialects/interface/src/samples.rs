@@ -27,8 +27,36 @@ impl Dtypes {
         DType::I64,
         DType::U8,
     ]);
-    /// Everything that a tensor holds.
+    /// Everything that is computed in.
     pub const ALL: Self = Self(&DType::COMPUTED);
+    /// Everything that is moved and converted: what is computed in, and floats of 8 bits.
+    pub const MOVED: Self = Self(&[
+        DType::Bool,
+        DType::U8,
+        DType::I8,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+        DType::F16,
+        DType::BF16,
+        DType::F32,
+        DType::F64,
+        DType::F8E4M3FN,
+        DType::F8E5M2,
+        DType::F8E4M3FNUZ,
+        DType::F8E5M2FNUZ,
+    ]);
+    /// Floats of any width.
+    pub const FLOATS_MOVED: Self = Self(&[
+        DType::F32,
+        DType::F64,
+        DType::F16,
+        DType::BF16,
+        DType::F8E4M3FN,
+        DType::F8E5M2,
+        DType::F8E4M3FNUZ,
+        DType::F8E5M2FNUZ,
+    ]);
     /// Truth values only.
     pub const BOOL: Self = Self(&[DType::Bool]);
 }

@@ -18,6 +18,10 @@ pub fn dtype_of(ty: Type<'_>) -> Option<DType> {
         Scalar::F64 => DType::F64,
         Scalar::C64 => DType::C64,
         Scalar::C128 => DType::C128,
+        Scalar::F8E4M3FN => DType::F8E4M3FN,
+        Scalar::F8E5M2 => DType::F8E5M2,
+        Scalar::F8E4M3FNUZ => DType::F8E4M3FNUZ,
+        Scalar::F8E5M2FNUZ => DType::F8E5M2FNUZ,
         _ => return None,
     })
 }
@@ -39,6 +43,10 @@ pub fn type_of(cx: ContextRef<'_>, dtype: DType) -> Type<'_> {
             DType::F64 => Scalar::F64,
             DType::C64 => Scalar::C64,
             DType::C128 => Scalar::C128,
+            DType::F8E4M3FN => Scalar::F8E4M3FN,
+            DType::F8E5M2 => Scalar::F8E5M2,
+            DType::F8E4M3FNUZ => Scalar::F8E4M3FNUZ,
+            DType::F8E5M2FNUZ => Scalar::F8E5M2FNUZ,
         },
     )
 }

@@ -68,7 +68,10 @@ scalars! {
         |s| s.is_float() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
     /// Any element that a tensor of numbers or truth values holds.
     AnyScalar: "bool, integer, float or complex number",
-        |s| s.is_float() || s.is_complex() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
+        |s| s.is_float() || s.is_float8() || s.is_complex() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
+    /// What has bits of its own: an integer, or a floating-point number of any width.
+    Bits: "integer or float",
+        |s| s.is_float() || s.is_float8() || matches!(s, Scalar::Int(w) | Scalar::Unsigned(w) if w > 1);
     /// `index`.
     Index: "index", |s| s == Scalar::Index;
     /// `f32`.

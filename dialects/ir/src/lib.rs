@@ -41,7 +41,7 @@ pub use thunder_ir_macros::{AttrKind, attr, op, pass, ty};
 pub mod prelude {
     pub use crate::attr::{AttrKind, Dense, SymbolName, SymbolPath, SymbolRef, Unit};
     pub use crate::constraint::{
-        Any, AnyNumber, AnyScalar, Bool, Complex, Either, F32, Float, FloatOrComplex, I32, I64, Index, Integer,
+        Any, AnyNumber, AnyScalar, Bits, Bool, Complex, Either, F32, Float, FloatOrComplex, I32, I64, Index, Integer,
         IntegerOrBool, Number, Ranked, Real, Tensor,
     };
     pub use crate::op::{

@@ -189,7 +189,7 @@ pub fn zeros<'c>(b: &Builder<'c>, element: Type<'c>, sizes: &[Extent<'c>]) -> Re
 /// The element zero of a type.
 pub fn zero(element: Type<'_>) -> Attribute<'_> {
     match element.as_scalar() {
-        Some(scalar) if scalar.is_float() => Attribute::float(element, 0.0),
+        Some(scalar) if scalar.is_float() || scalar.is_float8() => Attribute::float(element, 0.0),
         _ if element == Type::int(element.context(), 1) => Attribute::bool(element.context(), false),
         _ => Attribute::integer(element, 0),
     }

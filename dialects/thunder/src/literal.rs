@@ -25,7 +25,7 @@ impl AttrKind for Literal {
 pub enum Number {
     /// Of an integer type or a truth value.
     Int(i64),
-    /// Of a floating-point type.
+    /// Of a floating-point type, of 8 bits as well.
     Float(f64),
 }
 
@@ -33,7 +33,7 @@ impl Number {
     /// The value of a number attribute whose type is an element type.
     pub fn of(attribute: Attribute<'_>) -> Option<Self> {
         let dtype = dtype_of(attribute.ty()?)?;
-        if dtype.is_float() {
+        if dtype.is_float() || dtype.is_float8() {
             return attribute.as_float().map(Self::Float);
         }
         let value = attribute.as_integer()?;

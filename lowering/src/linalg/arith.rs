@@ -15,6 +15,8 @@ pub enum Floats {
     Olt = 4,
     /// Ordered and less or equal.
     Ole = 5,
+    /// Ordered and different.
+    One = 6,
     /// Both are numbers.
     Ord = 7,
     /// Greater, or one is NaN.

@@ -32,6 +32,9 @@ pub fn stored_element(element: Attribute<'_>) -> Option<Attribute<'_>> {
     Some(match dtype {
         DType::Bool => Attribute::integer(ty, i64::from(element.as_integer()? != 0)),
         DType::U8 => Attribute::integer(ty, i64::from(element.as_integer()? as i8)),
+        _ if let Some(format) = dtype.float8() => {
+            Attribute::integer(ty, i64::from(format.narrow(element.as_float()?) as i8))
+        }
         _ => element,
     })
 }

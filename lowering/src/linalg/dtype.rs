@@ -2,9 +2,11 @@
 //!
 //! Storage: truth values are one byte, 0 or 1, and `ui8` is `i8`; every other dtype is its own type.
 //! Computation: truth values are `i1`; half-precision floats are `f32`, rounded once where the value
-//! is stored or converted; every other dtype is as stored. Complex numbers are their parts by then.
+//! is stored or converted; every other dtype is as stored. Complex numbers are their parts by then. Floats of 8 bits are
+//! bits, `i8`, until they are converted.
 
 use super::arith::{Arith, Floats, Ints};
+use super::float8;
 use thunder_interface::dtype_of;
 use thunder_ir::{ContextRef, Result, Scalar as Kind, Type, Value};
 use thunder_tensor::DType;
@@ -13,6 +15,7 @@ use thunder_tensor::DType;
 pub fn storage(dtype: DType) -> Kind {
     match dtype {
         DType::Bool | DType::U8 | DType::I8 => Kind::Int(8),
+        DType::F8E4M3FN | DType::F8E5M2 | DType::F8E4M3FNUZ | DType::F8E5M2FNUZ => Kind::Int(8),
         DType::I16 => Kind::Int(16),
         DType::I32 => Kind::Int(32),
         DType::I64 => Kind::Int(64),
@@ -94,6 +97,17 @@ pub fn convert<'c>(code: Arith<'_, 'c>, x: Value<'c>, from: DType, to: DType) ->
     if from == to {
         return Ok(x);
     }
+    if let Some(format) = from.float8() {
+        return convert(code, float8::widen(code, x, format)?, DType::F32, to);
+    }
+    if let Some(format) = to.float8() {
+        let single = match from {
+            DType::F64 => f64_to_odd(code, x)?,
+            // What `f32` does not hold exactly is out of range.
+            _ => convert(code, x, from, DType::F32)?,
+        };
+        return float8::narrow(code, single, format);
+    }
     match (from.is_float(), to.is_float()) {
         (true, true) => float_to_float(code, x, from, to),
         (true, false) => float_to_int(code, x, to),
@@ -150,6 +164,20 @@ fn i64_to_odd<'c>(code: Arith<'_, 'c>, x: Value<'c>) -> Result<Value<'c>> {
     let offset = code.two("arith.addi", x, int(1 << 53)?)?;
     let is_large = code.cmpi(Ints::Ugt, offset, int(1 << 54)?)?;
     code.select(is_large, odd, plain)
+}
+
+/// An `f64` as `f32`, inexact ones with an odd significand, as [`i64_to_odd`] does.
+fn f64_to_odd<'c>(code: Arith<'_, 'c>, x: Value<'c>) -> Result<Value<'c>> {
+    let (i32, f32) = (code.ty(Kind::Int(32)), code.ty(Kind::F32));
+    let nearest = code.op("arith.truncf", &[x], f32)?;
+    let back = code.op("arith.extf", &[nearest], x.ty())?;
+    let [far, near] = [code.one("math.absf", back)?, code.one("math.absf", x)?];
+    let is_inexact = code.cmpf(Floats::One, far, near)?;
+    let is_over = code.op("arith.extui", &[code.cmpf(Floats::Ogt, far, near)?], i32)?;
+    let bits = code.op("arith.bitcast", &[nearest], i32)?;
+    let below = code.two("arith.subi", bits, is_over)?;
+    let odd = code.two("arith.ori", below, code.int(i32, 1)?)?;
+    code.op("arith.bitcast", &[code.select(is_inexact, odd, bits)?], f32)
 }
 
 fn float_to_float<'c>(code: Arith<'_, 'c>, x: Value<'c>, from: DType, to: DType) -> Result<Value<'c>> {

@@ -69,6 +69,9 @@ impl<'c> Emitter<'_, 'c> {
             ExprKind::Input(index) if self.is_tensor[*index] => load(code, self.arguments[*index], dtype)?,
             ExprKind::Input(index) if dtype == DType::Bool => self.arguments[*index],
             ExprKind::Input(index) => load(code, self.arguments[*index], dtype)?,
+            ExprKind::Float(value) if let Some(format) = dtype.float8() => {
+                code.int(code.ty(working(dtype)), i64::from(format.narrow(*value)))?
+            }
             ExprKind::Float(value) => code.float(code.ty(working(dtype)), *value)?,
             ExprKind::Int(value) if dtype == DType::Bool => {
                 code.constant(thunder_ir::Attribute::bool(code.context(), *value != 0))?

@@ -351,7 +351,7 @@ pub(super) mod dtype_code {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use thunder_tensor::DType;
 
-    const CODES: [(DType, u8); 10] = [
+    const CODES: [(DType, u8); 14] = [
         (DType::Bool, 1),
         (DType::U8, 2),
         (DType::I8, 3),
@@ -362,6 +362,10 @@ pub(super) mod dtype_code {
         (DType::BF16, 8),
         (DType::F32, 9),
         (DType::F64, 10),
+        (DType::F8E4M3FN, 13),
+        (DType::F8E5M2, 14),
+        (DType::F8E4M3FNUZ, 15),
+        (DType::F8E5M2FNUZ, 16),
     ];
 
     pub fn serialize<S: Serializer>(dtype: &DType, serializer: S) -> Result<S::Ok, S::Error> {

@@ -129,7 +129,7 @@ pub fn compare(actual: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Resu
         return compare(&actual.as_pairs(), &expected.as_pairs(), tolerance);
     }
     let mut tally = Tally::default();
-    if actual.dtype().is_float() {
+    if actual.dtype().has_fractions() {
         for (i, (x, y)) in actual.to_vec::<f64>().into_iter().zip(expected.to_vec::<f64>()).enumerate() {
             let error = match (x.is_nan() || y.is_nan(), x == y) {
                 (true, _) if tolerance.accepts(x, y) => 0.0,

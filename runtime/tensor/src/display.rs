@@ -96,7 +96,9 @@ impl Printer<'_> {
     fn element(&self, index: usize) -> String {
         let tensor = self.tensor;
         match (tensor.dtype(), self.precision) {
-            (dtype, Some(precision)) if dtype.is_float() => format!("{:.precision$}", tensor.value::<f64>(index)),
+            (dtype, Some(precision)) if dtype.is_float() || dtype.is_float8() => {
+                format!("{:.precision$}", tensor.value::<f64>(index))
+            }
             (dtype, _) if dtype.is_complex() => {
                 let [re, im] = self.pair(index);
                 match self.precision {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::float8::{Float8Format, Specials};
+
 /// The type of a tensor's elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DType {
@@ -30,11 +32,19 @@ pub enum DType {
     C64,
     /// Complex numbers: two of binary64, the real part first.
     C128,
+    /// Floats of 8 bits, 3 of the significand, without infinities: E4M3 of OCP.
+    F8E4M3FN,
+    /// Floats of 8 bits, 2 of the significand: the upper half of binary16.
+    F8E5M2,
+    /// Floats of 8 bits, 3 of the significand, without infinities and -0.
+    F8E4M3FNUZ,
+    /// Floats of 8 bits, 2 of the significand, without infinities and -0.
+    F8E5M2FNUZ,
 }
 
 impl DType {
     /// Every dtype, in the order of the enum.
-    pub const ALL: [DType; 12] = [
+    pub const ALL: [DType; 16] = [
         DType::Bool,
         DType::U8,
         DType::I8,
@@ -47,9 +57,13 @@ impl DType {
         DType::F64,
         DType::C64,
         DType::C128,
+        DType::F8E4M3FN,
+        DType::F8E5M2,
+        DType::F8E4M3FNUZ,
+        DType::F8E5M2FNUZ,
     ];
 
-    /// The dtypes that kernels compute in: complex numbers are computed by their parts.
+    /// The dtypes that kernels compute in: complex numbers are computed by their parts, floats of 8 bits not at all.
     pub const COMPUTED: [DType; 10] = [
         DType::Bool,
         DType::U8,
@@ -66,6 +80,9 @@ impl DType {
     /// The floating dtypes, narrow to wide.
     pub const FLOATS: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
 
+    /// The floats of 8 bits, which are stored, moved and converted, but not computed in.
+    pub const FLOATS8: [DType; 4] = [DType::F8E4M3FN, DType::F8E5M2, DType::F8E4M3FNUZ, DType::F8E5M2FNUZ];
+
     /// The integer dtypes, narrow to wide; `Bool` is not among them.
     pub const INTEGERS: [DType; 5] = [DType::U8, DType::I8, DType::I16, DType::I32, DType::I64];
 
@@ -77,10 +94,11 @@ impl DType {
             DType::I32 | DType::F32 => 4,
             DType::I64 | DType::F64 | DType::C64 => 8,
             DType::C128 => 16,
+            DType::F8E4M3FN | DType::F8E5M2 | DType::F8E4M3FNUZ | DType::F8E5M2FNUZ => 1,
         }
     }
 
-    /// MLIR's spelling of the element type: `i1`, `ui8`, `i8`, ..., `bf16`, `f32`, `f64`, `complex<f32>`, `complex<f64>`.
+    /// MLIR's spelling of the element type: `i1`, `ui8`, `i8`, ..., `bf16`, `f32`, `f64`, `complex<f32>`, `complex<f64>`, `f8E4M3FN`, ...
     pub const fn name(self) -> &'static str {
         match self {
             DType::Bool => "i1",
@@ -95,12 +113,37 @@ impl DType {
             DType::F64 => "f64",
             DType::C64 => "complex<f32>",
             DType::C128 => "complex<f64>",
+            DType::F8E4M3FN => "f8E4M3FN",
+            DType::F8E5M2 => "f8E5M2",
+            DType::F8E4M3FNUZ => "f8E4M3FNUZ",
+            DType::F8E5M2FNUZ => "f8E5M2FNUZ",
         }
     }
 
-    /// Whether this is a floating-point type.
+    /// Whether this is a floating-point type that is computed in.
     pub const fn is_float(self) -> bool {
         matches!(self, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
+    }
+
+    /// How its bits stand for numbers, if it is one of [`DType::FLOATS8`].
+    pub const fn float8(self) -> Option<Float8Format> {
+        Some(match self {
+            DType::F8E4M3FN => Float8Format::new(3, Specials::Finite),
+            DType::F8E5M2 => Float8Format::new(2, Specials::Ieee),
+            DType::F8E4M3FNUZ => Float8Format::new(3, Specials::Unsigned),
+            DType::F8E5M2FNUZ => Float8Format::new(2, Specials::Unsigned),
+            _ => return None,
+        })
+    }
+
+    /// Whether this is one of [`DType::FLOATS8`].
+    pub const fn is_float8(self) -> bool {
+        self.float8().is_some()
+    }
+
+    /// Whether its values, or their parts, have fractions, and are carried as `f64`: all but integers and `Bool`.
+    pub const fn has_fractions(self) -> bool {
+        self.is_float() || self.is_float8() || self.is_complex()
     }
 
     /// Whether its values are complex numbers.
@@ -145,6 +188,8 @@ impl DType {
             DType::F32 => f32::EPSILON as f64,
             DType::F64 => f64::EPSILON,
             DType::C64 | DType::C128 => self.part().epsilon(),
+            DType::F8E4M3FN | DType::F8E4M3FNUZ => 1.0 / 8.0,
+            DType::F8E5M2 | DType::F8E5M2FNUZ => 1.0 / 4.0,
             _ => 0.0,
         }
     }
@@ -157,7 +202,7 @@ impl DType {
             DType::I16 => i16::MIN as f64,
             DType::I32 => i32::MIN as f64,
             DType::I64 => i64::MIN as f64,
-            DType::F16 | DType::BF16 | DType::F32 | DType::F64 | DType::C64 | DType::C128 => -self.max_value(),
+            _ => -self.max_value(),
         }
     }
 
@@ -175,6 +220,9 @@ impl DType {
             DType::F32 => f32::MAX as f64,
             DType::F64 => f64::MAX,
             DType::C64 | DType::C128 => self.part().max_value(),
+            DType::F8E4M3FN => 448.0,
+            DType::F8E4M3FNUZ => 240.0,
+            DType::F8E5M2 | DType::F8E5M2FNUZ => 57344.0,
         }
     }
 }
@@ -188,7 +236,7 @@ impl fmt::Display for DType {
 /// A name that no dtype has. The caller's to fix.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown element type '{0}': expected one of i1, ui8, i8, i16, i32, i64, f16, bf16, f32, f64, complex<f32>, complex<f64>"
+    "unknown element type '{0}': expected one of i1, ui8, i8, i16, i32, i64, f16, bf16, f32, f64, complex<f32>, complex<f64>, f8E4M3FN, f8E5M2, f8E4M3FNUZ, f8E5M2FNUZ"
 )]
 pub struct ParseDTypeError(String);
 
@@ -215,8 +263,11 @@ mod tests {
     #[test]
     fn classes_partition_the_dtypes() {
         for dtype in DType::ALL {
-            let classes = [dtype == DType::Bool, dtype.is_integer(), dtype.is_float(), dtype.is_complex()];
+            let fractions = [dtype.is_float(), dtype.is_float8(), dtype.is_complex()];
+            let classes = [dtype == DType::Bool, dtype.is_integer(), dtype.has_fractions()];
             assert_eq!(classes.iter().filter(|&&is| is).count(), 1, "{dtype}");
+            assert_eq!(fractions.iter().filter(|&&is| is).count(), usize::from(dtype.has_fractions()), "{dtype}");
+            assert_eq!(DType::FLOATS8.contains(&dtype), dtype.is_float8());
             assert_eq!(DType::FLOATS.contains(&dtype), dtype.is_float());
             assert_eq!(DType::INTEGERS.contains(&dtype), dtype.is_integer());
             assert_eq!(dtype.is_signed(), dtype.min_value() < 0.0);

@@ -7,13 +7,15 @@
 //! - complex to real drops the imaginary part; real to complex has an imaginary part of 0;
 //! - float to integer truncates toward zero; what is out of range saturates and NaN becomes 0. PyTorch leaves these two
 //!   cases undefined (its answers differ between CPU and GPU, and between vector and scalar code);
-//! - integer to float and float to narrower float round to nearest, ties to even, overflow to infinity. PyTorch goes
-//!   from `f64` and `i64` to the 16-bit types by way of `f32` and so rounds twice; here it is once.
+//! - integer to float and float to narrower float round to nearest, ties to even, overflow to infinity, or to what
+//!   floats of 8 bits have for it. PyTorch goes from `f64` and `i64` to the narrow types by way of `f32` and so rounds
+//!   twice; here it is once.
 
 use std::fmt::Debug;
 
 use half::{bf16, f16};
 
+use crate::float8::Float8;
 use crate::{DType, Tensor};
 
 mod sealed {
@@ -201,6 +203,36 @@ impl Element for bool {
     }
 }
 
+macro_rules! float8_element {
+    ($($place:literal)*) => {$(
+        impl sealed::Sealed for Float8<$place> {}
+        impl Element for Float8<$place> {
+            const DTYPE: DType = DType::FLOATS8[$place];
+            fn as_f64(self) -> f64 {
+                self.widen()
+            }
+            fn of_f64(value: f64) -> Self {
+                Self::narrow(value)
+            }
+            fn as_i64(self) -> i64 {
+                self.widen() as i64
+            }
+            // What `f64` does not hold exactly is out of range.
+            fn of_i64(value: i64) -> Self {
+                Self::narrow(value as f64)
+            }
+            fn as_bool(self) -> bool {
+                self.widen() != 0.0
+            }
+            fn of_bool(value: bool) -> Self {
+                Self::narrow(value as u8 as f64)
+            }
+        }
+    )*};
+}
+
+float8_element!(0 1 2 3);
+
 /// Rounds to odd: the neighbour with an odd significand when inexact.
 ///
 /// A second rounding to a type at least two bits narrower then gives the correctly rounded result of the first value
@@ -304,6 +336,10 @@ macro_rules! dispatch {
             $crate::DType::F64 => $crate::dispatch!(@arm f64, $T => $body),
             $crate::DType::C64 => $crate::dispatch!(@arm $crate::Complex<f32>, $T => $body),
             $crate::DType::C128 => $crate::dispatch!(@arm $crate::Complex<f64>, $T => $body),
+            $crate::DType::F8E4M3FN => $crate::dispatch!(@arm $crate::Float8<0>, $T => $body),
+            $crate::DType::F8E5M2 => $crate::dispatch!(@arm $crate::Float8<1>, $T => $body),
+            $crate::DType::F8E4M3FNUZ => $crate::dispatch!(@arm $crate::Float8<2>, $T => $body),
+            $crate::DType::F8E5M2FNUZ => $crate::dispatch!(@arm $crate::Float8<3>, $T => $body),
         }
     };
     (@arm $ty:ty, $T:ident => $body:expr) => {{

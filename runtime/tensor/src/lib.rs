@@ -19,6 +19,7 @@ mod display;
 mod dtype;
 mod element;
 mod error;
+mod float8;
 mod map;
 mod matmul;
 mod memory;
@@ -38,6 +39,7 @@ pub use crate::compare::{Difference, Differences, Mismatch, Tolerance, Ulps, com
 pub use crate::dtype::{DType, ParseDTypeError};
 pub use crate::element::{Carrier, Complex, Element};
 pub use crate::error::TensorError;
+pub use crate::float8::{Float8, Float8Format, Specials};
 pub use crate::map::{map1, map2, map3};
 pub use crate::matmul::matmul;
 pub use crate::memory::Aligned;

@@ -63,7 +63,7 @@ pub fn write_npy(path: impl AsRef<Path>, tensor: &Tensor) -> Result<(), FileErro
         DType::F64 => "<f8",
         DType::C64 => "<c8",
         DType::C128 => "<c16",
-        DType::BF16 => {
+        DType::BF16 | DType::F8E4M3FN | DType::F8E5M2 | DType::F8E4M3FNUZ | DType::F8E5M2FNUZ => {
             return Err(FileError::Unsupported {
                 path: path.to_owned(),
                 what: "the tensor".to_owned(),
@@ -286,8 +286,9 @@ mod tests {
                         assert!(read.bytes().as_ptr().addr().is_multiple_of(64));
                     }
                     Err(error) => {
-                        assert_eq!(dtype, DType::BF16);
-                        assert!(error.to_string().contains("bf16, which the npy format does not have"), "{error}");
+                        assert!(dtype == DType::BF16 || dtype.is_float8());
+                        let lacks = format!("{dtype}, which the npy format does not have");
+                        assert!(error.to_string().contains(&lacks), "{error}");
                     }
                 }
             }

@@ -33,7 +33,7 @@ impl Random {
         let (start, end) = (range.start.ceil() as i64, range.end.ceil() as i64);
         match dtype {
             DType::Bool => self.draw(dtype, shape, |random| (random.next() & 1) as f64),
-            _ if dtype.is_float() => {
+            _ if dtype.has_fractions() => {
                 let width = range.end - range.start;
                 self.draw_within(dtype, shape, &range, |random| range.start + random.unit() * width)
             }
@@ -130,6 +130,7 @@ fn specials(dtype: DType) -> Vec<f64> {
         DType::F32 => (f64::from(f32::MIN_POSITIVE), 2f64.powi(-149)),
         DType::F64 => (f64::MIN_POSITIVE, f64::from_bits(1)),
         DType::Bool => return Vec::new(),
+        _ if let Some(format) = dtype.float8() => (format.widen(1 << format.bits), format.widen(1)),
         _ => return vec![dtype.min_value(), dtype.max_value(), 0.0, 1.0, -1.0],
     };
     let positive = [f64::INFINITY, 0.0, smallest, subnormal, smallest - subnormal, dtype.max_value(), 1.0];
@@ -156,7 +157,7 @@ mod tests {
     #[test]
     fn uniform_elements_stay_in_range() {
         let mut random = Random::new(11);
-        for dtype in DType::FLOATS {
+        for dtype in DType::FLOATS.into_iter().chain(DType::FLOATS8) {
             for range in [0.0..1.0, -1.0..-0.1, 0.1..100.0] {
                 let x = random.uniform(dtype, [2000], range.clone()).to_vec::<f64>();
                 assert!(x.iter().all(|x| range.contains(x)), "{dtype} {range:?}");

@@ -234,6 +234,10 @@ fn to_format(dtype: DType) -> Option<Dtype> {
         DType::F32 => Dtype::F32,
         DType::F64 => Dtype::F64,
         DType::C64 => Dtype::C64,
+        DType::F8E4M3FN => Dtype::F8_E4M3,
+        DType::F8E5M2 => Dtype::F8_E5M2,
+        DType::F8E4M3FNUZ => Dtype::F8_E4M3FNUZ,
+        DType::F8E5M2FNUZ => Dtype::F8_E5M2FNUZ,
         DType::C128 => return None,
     })
 }
@@ -335,8 +339,8 @@ mod tests {
                 .contains("tensor 'x': byte 3 at element 1 is not a truth value")
         );
         assert!(
-            reason(&with_header(r#"{"x":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}"#, &[1, 3]))
-                .contains("tensor 'x' has element type F8_E4M3, which Thunder does not have")
+            reason(&with_header(r#"{"x":{"dtype":"F8_E8M0","shape":[2],"data_offsets":[0,2]}}"#, &[1, 3]))
+                .contains("tensor 'x' has element type F8_E8M0, which Thunder does not have")
         );
         let missing = SafeTensors::open(dir.path().join("none")).err().unwrap();
         assert!(matches!(missing, FileError::Io { .. }), "{missing}");

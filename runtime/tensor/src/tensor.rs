@@ -284,7 +284,7 @@ impl Tensor {
         }
         dispatch!(self.dtype, From => dispatch!(dtype, To => {
             let (from, to) = (self.elements::<From>(), result.elements_mut::<To>());
-            if From::DTYPE.part().is_float() {
+            if From::DTYPE.has_fractions() {
                 from.iter().zip(to).for_each(|(&value, slot)| *slot = To::of_f64(value.as_f64()));
             } else {
                 from.iter().zip(to).for_each(|(&value, slot)| *slot = To::of_i64(value.as_i64()));

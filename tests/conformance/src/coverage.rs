@@ -1,7 +1,7 @@
 //! What samples of an op must cover: the dtypes that it accepts, and sizes that are odd, empty and dynamic.
 
 use anyhow::{Result, ensure};
-use thunder_interface::{SampleSet, type_of};
+use thunder_interface::{Dtypes, SampleSet, type_of};
 use thunder_ir::op::{OpDef, ValueSpec};
 use thunder_ir::{Context, Dialect, Type};
 use thunder_tensor::DType;
@@ -15,8 +15,8 @@ pub fn check(dialect: &'static Dialect, def: &'static OpDef, set: &SampleSet) ->
     let Some(spec) = def.operands.iter().chain(&def.results).find(|spec| takes_tensors(&context, spec)) else {
         return Ok(());
     };
-    for dtype in DType::COMPUTED.into_iter().filter(|dtype| accepts(&context, spec, *dtype)) {
-        if !set.samples.iter().any(|sample| sample.dtypes.0.contains(&dtype)) {
+    for dtype in Dtypes::MOVED.0.iter().filter(|dtype| accepts(&context, spec, **dtype)) {
+        if !set.samples.iter().any(|sample| sample.dtypes.0.contains(dtype)) {
             gaps.push(format!("of {dtype}, which '{}' accepts", spec.name));
         }
     }

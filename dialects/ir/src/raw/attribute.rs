@@ -111,7 +111,7 @@ impl<'c> Attribute<'c> {
     /// A number of a float type, rounded to it.
     pub fn float(ty: Type<'c>, value: f64) -> Self {
         assert!(
-            ty.as_scalar().is_some_and(super::types::Scalar::is_float),
+            ty.as_scalar().is_some_and(|scalar| scalar.is_float() || scalar.is_float8()),
             "a float attribute needs a float type, not {ty}"
         );
         // SAFETY: the type was just checked.
@@ -323,6 +323,10 @@ impl<'c> Attribute<'c> {
             super::types::Scalar::F32 => 4,
             super::types::Scalar::F64 | super::types::Scalar::Index | super::types::Scalar::C64 => 8,
             super::types::Scalar::C128 => 16,
+            super::types::Scalar::F8E4M3FN
+            | super::types::Scalar::F8E5M2
+            | super::types::Scalar::F8E4M3FNUZ
+            | super::types::Scalar::F8E5M2FNUZ => 1,
         };
         // SAFETY: raw data holds one element of a splat, else all of them.
         unsafe {

@@ -40,12 +40,25 @@ pub enum Scalar {
     C64,
     /// A complex number in double precision.
     C128,
+    /// Eight bits, three of the significand, one NaN, no infinity.
+    F8E4M3FN,
+    /// Eight bits, two of the significand, as in IEEE 754.
+    F8E5M2,
+    /// Eight bits, three of the significand, NaN for -0, no infinity.
+    F8E4M3FNUZ,
+    /// Eight bits, two of the significand, NaN for -0, no infinity.
+    F8E5M2FNUZ,
 }
 
 impl Scalar {
-    /// Whether it is a floating-point format.
+    /// Whether it is a floating-point format that is computed in.
     pub fn is_float(self) -> bool {
         matches!(self, Self::F16 | Self::BF16 | Self::F32 | Self::F64)
+    }
+
+    /// Whether it is a floating-point format of eight bits, which is stored, moved and converted.
+    pub fn is_float8(self) -> bool {
+        matches!(self, Self::F8E4M3FN | Self::F8E5M2 | Self::F8E4M3FNUZ | Self::F8E5M2FNUZ)
     }
 
     /// Whether it is a complex number.
@@ -103,6 +116,10 @@ impl<'c> Type<'c> {
                 Scalar::F64 => mlirF64TypeGet(cx),
                 Scalar::C64 => mlirComplexTypeGet(mlirF32TypeGet(cx)),
                 Scalar::C128 => mlirComplexTypeGet(mlirF64TypeGet(cx)),
+                Scalar::F8E4M3FN => mlirFloat8E4M3FNTypeGet(cx),
+                Scalar::F8E5M2 => mlirFloat8E5M2TypeGet(cx),
+                Scalar::F8E4M3FNUZ => mlirFloat8E4M3FNUZTypeGet(cx),
+                Scalar::F8E5M2FNUZ => mlirFloat8E5M2FNUZTypeGet(cx),
             })
         }
     }
@@ -200,6 +217,14 @@ impl<'c> Type<'c> {
                 Some(Scalar::F16)
             } else if mlirTypeIsABF16(self.raw) {
                 Some(Scalar::BF16)
+            } else if mlirTypeIsAFloat8E4M3FN(self.raw) {
+                Some(Scalar::F8E4M3FN)
+            } else if mlirTypeIsAFloat8E5M2(self.raw) {
+                Some(Scalar::F8E5M2)
+            } else if mlirTypeIsAFloat8E4M3FNUZ(self.raw) {
+                Some(Scalar::F8E4M3FNUZ)
+            } else if mlirTypeIsAFloat8E5M2FNUZ(self.raw) {
+                Some(Scalar::F8E5M2FNUZ)
             } else if mlirTypeIsAComplex(self.raw) {
                 let part = mlirComplexTypeGetElementType(self.raw);
                 match (mlirTypeIsAF32(part), mlirTypeIsAF64(part)) {

@@ -22,9 +22,9 @@ use thunder_tensor::DType;
 #[op("thunder.bitcast", pure, elementwise, verify, fold, interfaces(Scalar, ShapeRule, Cost, Precision))]
 pub struct Bitcast {
     #[c(2)]
-    operand: Operand<Tensor<Number>>,
+    operand: Operand<Tensor<Bits>>,
     #[c(2)]
-    out: Produces<Tensor<Number>>,
+    out: Produces<Tensor<Bits>>,
 }
 
 impl Verify for Bitcast<'_> {
@@ -86,7 +86,10 @@ impl Precision for Bitcast<'_> {
 impl Samples for Bitcast<'_> {
     fn samples(s: &mut SampleSet) {
         for (dtypes, others) in [
-            (Dtypes(&[DType::U8, DType::I8]), &["ui8", "i8"][..]),
+            (
+                Dtypes(&[DType::U8, DType::I8, DType::F8E4M3FN, DType::F8E5M2, DType::F8E4M3FNUZ, DType::F8E5M2FNUZ]),
+                &["ui8", "i8", "f8E4M3FN", "f8E5M2"][..],
+            ),
             (Dtypes(&[DType::I16, DType::F16, DType::BF16]), &["i16", "f16", "bf16"]),
             (Dtypes(&[DType::I32, DType::F32]), &["i32", "f32"]),
             (Dtypes(&[DType::I64, DType::F64]), &["i64", "f64"]),

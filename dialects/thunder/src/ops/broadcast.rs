@@ -196,10 +196,10 @@ impl Samples for BroadcastInDim<'_> {
             let (from, to) = (format!("tensor<{from}$T>"), format!("tensor<{to}$T>"));
             let body =
                 format!("%r = thunder.broadcast_in_dim %x, [] dims = {dims} : {from} -> {to}\n  return %r : {to}");
-            s.add(Dtypes::ALL, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
+            s.add(Dtypes::MOVED, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
         }
         s.add(
-            Dtypes::ALL,
+            Dtypes::MOVED,
             "(%x: tensor<?x1x$T>, %y: tensor<?x$T>) -> tensor<?x?x?x$T>",
             "%n = thunder.dim %x axis = 0 : tensor<?x1x$T> -> index
              %m = thunder.dim %y axis = 0 : tensor<?x$T> -> index

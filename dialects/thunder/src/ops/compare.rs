@@ -46,9 +46,9 @@ macro_rules! compare {
         #[op($name, pure, elementwise, infer, fold, $($trait,)* interfaces(Scalar, ShapeRule, Cost, Precision))]
         pub struct $op {
             #[c(1)]
-            lhs: Operand<Tensor>,
+            lhs: Operand<Tensor<Real>>,
             #[c(1)]
-            rhs: Operand<Tensor>,
+            rhs: Operand<Tensor<Real>>,
             out: Produces<Tensor<Bool>>,
         }
 

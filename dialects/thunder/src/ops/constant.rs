@@ -56,10 +56,10 @@ impl Cost for Constant<'_> {
 impl Samples for Constant<'_> {
     fn samples(s: &mut SampleSet) {
         for (dtypes, ty, value) in [
-            (Dtypes::FLOATS, "tensor<2x2x$T>", "[[1.0, -2.5], [0.0, 3.0]]"),
-            (Dtypes::FLOATS, "tensor<3x17x$T>", "0.5"),
-            (Dtypes::FLOATS, "tensor<$T>", "-1.5"),
-            (Dtypes::FLOATS, "tensor<0x4x$T>", ""),
+            (Dtypes::FLOATS_MOVED, "tensor<2x2x$T>", "[[1.0, -2.5], [0.0, 3.0]]"),
+            (Dtypes::FLOATS_MOVED, "tensor<3x17x$T>", "0.5"),
+            (Dtypes::FLOATS_MOVED, "tensor<$T>", "-1.5"),
+            (Dtypes::FLOATS_MOVED, "tensor<0x4x$T>", ""),
             (Dtypes::INTEGERS, "tensor<3x$T>", "[1, 0, 100]"),
             (Dtypes::BOOL, "tensor<3x$T>", "[true, false, true]"),
         ] {

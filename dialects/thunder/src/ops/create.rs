@@ -91,7 +91,9 @@ impl Cost for Full<'_> {
 
 impl Samples for Full<'_> {
     fn samples(s: &mut SampleSet) {
-        for (dtypes, value) in [(Dtypes::FLOATS, "-1.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")] {
+        for (dtypes, value) in
+            [(Dtypes::FLOATS_MOVED, "-1.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")]
+        {
             for ty in ["tensor<3x17x$T>", "tensor<0x4x$T>", "tensor<$T>"] {
                 let body = format!("%r = thunder.full value = {value} : {ty}\n  return %r : {ty}");
                 s.add(dtypes, &format!("() -> {ty}"), &body, &[]);

@@ -131,7 +131,7 @@ impl Samples for Dim<'_> {
     fn samples(s: &mut SampleSet) {
         for shape in [[2, 3, 5], [0, 3, 7], [4, 3, 0]] {
             s.add(
-                Dtypes::ALL,
+                Dtypes::MOVED,
                 "(%x: tensor<?x3x?x$T>) -> tensor<?x?xi32>",
                 "%n = thunder.dim %x axis = 2 : tensor<?x3x?x$T> -> index
                  %m = thunder.dim %x axis = 1 : tensor<?x3x?x$T> -> index

@@ -155,7 +155,7 @@ impl Samples for DynamicSlice<'_> {
                  return %r : {to}"
             );
             let signature = format!("(%x: {from}, %i: {start}) -> {to}");
-            s.add(Dtypes::ALL, &signature, &body, &[shape, &[]]).domain(1, 0.0, 4.0);
+            s.add(Dtypes::MOVED, &signature, &body, &[shape, &[]]).domain(1, 0.0, 4.0);
         }
     }
 }
@@ -267,7 +267,7 @@ impl Samples for DynamicUpdateSlice<'_> {
                  return %r : {whole}"
             );
             let signature = format!("(%x: {whole}, %u: {part}, %i: tensor<{index}>) -> {whole}");
-            s.add(Dtypes::ALL, &signature, &body, &[xs, us, &[]]).domain(2, 0.0, 5.0);
+            s.add(Dtypes::MOVED, &signature, &body, &[xs, us, &[]]).domain(2, 0.0, 5.0);
         }
     }
 }

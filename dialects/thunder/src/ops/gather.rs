@@ -119,7 +119,7 @@ impl Samples for Take<'_> {
             let (x, i, out) =
                 (format!("tensor<{operand}$T>"), format!("tensor<{indices}>"), format!("tensor<{out}$T>"));
             let body = format!("%r = thunder.take %x, %i axis = {axis} : ({x}, {i}) -> {out}\n  return %r : {out}");
-            s.add(Dtypes::ALL, &format!("(%x: {x}, %i: {i}) -> {out}"), &body, &[xs, is]).domain(1, 0.0, 5.0);
+            s.add(Dtypes::MOVED, &format!("(%x: {x}, %i: {i}) -> {out}"), &body, &[xs, is]).domain(1, 0.0, 5.0);
         }
     }
 }
@@ -214,7 +214,7 @@ impl Samples for TakeAlongAxis<'_> {
             let out = format!("tensor<{indices}$T>");
             let body =
                 format!("%r = thunder.take_along_axis %x, %i axis = {axis} : ({x}, {i}) -> {out}\n  return %r : {out}");
-            s.add(Dtypes::ALL, &format!("(%x: {x}, %i: {i}) -> {out}"), &body, &[xs, is]).domain(1, 0.0, 5.0);
+            s.add(Dtypes::MOVED, &format!("(%x: {x}, %i: {i}) -> {out}"), &body, &[xs, is]).domain(1, 0.0, 5.0);
         }
     }
 }
@@ -291,7 +291,7 @@ impl Samples for Embedding<'_> {
         ] {
             let (w, i, out) = (format!("tensor<{weight}$T>"), format!("tensor<{indices}>"), format!("tensor<{out}$T>"));
             let body = format!("%r = thunder.embedding %w, %i : ({w}, {i}) -> {out}\n  return %r : {out}");
-            s.add(Dtypes::ALL, &format!("(%w: {w}, %i: {i}) -> {out}"), &body, &[ws, is]).domain(1, 0.0, 11.0);
+            s.add(Dtypes::MOVED, &format!("(%w: {w}, %i: {i}) -> {out}"), &body, &[ws, is]).domain(1, 0.0, 11.0);
         }
     }
 }

@@ -93,7 +93,7 @@ fn samples(s: &mut SampleSet) {
              %r = thunder.read %x : {ty}
              return %r, %x : {ty}, {ty}"
         );
-        s.add(Dtypes::ALL, &format!("(%x: {ty}, %v: {ty}) -> ({ty}, {ty})"), &body, &[shape, shape]);
+        s.add(Dtypes::MOVED, &format!("(%x: {ty}, %v: {ty}) -> ({ty}, {ty})"), &body, &[shape, shape]);
     }
     let (whole, row) = ("tensor<3x5x$T>", "tensor<1x5x$T>");
     let body = format!(
@@ -103,5 +103,5 @@ fn samples(s: &mut SampleSet) {
          %r = thunder.read %t : tensor<5x3x$T>
          return %r : tensor<5x3x$T>"
     );
-    s.add(Dtypes::ALL, &format!("(%x: {whole}, %v: {row}) -> tensor<5x3x$T>"), &body, &[&[3, 5], &[1, 5]]);
+    s.add(Dtypes::MOVED, &format!("(%x: {whole}, %v: {row}) -> tensor<5x3x$T>"), &body, &[&[3, 5], &[1, 5]]);
 }

@@ -108,7 +108,7 @@ impl Reference for Pad<'_> {
         let interior: Vec<usize> = interior.iter().map(|i| *i as usize).collect();
         let value = literal_tensor(self.value())
             .ok_or_else(|| EvalError::Unsupported("pads with a value of no known dtype".to_owned()))?;
-        let padded = if value.dtype().is_float() {
+        let padded = if value.dtype().has_fractions() {
             let value = value.item::<f64>().map_err(|e| EvalError::Input(e.to_string()))?;
             thunder_tensor::pad(&inputs[0], &low, &high, &interior, value)
         } else {
@@ -176,7 +176,8 @@ impl Samples for Pad<'_> {
             ("", ["[]", "[]", "[]"], "", &[]),
         ] {
             let (from, to) = (format!("tensor<{from}$T>"), format!("tensor<{to}$T>"));
-            for (dtypes, value) in [(Dtypes::FLOATS, "0.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")]
+            for (dtypes, value) in
+                [(Dtypes::FLOATS_MOVED, "0.5 : $T"), (Dtypes::INTEGERS, "7 : $T"), (Dtypes::BOOL, "true")]
             {
                 let body = format!(
                     "%r = thunder.pad %x low = {low} high = {high} interior = {interior} value = {value} : {from} -> {to}

@@ -127,10 +127,10 @@ impl Samples for Reshape<'_> {
         ] {
             let (from, to) = (format!("tensor<{from}$T>"), format!("tensor<{to}$T>"));
             let body = format!("%r = thunder.reshape %x, [] : {from} -> {to}\n  return %r : {to}");
-            s.add(Dtypes::ALL, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
+            s.add(Dtypes::MOVED, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
         }
         s.add(
-            Dtypes::ALL,
+            Dtypes::MOVED,
             "(%x: tensor<?x?x12x$T>) -> tensor<?x?x3x4x$T>",
             "%n = thunder.dim %x axis = 0 : tensor<?x?x12x$T> -> index
              %m = thunder.dim %x axis = 1 : tensor<?x?x12x$T> -> index

@@ -81,7 +81,7 @@ impl Samples for Where<'_> {
             let (c, ty) = (format!("tensor<{dims}i1>"), format!("tensor<{dims}$T>"));
             let body = format!("%r = thunder.where %c, %a, %b : ({c}, {ty}, {ty}) -> {ty}\n  return %r : {ty}");
             let signature = format!("(%c: {c}, %a: {ty}, %b: {ty}) -> {ty}");
-            s.add(Dtypes::ALL, &signature, &body, &[shape, shape, shape]).specials();
+            s.add(Dtypes::MOVED, &signature, &body, &[shape, shape, shape]).specials();
         }
     }
 }

@@ -215,7 +215,7 @@ impl Samples for Slice<'_> {
                 "%r = thunder.slice %x start = {start} limit = {limit} stride = {stride} : {from} -> {to}
                  return %r : {to}"
             );
-            s.add(Dtypes::ALL, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
+            s.add(Dtypes::MOVED, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
         }
     }
 }

@@ -139,7 +139,7 @@ impl Samples for Transpose<'_> {
             let (from, to) = (format!("tensor<{from}$T>"), format!("tensor<{to}$T>"));
             let body =
                 format!("%r = thunder.transpose %x permutation = {permutation} : {from} -> {to}\n  return %r : {to}");
-            s.add(Dtypes::ALL, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
+            s.add(Dtypes::MOVED, &format!("(%x: {from}) -> {to}"), &body, &[shape]);
         }
     }
 }
@@ -254,7 +254,7 @@ impl Samples for Reverse<'_> {
         ] {
             let ty = format!("tensor<{ty}$T>");
             let body = format!("%r = thunder.reverse %x axes = {axes} : {ty} -> {ty}\n  return %r : {ty}");
-            s.add(Dtypes::ALL, &format!("(%x: {ty}) -> {ty}"), &body, &[shape]);
+            s.add(Dtypes::MOVED, &format!("(%x: {ty}) -> {ty}"), &body, &[shape]);
         }
     }
 }
