@@ -614,6 +614,37 @@ def backward(x, w, dy, dp, index, de, v):
     ]
 
 
+@case("float8", lambda: (randn(4, 32) * 30, randn(16, 32), randn(6)))
+class Float8(nn.Module):
+    """Floats of 8 bits: converted, moved, looked at as bytes, kept as weights, and multiplied."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", randn(16, 32, seed=1).to(torch.float8_e4m3fn))
+        self.register_buffer("other", randn(3, 5, seed=2).to(torch.float8_e5m2fnuz))
+        self.scales = torch.rand(16, generator=torch.Generator().manual_seed(3)) + 0.5
+
+    def forward(self, x, y, z):
+        formats = [torch.float8_e4m3fn, torch.float8_e5m2, torch.float8_e4m3fnuz, torch.float8_e5m2fnuz]
+        far = torch.cat([z * 1e3, z * 1e6, z * 1e-3, z / 0])
+        narrow = [far.to(format) for format in formats]
+        a, b = x.to(torch.float8_e4m3fn), y.to(torch.float8_e5m2)
+        one, two = torch.tensor(0.5), torch.tensor(3.0)
+        each, bias = self.scales.float(), self.scales.to(torch.bfloat16)
+        return {
+            "narrow": narrow,
+            "wide": [z.float() for z in narrow] + [narrow[1].to(torch.bfloat16), narrow[0].to(torch.bool)],
+            "between": narrow[1].to(torch.float8_e4m3fn),
+            "bits": (narrow[0].view(torch.uint8), narrow[0].view(torch.int8).view(torch.float8_e5m2)),
+            "moved": (a.t()[1:3], torch.cat([a, a], 1), b.reshape(4, 128)[:, ::2], torch.stack([b, b]), self.other.t()),
+            "full": torch.full((3,), 0.3, dtype=torch.float8_e4m3fn),
+            "product": torch._scaled_mm(a, self.weight.t(), scale_a=one, scale_b=two, out_dtype=torch.float32),
+            "biased": torch._scaled_mm(a, b.t(), one, two, bias=bias, out_dtype=torch.bfloat16),
+            "rows": torch._scaled_mm(a, b.t(), each[:4, None], each[None], out_dtype=torch.float32),
+            "scaled": self.weight.float() * self.scales[:, None],
+        }
+
+
 @function("attention", lambda: (randn(2, 4, 5, 8), randn(2, 4, 7, 8), randn(2, 4, 7, 8, seed=1), randn(5, 7) > -0.5))
 def attention(q, k, v, mask):
     return [

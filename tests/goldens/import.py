@@ -35,8 +35,13 @@ def leaves(tree, alone):
     return {path(keys) or alone: leaf for keys, leaf in pytree.tree_flatten_with_path(tree)[0] if leaf is not None}
 
 
+def is_computed(x):
+    """Floats of 8 bits are not: they are what they are in float64 too."""
+    return x.is_floating_point() and x.itemsize > 1
+
+
 def wide(tree):
-    return pytree.tree_map(lambda x: x.double() if isinstance(x, torch.Tensor) and x.is_floating_point() else x, tree)
+    return pytree.tree_map(lambda x: x.double() if isinstance(x, torch.Tensor) and is_computed(x) else x, tree)
 
 
 def of_floats(tensors):
@@ -66,7 +71,7 @@ def gradients(model, inputs, names, cotangents):
 def error(narrow, exact):
     if not exact.is_floating_point() or exact.numel() == 0:
         return torch.zeros(())
-    return torch.nan_to_num(narrow.double() - exact, nan=0.0, posinf=0.0, neginf=0.0).abs().max()
+    return torch.nan_to_num(narrow.double() - exact.double(), nan=0.0, posinf=0.0, neginf=0.0).abs().max()
 
 
 def beside(narrow, exact, prefix):
@@ -82,7 +87,9 @@ def beside(narrow, exact, prefix):
 
 def results(model, inputs, names, prefix, case):
     tensors = {f"{prefix}input.{name}": x for name, x in zip(names, leaves(inputs, "").values())}
-    double = copy.deepcopy(model).double()
+    double = copy.deepcopy(model)
+    for tensor in [*double.parameters(), *double.buffers()]:
+        tensor.data = wide(tensor.data)
     # Constants of a model are no buffers.
     for module in double.modules():
         for key, value in vars(module).items():

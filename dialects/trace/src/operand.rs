@@ -35,7 +35,7 @@ impl Scalar {
     /// The scalar as an element; `None` where the type cannot hold it.
     pub(crate) fn to_attribute(self, element: Type<'_>) -> Option<Attribute<'_>> {
         let dtype = dtype_of(element)?;
-        if dtype.is_float() {
+        if dtype.is_float() || dtype.is_float8() {
             let value = match self {
                 Self::Bool(value) => f64::from(u8::from(value)),
                 Self::Int(value) => value as f64,

@@ -29,7 +29,7 @@ pub(crate) fn result_type(operands: impl IntoIterator<Item = (Weight, DType)>) -
 
 fn outweigh(heavier: Option<DType>, lighter: Option<DType>) -> Option<DType> {
     let (Some(heavy), Some(light)) = (heavier, lighter) else { return heavier.or(lighter) };
-    let is_settled = heavy.is_float() || (heavy.is_integer() && !light.is_float());
+    let is_settled = is_float(heavy) || (heavy.is_integer() && !is_float(light));
     Some(if is_settled { heavy } else { promote(heavy, light) })
 }
 
@@ -39,8 +39,8 @@ pub(crate) fn promote(a: DType, b: DType) -> DType {
         _ if a == b => a,
         (DType::Bool, other) | (other, DType::Bool) => other,
         (DType::F16, DType::BF16) | (DType::BF16, DType::F16) => DType::F32,
-        _ if a.is_float() != b.is_float() => {
-            if a.is_float() {
+        _ if is_float(a) != is_float(b) => {
+            if is_float(a) {
                 a
             } else {
                 b
@@ -59,5 +59,10 @@ pub(crate) fn promote(a: DType, b: DType) -> DType {
 
 /// The dtype of functions that have no integer values: floats stay, others become `f32`.
 pub(crate) fn float_type(dtype: DType) -> DType {
-    if dtype.is_float() { dtype } else { DType::F32 }
+    if is_float(dtype) { dtype } else { DType::F32 }
+}
+
+/// Floats of 8 bits are floats, with which ops refuse to compute.
+fn is_float(dtype: DType) -> bool {
+    dtype.is_float() || dtype.is_float8()
 }

@@ -2,7 +2,7 @@
 //! exact value than [`FACTOR`] times what PyTorch's is at most.
 
 use anyhow::{Result, bail, ensure};
-use thunder_tensor::{DType, Tensor};
+use thunder_tensor::{DType, Tensor, Tolerance, compare};
 
 /// How much farther than PyTorch's own result one may be from the exact value.
 pub const FACTOR: f64 = 2.0;
@@ -21,6 +21,9 @@ fn tolerance(dtype: DType) -> (f64, f64) {
 /// Compares a result with the exact one, of which PyTorch's is off by `error` at most.
 pub fn check(actual: &Tensor, exact: &Tensor, error: f64) -> Result<()> {
     ensure!(actual.shape() == exact.shape(), "the shape is {:?}, not {:?}", actual.shape(), exact.shape());
+    if exact.dtype().is_float8() {
+        return Ok(compare(actual, exact, Tolerance::EXACT)?);
+    }
     if !exact.dtype().is_float() {
         ensure!(actual.dtype() == exact.dtype(), "the dtype is {}, not {}", actual.dtype(), exact.dtype());
         let (actual, exact) = (actual.to_vec::<i64>(), exact.to_vec::<i64>());

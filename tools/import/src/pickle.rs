@@ -272,6 +272,21 @@ fn called(name: &str, arguments: &[Rc<Value>]) -> Result<Called, String> {
             let (offset, shape, strides) = (offset.size()?, shape.sizes()?, strides.sizes()?);
             Ok(Called::New(Value::Tensor(Stored { key, dtype, offset, shape, strides })))
         }
+        // Of dtypes that storages have no classes for, such as floats of 8 bits.
+        ("torch._utils._rebuild_tensor_v3", [storage, offset, shape, strides, _, _, dtype]) => {
+            let (Value::Storage { key, .. }, Value::Global(dtype)) = (&**storage, &**dtype) else {
+                return Err("a tensor without a storage or a dtype".to_owned());
+            };
+            let dtype = match dtype.as_str() {
+                "torch.float8_e4m3fn" => Ok(DType::F8E4M3FN),
+                "torch.float8_e5m2" => Ok(DType::F8E5M2),
+                "torch.float8_e4m3fnuz" => Ok(DType::F8E4M3FNUZ),
+                "torch.float8_e5m2fnuz" => Ok(DType::F8E5M2FNUZ),
+                other => Err(other.to_owned()),
+            };
+            let (offset, shape, strides) = (offset.size()?, shape.sizes()?, strides.sizes()?);
+            Ok(Called::New(Value::Tensor(Stored { key: key.clone(), dtype, offset, shape, strides })))
+        }
         _ => Err(format!("its pickle calls '{name}', which the importer never runs")),
     }
 }
@@ -301,6 +316,16 @@ mod tests {
         assert_eq!((&w.shape[..], &w.strides[..]), (&[2, 2][..], &[1, 2][..]));
         let found = tensors(&pickle(REBUILD, "torch\nComplexFloatStorage")).unwrap();
         assert_eq!(found["w"].dtype, Err("torch.ComplexFloatStorage".to_owned()));
+    }
+
+    /// A dictionary with one tensor of 4 floats of 8 bits, as torch writes it.
+    #[test]
+    fn tensors_say_the_dtype_that_their_storage_does_not() {
+        let bytes = b"\x80\x02}X\x01\x00\x00\x00wctorch._utils\n_rebuild_tensor_v3\n((X\x07\x00\x00\x00storage\
+            ctorch.storage\nUntypedStorage\nX\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQK\x00K\x04\x85K\x01\x85\x89\
+            ccollections\nOrderedDict\n)Rctorch\nfloat8_e5m2\ntRs.";
+        let w = &tensors(bytes).unwrap()["w"];
+        assert_eq!((w.key.as_str(), w.dtype.clone(), &w.shape[..]), ("0", Ok(DType::F8E5M2), &[4][..]));
     }
 
     #[test]

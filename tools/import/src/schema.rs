@@ -316,10 +316,11 @@ pub(crate) fn dtype(number: i64) -> Result<DType, String> {
         10 => return Err("complex64".to_owned()),
         11 => return Err("complex128".to_owned()),
         28 => return Err("uint16".to_owned()),
-        29 => return Err("float8_e4m3fn".to_owned()),
-        30 => return Err("float8_e5m2".to_owned()),
-        31 => return Err("float8_e4m3fnuz".to_owned()),
-        32 => return Err("float8_e5m2fnuz".to_owned()),
+        29 => DType::F8E4M3FN,
+        30 => DType::F8E5M2,
+        31 => DType::F8E4M3FNUZ,
+        32 => DType::F8E5M2FNUZ,
+        33 => return Err("float8_e8m0fnu".to_owned()),
         other => return Err(format!("dtype number {other}")),
     })
 }

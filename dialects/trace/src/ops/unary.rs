@@ -4,6 +4,8 @@ use std::panic::Location;
 
 use thunder_dialect::build::*;
 use thunder_dialect::ops::activation::Approximation;
+use thunder_interface::Dim as Size;
+use thunder_ir::Type;
 use thunder_tensor::DType;
 
 use crate::Tensor;
@@ -126,6 +128,18 @@ impl<'t> Tensor<'t> {
     pub fn elu(self, alpha: f64) -> Self {
         let _at = self.site.at(Location::caller());
         self.site.op(&[self], |b| b.elu(self.value, alpha))
+    }
+
+    /// The bits of the elements as elements of another dtype of the same size.
+    #[track_caller]
+    pub fn bitcast(self, dtype: DType) -> Self {
+        let _at = self.site.at(Location::caller());
+        if self.dtype() == dtype {
+            return self;
+        }
+        let dims: Vec<_> = self.sizes().iter().map(Size::known).collect();
+        let ty = Type::tensor(self.site.element(dtype), &dims);
+        self.site.op(&[self], |b| b.bitcast(self.value, ty))
     }
 
     /// The tensor with elements of another dtype; floats become integers by truncation.

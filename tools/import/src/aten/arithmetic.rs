@@ -208,7 +208,8 @@ fn unless_nan<'t>(x: Tensor<'t>, y: Tensor<'t>, value: Tensor<'t>) -> Tensor<'t>
 
 /// Whether elements are not zero.
 pub(super) fn truth(x: Tensor<'_>) -> Tensor<'_> {
-    if x.dtype() == DType::Bool { x } else { x.ne(0) }
+    // Floats of 8 bits are not compared.
+    if x.dtype() == DType::Bool || x.dtype().is_float8() { x.to(DType::Bool) } else { x.ne(0) }
 }
 
 /// `alpha * other`.

@@ -13,6 +13,7 @@ pub(super) const OPS: &[Entry] = &[
         Ok(c.tensor("self")?.matmul(c.tensor(if c.has("other") { "other" } else { "tensor" })?))
     }),
     one(&["aten.mm.default", "aten.bmm.default"], |c| Ok(c.tensor("self")?.matmul(c.tensor("mat2")?))),
+    one(&["aten._scaled_mm.default"], scaled_product),
     one(&["aten.mv.default"], |c| Ok(c.tensor("self")?.matmul(c.tensor("vec")?))),
     one(&["aten.linear.default"], |c| Ok(c.tensor("input")?.linear(c.tensor("weight")?, c.optional("bias")?))),
     one(&["aten.addmm.default"], |c| added(c, c.tensor("mat1")?.matmul(c.tensor("mat2")?))),
@@ -168,6 +169,31 @@ pub(super) const OPS: &[Entry] = &[
         Ok(distances(of(&first) - of(&second), p))
     }),
 ];
+
+/// A product in single precision of what need not be, multiplied by a scale for each side, of the whole or of its rows and
+/// columns.
+fn scaled_product<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let sides = [("self", "scale_a", 1), ("mat2", "scale_b", 0)];
+    if c.has("scale_result") {
+        return gap("a scale of the result");
+    }
+    let mut scales = Vec::new();
+    for (side, name, across) in sides {
+        let (x, scale) = (c.tensor(side)?, c.tensor(name)?);
+        let sizes: Vec<Option<i64>> = scale.shape().iter().map(Dim::known).collect();
+        let is_whole = sizes.iter().all(|size| *size == Some(1));
+        let is_each =
+            scale.rank() == 2 && sizes[across] == Some(1) && scale.size(1 - across as i64) == x.size(1 - across as i64);
+        if scale.dtype() != DType::F32 || !(is_whole || is_each) {
+            return gap(format!("scales {scale} of {x}"));
+        }
+        scales.push(if is_whole { scale.reshape(()) } else { scale });
+    }
+    let [x, y] = [c.tensor("self")?, c.tensor("mat2")?].map(|side| side.to(DType::F32));
+    let product = scales.into_iter().fold(x.matmul(y), |product, scale| product * scale);
+    let sum = c.optional("bias")?.map_or(product, |bias| product + bias.to(DType::F32));
+    Ok(sum.to(c.result()?.dtype))
+}
 
 /// A matrix whose rows are those of the last dimension.
 fn rows(x: Tensor<'_>) -> Tensor<'_> {

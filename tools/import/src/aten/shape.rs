@@ -35,6 +35,11 @@ pub(super) const OPS: &[Entry] = &[
         |c, part| Ok(part.reshape(c.tensor("self")?.shape())),
     ),
     view(
+        &["aten.view.dtype", "aten.view_copy.dtype"],
+        |c| bits(c.tensor("self")?, c.result()?.dtype),
+        |c, part| bits(part, c.tensor("self")?.dtype()),
+    ),
+    view(
         &["aten.permute.default", "aten.permute_copy.default"],
         |c| Ok(c.tensor("self")?.permute(c.ints("dims")?)),
         |c, part| Ok(part.permute(inverse(&c.ints("dims")?))),
@@ -204,6 +209,19 @@ pub(super) const OPS: &[Entry] = &[
         Ok(x.reshape(apart).permute(order).reshape(c.dims()?))
     }),
 ];
+
+/// The bits of elements as elements of another dtype.
+fn bits(x: Tensor<'_>, dtype: DType) -> Answer<Tensor<'_>> {
+    match (x.dtype(), dtype) {
+        (from, to) if from == to => Ok(x),
+        // Truth values are bytes that are 0 or 1.
+        (DType::Bool, DType::U8 | DType::I8) => Ok(x.to(dtype)),
+        (from, to) if from.size() != to.size() || to == DType::Bool || from == DType::Bool => {
+            gap(format!("{from} as {to}"))
+        }
+        _ => Ok(x.bitcast(dtype)),
+    }
+}
 
 fn axes(c: &Call<'_, '_>) -> Answer<(i64, i64)> {
     if c.has("axis0") { Ok((c.int("axis0")?, c.int("axis1")?)) } else { Ok((c.int("dim0")?, c.int("dim1")?)) }

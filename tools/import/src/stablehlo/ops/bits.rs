@@ -1,7 +1,6 @@
 //! Ops on the bits of numbers, and unsigned integers in the bits of signed ones.
 
-use thunder_dialect::build::{BuildBitcast as _, BuildDiv as _};
-use thunder_ir::Type as IrType;
+use thunder_dialect::build::BuildDiv as _;
 use thunder_trace::{DType, Tensor, apply};
 
 use super::elementwise::two;
@@ -15,7 +14,7 @@ pub(super) const OPS: &[Entry] = &[
         let (x, to) = (c.tensor(0)?, &c.result(0)?.element);
         match to.dtype() {
             Some(dtype) if dtype.size() == x.dtype().size() && x.dtype() != DType::Bool && dtype != DType::Bool => {
-                Ok(bitcast(x, dtype))
+                Ok(x.bitcast(dtype))
             }
             _ => gap(format!("{} for elements of {to}", c.element(0)?)),
         }
@@ -46,18 +45,6 @@ fn width(c: &Call<'_, '_>) -> Answer<i64> {
     }
 }
 
-/// The same bits as elements of another dtype of the same size.
-fn bitcast(x: Tensor<'_>, dtype: DType) -> Tensor<'_> {
-    if x.dtype() == dtype {
-        return x;
-    }
-    apply(&[x], |b| {
-        let ty = x.value().ty();
-        let dims = ty.as_tensor().map_or_else(Vec::new, |ty| ty.dims());
-        b.bitcast(x.value(), IrType::tensor(thunder_interface::type_of(b.context(), dtype), &dims))
-    })
-}
-
 /// Unsigned integers in the bits of signed ones as signed ones in the same order, and back.
 pub(super) fn flipped(x: Tensor<'_>) -> Tensor<'_> {
     x ^ match x.dtype() {
@@ -76,7 +63,7 @@ pub(super) fn ordered(x: Tensor<'_>) -> Answer<Tensor<'_>> {
         // Integers have one order.
         _ => return Ok(x),
     };
-    let bits_of = bitcast(x, dtype);
+    let bits_of = x.bitcast(dtype);
     // All bits but the sign of negative numbers are inverted.
     let mask = if bits == 64 { i64::MAX } else { (1i64 << (bits - 1)) - 1 };
     Ok(bits_of ^ ((bits_of >> (bits - 1)) & mask))
