@@ -17,9 +17,21 @@ type Numbers = (DType, &'static [usize], &'static [f64]);
 /// A name, the op with its types, its operands in the order of `%0`, `%1`, ..., and its results.
 type Case = (&'static str, &'static str, &'static [Numbers], &'static [Numbers]);
 
-use DType::{BF16, Bool, F16, F32, F64, I8, I64, U8};
+use DType::{BF16, Bool, F8E4M3FN, F8E5M2FNUZ, F16, F32, F64, I8, I64, U8};
 
 const CASES: &[Case] = &[
+    (
+        "convert_to_8_bits_rounds_to_even_and_saturates",
+        "thunder.convert %0 : tensor<5xf32> -> tensor<5xf8E4M3FN>",
+        &[(F32, &[5], &[1.0625, 1.1875, 464.0, 1000.0, -INF])],
+        &[(F8E4M3FN, &[5], &[1.0, 1.25, 448.0, 448.0, -448.0])],
+    ),
+    (
+        "convert_to_8_bits_without_infinities_is_no_number_beyond_the_largest",
+        "thunder.convert %0 : tensor<5xf64> -> tensor<5xf8E5M2FNUZ>",
+        &[(F64, &[5], &[61439.0, 61440.0, INF, -1e-9, 3.2])],
+        &[(F8E5M2FNUZ, &[5], &[57344.0, NAN, NAN, 0.0, 3.0])],
+    ),
     (
         "sum_of_bytes_wraps",
         "thunder.sum %0 axes = [0] : tensor<3xi8> -> tensor<i8>",
