@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 use thunder_ir::codegen::{Machine, host_features};
 use thunder_ir::pass::{Numerics, PassDef, Pipeline};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
-use thunder_passes::{Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, Plan, SETUP, SplitSetup};
+use thunder_passes::{
+    ComplexPairs, Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, Plan, SETUP, SplitSetup,
+};
 use thunder_runtime::artifact::{self, Artifact, ArtifactError, Bytes};
 use thunder_runtime::cpu::code::Code;
 use thunder_runtime::program::Program;
@@ -215,6 +217,7 @@ pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
         Phase::Traced => pipeline,
         Phase::Functional => {
             let functional = pipeline.pass(&Inline::default()).pass(&Functionalize::default());
+            let functional = functional.pass(&ComplexPairs::default());
             let kept = match options.target {
                 Target::Cpu(_) => Decompose::default(),
                 Target::Cuda(_) => Decompose::for_gpus(),

@@ -8,7 +8,9 @@ mod sizes;
 
 use std::collections::{BTreeMap, HashMap};
 
-use thunder_interface::{Dim, INITIAL, Library, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of};
+use thunder_interface::{
+    COMPLEX, Dim, INITIAL, Library, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of,
+};
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
 use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, epilogue_of, has_epilogue, layout};
@@ -97,6 +99,7 @@ impl<'c> Emitter<'_, 'c> {
             let attribute = |name: &str| {
                 attributes.get(argument).and_then(|a| a.entry(name)).and_then(|a| a.as_string()).map(str::to_owned)
             };
+            let is_complex = attributes.get(argument).is_some_and(|a| a.entry(COMPLEX).is_some());
             if value.ty().as_tensor().is_none() {
                 return Err(function
                     .error(format!("argument #{argument} is '{}', but a program takes tensors only", value.ty())));
@@ -106,13 +109,13 @@ impl<'c> Emitter<'_, 'c> {
                     return Err(function.error(format!("parameter '{name}' has a dynamic size")));
                 }
                 self.roots.insert(value, Root::Parameter(self.program.parameters.len() as u32));
-                let port = self.port(name, value)?;
+                let port = self.port(name, value, is_complex)?;
                 self.program.parameters.push(port);
             } else {
                 let index = self.program.inputs.len() as u32;
                 input_of.insert(argument, index);
                 self.roots.insert(value, Root::Input(index));
-                let port = self.port(attribute(NAME).unwrap_or_else(|| format!("input{index}")), value)?;
+                let port = self.port(attribute(NAME).unwrap_or_else(|| format!("input{index}")), value, is_complex)?;
                 self.program.inputs.push(port);
             }
         }
@@ -130,8 +133,14 @@ impl<'c> Emitter<'_, 'c> {
         Ok(())
     }
 
-    fn port(&mut self, name: String, value: Value<'c>) -> Result<Port> {
-        Ok(Port { name, dtype: self.dtype(value)?, shape: self.shape(value)? })
+    /// The port of a value; of complex numbers, if the value is their pairs.
+    fn port(&mut self, name: String, value: Value<'c>, is_complex: bool) -> Result<Port> {
+        let (mut dtype, mut shape) = (self.dtype(value)?, self.shape(value)?);
+        if let Some(whole) = dtype.complex().filter(|_| is_complex) {
+            dtype = whole;
+            shape.pop();
+        }
+        Ok(Port { name, dtype, shape })
     }
 
     fn dtype(&self, value: Value<'c>) -> Result<DType> {
@@ -164,7 +173,11 @@ impl<'c> Emitter<'_, 'c> {
             }
             let index = self.program.outputs.len();
             let name = attribute(NAME).and_then(|a| a.as_string());
-            let port = self.port(name.map_or_else(|| format!("output{index}"), str::to_owned), value)?;
+            let port = self.port(
+                name.map_or_else(|| format!("output{index}"), str::to_owned),
+                value,
+                attribute(COMPLEX).is_some(),
+            )?;
             self.program.outputs.push(port);
             let Some((root, view)) = layout(value, self.shapes) else { continue };
             let is_made = root.defining_op().is_some_and(|op| !op.has_trait("constant_like"));

@@ -1,14 +1,17 @@
 //! Replaces composite ops by their decompositions.
 //!
-//! Guarantees: no op that has a `Decompose` is left, but for those that a library carries out.
+//! Guarantees: no op that has a `Decompose` is left, but for those that a library carries out; on complex numbers, none that
+//! has a rule for their parts.
 
-use thunder_interface::{Decompose as Rule, Library, LibraryCall};
+use thunder_interface::{Library, LibraryCall, on_complex, simpler};
 use thunder_ir::Scalar;
 use thunder_ir::pass::Numerics;
 use thunder_ir::prelude::*;
 use thunder_ir::rewrite::{GreedyConfig, apply_greedily};
 
 /// Rewrites composites as primitives.
+///
+/// What is done with complex numbers is done with their parts.
 ///
 /// Ops that a library of the target carries out whole are kept, unless `all` is set.
 #[pass("thunder-decompose")]
@@ -53,13 +56,13 @@ impl Pass for Decompose {
     fn run(&self, op: Operation<'_>, cx: &PassContext<'_>) -> Result {
         let unknown = || op.error(format!("option target: '{}' is neither cpu, gpu nor any", self.target));
         let libraries = self.libraries().ok_or_else(unknown)?;
-        let is_candidate = move |op: Operation<'_>| <dyn Rule>::of(op).is_some() && !libraries.carry_out(op);
+        let is_candidate = move |op: Operation<'_>| simpler(op).is_some() && !libraries.carry_out(op);
         let mut count = 0;
         op.walk(|op| count += u64::from(is_candidate(op)));
         cx.count("composites", count);
         let pattern = Pattern::any("decompose", move |op, rw| {
             require!(is_candidate(op), "a composite that no library takes");
-            let rule = <dyn Rule>::of(op).or_no_match("a composite")?;
+            let rule = simpler(op).or_no_match("a composite")?;
             rule.replace(op, rw)?;
             Ok(())
         });
@@ -90,7 +93,7 @@ enum Libraries {
 impl Libraries {
     /// Whether one carries an op out whole.
     fn carry_out(self, op: Operation<'_>) -> bool {
-        let Some(library) = <dyn Library>::of(op) else { return false };
+        let Some(library) = <dyn Library>::of(op).filter(|_| !on_complex(op)) else { return false };
         let heads = match library.library() {
             None => return false,
             Some(LibraryCall::Attention { q, k, v, .. } | LibraryCall::AttentionBackward { q, k, v, .. }) => [q, k, v],

@@ -4,6 +4,7 @@
 
 pub mod autocast;
 pub mod autodiff;
+mod complex_pairs;
 mod decompose;
 mod donate;
 mod fixed;
@@ -20,6 +21,7 @@ mod split_setup;
 
 pub use autocast::Autocast;
 pub use autodiff::Autodiff;
+pub use complex_pairs::ComplexPairs;
 pub use decompose::Decompose;
 pub use donate::{Donate, IN_PLACE, INTO};
 pub use functionalize::Functionalize;
@@ -37,6 +39,7 @@ thunder_ir::passes! {
     pub fn register_all;
     Autocast,
     Autodiff,
+    ComplexPairs,
     Decompose,
     Donate,
     Functionalize,

@@ -645,6 +645,24 @@ class Float8(nn.Module):
         }
 
 
+@function("complex", lambda: (randn(2, 6, 8), randn(2, 6, 8, seed=1)))
+def complex_numbers(x, y):
+    z, pairs = torch.complex(x, y), torch.view_as_complex(x.reshape(2, 6, 4, 2))
+    angles = torch.outer(torch.arange(6.0), 100.0 ** (-torch.arange(4.0) / 4))
+    turned = pairs * torch.polar(torch.ones_like(angles), angles)
+    long = torch.cat([x.flatten(), y.flatten(), x[0, 0]])
+    return {
+        "rope": torch.view_as_real(turned).flatten(2),
+        "parts": (z.real, z.imag, z.abs(), z.angle(), z.conj().imag),
+        "filter": torch.fft.irfft(torch.fft.rfft(x) * torch.fft.rfft(y), n=8),
+        "transform": torch.view_as_real(torch.fft.fft(long)),
+        "back": torch.fft.ifft2(torch.fft.fft2(z, norm="ortho"), norm="ortho").real,
+        "odd": torch.fft.irfft(torch.fft.rfft(x[..., :7]), n=7),
+        "functions": [torch.view_as_real(f(z)) for f in [torch.exp, torch.sqrt, torch.tanh, torch.log, torch.square]],
+        "product": torch.view_as_real(z @ z.mH + (2 - 1j) * (z @ z.mT)),
+    }
+
+
 @function("attention", lambda: (randn(2, 4, 5, 8), randn(2, 4, 7, 8), randn(2, 4, 7, 8, seed=1), randn(5, 7) > -0.5))
 def attention(q, k, v, mask):
     return [

@@ -327,6 +327,16 @@ def shapes(x, w):
     }
 
 
+def spectrum_loss(x, filters, signal):
+    """Complex numbers: a filter in the frequency domain, constants, functions, products and transforms of all kinds."""
+    filtered = jnp.fft.irfft(jnp.fft.rfft(x) * filters["gain"] * jnp.exp(1j * filters["phase"]), 12)
+    z = lax.complex(signal, signal[::-1])
+    plane = jnp.fft.ifft2(jnp.fft.fft2(z) * jnp.array([[1 + 2j, 3 - 1j, 0.5, 2j]], jnp.complex64))
+    total = jnp.sum(jnp.abs(plane)) + jnp.real(jnp.vdot(z, z @ jnp.conj(z).T @ plane)) + jnp.sum(jnp.angle(z))
+    functions = sum(jnp.sum(jnp.real(f(z * 0.5))) for f in [jnp.sin, jnp.tanh, jnp.sqrt, jnp.log1p])
+    return jnp.mean(filtered**2) + total + functions + jnp.sum(jnp.where(jnp.imag(z) > 0, z, 2 - 1j)).real
+
+
 EXACT = ["random"]
 
 INDICES = (normal(5, 4), normal(3, 2, 4), integers(-3, 3, 3), integers(-2, 2, 3), RANDOM.random(5) < 0.5)
@@ -368,5 +378,10 @@ CASES = [
         (transformer_params(1), integers(0, 11, 2, 5)),
         (None, "b, 5"),
         (transformer_params(1), integers(0, 11, 3, 5)),
+    ),
+    (
+        "complex",
+        jax.value_and_grad(spectrum_loss, (0, 1, 2)),
+        (normal(3, 12), {"gain": normal(7), "phase": normal(7)}, normal(4, 4)),
     ),
 ]

@@ -12,7 +12,8 @@ inputs and all else built in, or the reason why there is no program. Its tensors
     K.grad.I    the gradient by an input of the sum of the results times their cotangents, in float64; element i of a
                 cotangent is ((7 i) mod 11 - 5) / 4, and 0 where `live` says that PyTorch has no gradient of the result
 
-and in JSON under `error` and `gradient_error` the largest difference of what PyTorch computes in the sample's own dtype.
+Complex numbers are pairs of real ones along a last dimension, named `K.in.I.pairs` and `K.const.N.pairs`; imaginary parts of
+their cotangents are the real ones in reverse order. In JSON under `error` and `gradient_error` the largest difference of what PyTorch computes in the sample's own dtype.
 Where PyTorch's own result is not finite, it is the reference.
 
 Calls that PyTorch refuses follow under `refused`: for those that are calls of one ATen overload, a program of one node,
@@ -56,9 +57,11 @@ DTYPES = {
     "i8": torch.int8,
     "u8": torch.uint8,
     "bool": torch.bool,
+    "c64": torch.complex64,
+    "c128": torch.complex128,
 }
 # How many samples of a dtype are kept.
-COUNTS = {"f32": 5, "f64": 2, "i64": 3}
+COUNTS = {"f32": 5, "f64": 2, "i64": 3, "c64": 3}
 OTHERS = 1
 # How many elements of all inputs make a sample large.
 LARGE = 400
@@ -158,10 +161,19 @@ def chosen(calls, count):
     return (first + second)[:count]
 
 
+WIDE = torch.complex128
+
+
 def wide(x):
     if isinstance(x, torch.Tensor):
-        return x.double() if x.is_floating_point() else x.clone()
-    return torch.float64 if isinstance(x, torch.dtype) and x.is_floating_point else x
+        return x.to(WIDE) if x.is_complex() else x.double() if x.is_floating_point() else x.clone()
+    if not isinstance(x, torch.dtype):
+        return x
+    return WIDE if x.is_complex else torch.float64 if x.is_floating_point else x
+
+
+def continuous(x):
+    return x.is_floating_point() or x.is_complex()
 
 
 def run(call, exact=False, gradient=False, seed=0):
@@ -171,7 +183,7 @@ def run(call, exact=False, gradient=False, seed=0):
     if exact:
         torch.set_default_dtype(torch.float64)
     try:
-        wrt = [x.requires_grad_() for x in inputs if gradient and x.is_floating_point()]
+        wrt = [x.requires_grad_() for x in inputs if gradient and continuous(x)]
         with torch.set_grad_enabled(gradient):
             leaves = call.leaves([x.clone() if gradient else x for x in inputs], wide if exact else lambda x: x)
             first, args, kwargs = pytree.tree_unflatten(leaves, call.structure)
@@ -179,12 +191,12 @@ def run(call, exact=False, gradient=False, seed=0):
         outputs = [x for x in outputs if isinstance(x, torch.Tensor)]
         if not gradient:
             return [x.detach().resolve_conj().resolve_neg() for x in outputs]
-        live = [x for x in outputs if x.requires_grad and x.is_floating_point()]
+        live = [x for x in outputs if x.requires_grad and continuous(x)]
         if not live:
             return []
         by = torch.autograd.grad(live, wrt, [cotangent(x) for x in live], allow_unused=True)
         by = iter(by)
-        return [next(by) if x.is_floating_point() else None for x in inputs]
+        return [next(by) if continuous(x) else None for x in inputs]
     finally:
         torch.set_default_dtype(torch.float32)
 
@@ -192,7 +204,7 @@ def run(call, exact=False, gradient=False, seed=0):
 def live(call):
     """Which results PyTorch differentiates."""
     seeded()
-    inputs = [x.clone().requires_grad_(x.is_floating_point()) for x in call.inputs]
+    inputs = [x.clone().requires_grad_(continuous(x)) for x in call.inputs]
     first, args, kwargs = pytree.tree_unflatten(call.leaves([x.clone() for x in inputs]), call.structure)
     outputs = pytree.tree_leaves(call.function(first, *args, **kwargs))
     return [x.requires_grad for x in outputs if isinstance(x, torch.Tensor)]
@@ -200,6 +212,8 @@ def live(call):
 
 def cotangent(x):
     flat = (torch.arange(x.numel()) * 7 % 11 - 5) / 4
+    if x.is_complex():
+        flat = torch.complex(flat, flat.flip(0))
     return flat.reshape(x.shape).to(x.dtype)
 
 
@@ -207,8 +221,19 @@ def same(x, y):
     return x.shape == y.shape and x.dtype == y.dtype and torch.equal(torch.nan_to_num(x), torch.nan_to_num(y))
 
 
+def pairs(x):
+    """Complex numbers as pairs of real ones, which safetensors has in double precision too."""
+    return torch.view_as_real(x.resolve_conj()) if x.is_complex() else x
+
+
+def keep(tensors, name, x):
+    name = f"{name}.pairs" if x.is_complex() else name
+    tensors[name] = pairs(x.detach()).clone(memory_format=torch.contiguous_format)
+
+
 def reference(own, exact):
     """What to compare with, and how far PyTorch's own result is off at most."""
+    own, exact = pairs(own), pairs(exact)
     if own.numel() == 0 or not own.is_floating_point() or own.shape != exact.shape or not exact.is_floating_point():
         return own, 0.0
     narrow, exact = own.double(), exact.double()
@@ -252,8 +277,6 @@ def export(call):
         raise NoProgram(f"torch.export refuses it: {first_line(text)}")
     for node in exported.graph.nodes:
         for value in pytree.tree_leaves(node.meta.get("val")):
-            if isinstance(value, torch.Tensor) and value.is_complex():
-                raise NoProgram("complex numbers")
             if isinstance(value, torch.Tensor) and value.layout != torch.strided:
                 raise NoProgram("tensors that are not dense")
             sizes = value.shape if isinstance(value, torch.Tensor) else [value]
@@ -274,15 +297,16 @@ def has_no_values(name):
 def recorded(call, name, op, dtype, number, tensors):
     entry = {"dtype": dtype}
     for place, x in enumerate(call.inputs):
-        tensors[f"{number}.in.{place}"] = x.clone()
+        keep(tensors, f"{number}.in.{place}", x)
     try:
         own = run(call)
     except Exception as error:
         raise NoProgram(f"PyTorch refuses it: {first_line(error)}")
     if not own:
         raise NoProgram("no tensor for a result")
-    if any(x.is_complex() for x in own):
-        raise NoProgram("complex numbers")
+    for x in own:
+        if x.dtype not in DTYPES.values():
+            raise NoProgram(f"elements of {str(x.dtype).removeprefix('torch.')}")
     if any(x.layout != torch.strided or x.is_nested or x.is_quantized for x in own):
         raise NoProgram("tensors that are not dense")
     exported = export(call)
@@ -290,7 +314,7 @@ def recorded(call, name, op, dtype, number, tensors):
     for key, value in exported.constants.items():
         if not isinstance(value, torch.Tensor):
             raise NoProgram("constants that are no tensors")
-        tensors[f"{number}.const.{key}"] = value.detach().clone(memory_format=torch.contiguous_format)
+        keep(tensors, f"{number}.const.{key}", value)
     others = (run(call, seed=seed) for seed in range(1, SEEDS))
     if has_no_values(name) or not all(all(map(same, own, other)) for other in others):
         entry["random"] = True
@@ -304,7 +328,7 @@ def recorded(call, name, op, dtype, number, tensors):
     for place, (x, y) in enumerate(zip(own, exact)):
         tensors[f"{number}.out.{place}"], error = reference(x, y)
         entry["error"].append(error)
-    if op.supports_autograd and dtype[:2] != "bo" and DTYPES[dtype].is_floating_point:
+    if op.supports_autograd and (DTYPES[dtype].is_floating_point or DTYPES[dtype].is_complex):
         try:
             own = run(call, gradient=True)
             exact = run(call, exact=True, gradient=True)
@@ -384,7 +408,7 @@ def encoded(value, kind, tensors):
         same = [place for place, x in enumerate(tensors) if x is value]
         if not same:
             if value.layout != torch.strided or value.dtype not in DTYPES.values() or value.device.type != "cpu":
-                raise NoProgram("tensors that are not dense, or complex")
+                raise NoProgram("tensors that are not dense")
             tensors.append(value)
         return {"as_tensor": {"name": f"x{same[0] if same else len(tensors) - 1}"}}
     if value is None:
@@ -394,6 +418,8 @@ def encoded(value, kind, tensors):
     if isinstance(value, (int, float)):
         is_float = isinstance(value, float) or "float" in str(kind).lower()
         return {"as_float": float(value)} if is_float else {"as_int": value}
+    if isinstance(value, complex):
+        return {"as_complex": {"real": value.real, "imag": value.imag}}
     if isinstance(value, str):
         return {"as_string": value}
     if isinstance(value, torch.dtype) and value in _TORCH_TO_SERIALIZE_DTYPE:
@@ -433,7 +459,7 @@ def refused(op, first, every):
             continue
         seen.add(text)
         for place, x in enumerate(inputs):
-            tensors[f"{first + len(entries)}.in.{place}"] = x.detach().clone(memory_format=torch.contiguous_format)
+            keep(tensors, f"{first + len(entries)}.in.{place}", x)
         entries.append({"program": program, "says": first_line(case.error_regex)})
     return entries, tensors, without
 
@@ -497,7 +523,6 @@ def write(task):
         "samples": json.dumps(entries, separators=(",", ":")),
         "refused": json.dumps(refusals, separators=(",", ":")),
         "refused_without_program": json.dumps(without),
-        "complex": json.dumps(any(dtype.is_complex for dtype in supported)),
     }
     tensors = {key: value.contiguous() for key, value in tensors.items()}
     data = save(tensors, metadata=about)

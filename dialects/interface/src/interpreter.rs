@@ -1,6 +1,7 @@
 //! The reference interpreter: runs a function on host tensors, op by op.
 //!
-//! An op is computed by its `Reference`, else by its `Scalar` body, else by its `Decompose`. Beside
+//! An op is computed by its `Reference`, else by its `Scalar` body, else by its `Decompose`; on complex numbers, by their
+//! parts. Beside
 //! ops with these interfaces it knows `func.call`, `func.return`, `tensor.dim`, and constants and the
 //! index arithmetic of `arith`. What it does not know is an error at that op.
 //!
@@ -11,6 +12,7 @@ use crate::decompose::Decompose;
 use crate::eval::evaluate;
 use crate::expr::Expr;
 use crate::memory::{Memory, MemoryAccess, memory_of};
+use crate::parts::{parts, simpler};
 use crate::reference::{EvalError, Reference};
 use crate::scalar::Scalar;
 use crate::types::{attribute_to_tensor, dtype_of};
@@ -155,7 +157,7 @@ impl<'c> Interpreter<'c> {
         if let Some(results) = compute(op, inputs) {
             return results.map_err(|e| op.error(e));
         }
-        if let Some(composite) = <dyn Decompose>::of(op) {
+        if let Some(composite) = simpler(op) {
             return self.decomposed(op, &*composite, inputs);
         }
         self.upstream(op, inputs)
@@ -318,10 +320,14 @@ impl<'c> Environment<'c> {
     }
 }
 
-/// The value of one op by its `Reference`, else by its `Scalar` body; `None` for an op with neither.
+/// The value of one op by its `Reference`, else by its `Scalar` body; `None` for an op with neither, and for one on complex
+/// numbers that is computed by their parts.
 ///
 /// An operand of type `index` is a tensor of rank 0 and dtype `i64`.
 pub fn compute(op: Operation<'_>, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>, EvalError>> {
+    if parts(op).is_some() {
+        return None;
+    }
     if let Some(reference) = <dyn Reference>::of(op) {
         return Some(reference.evaluate(inputs));
     }

@@ -27,6 +27,25 @@ impl Dtypes {
         DType::I64,
         DType::U8,
     ]);
+    /// Complex numbers.
+    pub const COMPLEX: Self = Self(&[DType::C64, DType::C128]);
+    /// Floating-point dtypes, and complex numbers.
+    pub const FLOATS_AND_COMPLEX: Self =
+        Self(&[DType::F32, DType::F64, DType::F16, DType::BF16, DType::C64, DType::C128]);
+    /// Integers, floats and complex numbers.
+    pub const ANY_NUMBERS: Self = Self(&[
+        DType::F32,
+        DType::F64,
+        DType::F16,
+        DType::BF16,
+        DType::I8,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+        DType::U8,
+        DType::C64,
+        DType::C128,
+    ]);
     /// Everything that is computed in.
     pub const ALL: Self = Self(&DType::COMPUTED);
     /// Everything that is moved and converted: what is computed in, and floats of 8 bits.

@@ -57,15 +57,18 @@ scalars! {
     Number: "integer or float",
         |s| s.is_float() || matches!(s, Scalar::Int(w) | Scalar::Unsigned(w) if w > 1);
     /// A complex number.
-    Complex: "complex number", Scalar::is_complex;
+    ComplexNumber: "complex number", Scalar::is_complex;
     /// A floating-point or a complex number.
     FloatOrComplex: "float or complex number", |s| s.is_float() || s.is_complex();
     /// An integer, a floating-point or a complex number.
     AnyNumber: "integer, float or complex number",
         |s| s.is_float() || s.is_complex() || matches!(s, Scalar::Int(w) | Scalar::Unsigned(w) if w > 1);
     /// A truth value, an integer or a floating-point number: what has an order.
-    Real: "bool, integer or float",
+    Ordered: "bool, integer or float",
         |s| s.is_float() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
+    /// What is equal or not by its value: all but floats of 8 bits, which are only stored.
+    Comparable: "bool, integer, float or complex number",
+        |s| s.is_float() || s.is_complex() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
     /// Any element that a tensor of numbers or truth values holds.
     AnyScalar: "bool, integer, float or complex number",
         |s| s.is_float() || s.is_float8() || s.is_complex() || matches!(s, Scalar::Int(_) | Scalar::Unsigned(_));
@@ -76,6 +79,8 @@ scalars! {
     Index: "index", |s| s == Scalar::Index;
     /// `f32`.
     F32: "f32", |s| s == Scalar::F32;
+    /// `f64`.
+    F64: "f64", |s| s == Scalar::F64;
     /// `i32`.
     I32: "i32", |s| s == Scalar::Int(32);
     /// `i64`.

@@ -3,6 +3,7 @@
 //! Composites of half precision are computed in single precision and rounded once at the end.
 
 use crate::build::*;
+use crate::complex::part_type;
 use crate::declared;
 use thunder_ir::op::Op;
 use thunder_ir::{Attribute, Blueprint, Builder, Result, Scalar, Type, Value};
@@ -168,8 +169,12 @@ pub fn restated<'c>(b: &Builder<'c>, op: &impl Op<'c>, sizes: &[Value<'c>], ty: 
     Ok(b.insert(&again)?.result(0))
 }
 
-/// A tensor of these sizes whose elements all are the float `value`.
+/// A tensor of these sizes whose elements all are the float `value`, or the complex number of that real part.
 pub fn full<'c>(b: &Builder<'c>, element: Type<'c>, value: f64, sizes: &[Extent<'c>]) -> Result<Value<'c>> {
+    let part = part_type(element);
+    if part != element {
+        return b.complex(full(b, part, value, sizes)?, full(b, part, 0.0, sizes)?);
+    }
     let (ty, dynamic) = tensor_of(element, sizes);
     b.full(&dynamic, Attribute::float(element, value), ty)
 }
@@ -182,14 +187,18 @@ pub fn truths<'c>(b: &Builder<'c>, sizes: &[Extent<'c>]) -> Result<Value<'c>> {
 
 /// A tensor of these sizes whose elements all are zero, whatever their type.
 pub fn zeros<'c>(b: &Builder<'c>, element: Type<'c>, sizes: &[Extent<'c>]) -> Result<Value<'c>> {
+    if part_type(element) != element {
+        return full(b, element, 0.0, sizes);
+    }
     let (ty, dynamic) = tensor_of(element, sizes);
     b.full(&dynamic, zero(element), ty)
 }
 
-/// The element zero of a type.
+/// The element zero of a type; that of a part, for complex numbers.
 pub fn zero(element: Type<'_>) -> Attribute<'_> {
     match element.as_scalar() {
-        Some(scalar) if scalar.is_float() || scalar.is_float8() => Attribute::float(element, 0.0),
+        Some(scalar) if scalar.is_float() || scalar.is_complex() => Attribute::float(part_type(element), 0.0),
+        Some(scalar) if scalar.is_float8() => Attribute::float(element, 0.0),
         _ if element == Type::int(element.context(), 1) => Attribute::bool(element.context(), false),
         _ => Attribute::integer(element, 0),
     }

@@ -47,6 +47,13 @@ pub fn scalar_vjp<'c>(
     Ok(built)
 }
 
+/// Values of expressions over `values`, in the precision that they have.
+pub fn emit<'c>(b: &Builder<'c>, values: Vec<Value<'c>>, expressions: &[Expr]) -> Result<Vec<Value<'c>>> {
+    let (known, done) = (HashMap::new(), HashMap::new());
+    let mut emitter = Emitter { b, values, is_wide: false, known, done, sizes: None };
+    expressions.iter().map(|expr| emitter.emit(expr)).collect()
+}
+
 struct Emitter<'a, 'c> {
     b: &'a Builder<'c>,
     /// One per input of the expression.

@@ -5,6 +5,7 @@
 //! op stands in its file below `ops/`; the table in `ops.rs` lists them.
 
 mod axes;
+pub mod complex;
 pub mod compose;
 mod cotangent;
 mod emit;

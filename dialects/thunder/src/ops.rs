@@ -17,6 +17,7 @@ thunder_interface::ops! {
     compare: Eq, Ne, Lt, Le, Gt, Ge, Isnan, Isinf, Isfinite;
     select: Where, Clamp, Lerp;
     convert: Convert;
+    complex: Complex, Real, Imag;
     bitcast: Bitcast;
     dim: Dim;
     memory: CopyInto, Read;

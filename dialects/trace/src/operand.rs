@@ -21,6 +21,8 @@ pub enum Scalar {
     Int(i64),
     /// A float.
     Float(f64),
+    /// A complex number: its real and its imaginary part.
+    Complex(f64, f64),
 }
 
 impl Scalar {
@@ -29,6 +31,15 @@ impl Scalar {
             Self::Bool(_) => DType::Bool,
             Self::Int(_) => DType::I64,
             Self::Float(_) => DType::F32,
+            Self::Complex(..) => DType::C64,
+        }
+    }
+
+    /// The parts of the scalar as a complex number.
+    pub(crate) fn parts(self) -> [Self; 2] {
+        match self {
+            Self::Complex(re, im) => [Self::Float(re), Self::Float(im)],
+            real => [real, Self::Int(0)],
         }
     }
 
@@ -40,13 +51,14 @@ impl Scalar {
                 Self::Bool(value) => f64::from(u8::from(value)),
                 Self::Int(value) => value as f64,
                 Self::Float(value) => value,
+                Self::Complex(..) => return None,
             };
             return Some(Attribute::float(element, value));
         }
         let value = match self {
             Self::Bool(value) => i64::from(value),
             Self::Int(value) => value,
-            Self::Float(_) => return None,
+            Self::Float(_) | Self::Complex(..) => return None,
         };
         let fits = dtype == DType::I64 || (dtype.min_value()..=dtype.max_value()).contains(&(value as f64));
         let attribute = match dtype {
@@ -63,6 +75,7 @@ impl fmt::Display for Scalar {
             Self::Bool(value) => write!(f, "{value}"),
             Self::Int(value) => write!(f, "{value}"),
             Self::Float(value) => write!(f, "{value:?}"),
+            Self::Complex(re, im) => write!(f, "{re:?}{im:+?}i"),
         }
     }
 }

@@ -3,6 +3,7 @@
 mod arithmetic;
 mod attention;
 mod compare;
+mod complex;
 mod convolution;
 mod index;
 mod loss;

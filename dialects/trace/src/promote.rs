@@ -15,7 +15,7 @@ pub(crate) enum Weight {
 
 /// The common dtype of operands; `None` if there are none.
 ///
-/// Operands of less weight count only where they are of a higher kind: floats above integers above
+/// Operands of less weight count only where they are of a higher kind: complex numbers above floats above integers above
 /// truth values.
 pub(crate) fn result_type(operands: impl IntoIterator<Item = (Weight, DType)>) -> Option<DType> {
     let mut by_weight: [Option<DType>; 3] = [None; 3];
@@ -29,8 +29,17 @@ pub(crate) fn result_type(operands: impl IntoIterator<Item = (Weight, DType)>) -
 
 fn outweigh(heavier: Option<DType>, lighter: Option<DType>) -> Option<DType> {
     let (Some(heavy), Some(light)) = (heavier, lighter) else { return heavier.or(lighter) };
-    let is_settled = is_float(heavy) || (heavy.is_integer() && !is_float(light));
-    Some(if is_settled { heavy } else { promote(heavy, light) })
+    Some(if kind(heavy) >= kind(light) { heavy } else { promote(heavy, light) })
+}
+
+/// Truth values, integers, floats and complex numbers, in this order.
+fn kind(dtype: DType) -> u8 {
+    match dtype {
+        DType::Bool => 0,
+        _ if dtype.is_integer() => 1,
+        _ if dtype.is_complex() => 3,
+        _ => 2,
+    }
 }
 
 /// The smallest dtype that holds the values of both, as far as PyTorch has one.
@@ -38,6 +47,10 @@ pub(crate) fn promote(a: DType, b: DType) -> DType {
     match (a, b) {
         _ if a == b => a,
         (DType::Bool, other) | (other, DType::Bool) => other,
+        _ if a.is_complex() || b.is_complex() => {
+            let part = |dtype: DType| if kind(dtype) < 2 { DType::F32 } else { dtype.part() };
+            if [part(a), part(b)].contains(&DType::F64) { DType::C128 } else { DType::C64 }
+        }
         (DType::F16, DType::BF16) | (DType::BF16, DType::F16) => DType::F32,
         _ if is_float(a) != is_float(b) => {
             if is_float(a) {
@@ -57,9 +70,9 @@ pub(crate) fn promote(a: DType, b: DType) -> DType {
     }
 }
 
-/// The dtype of functions that have no integer values: floats stay, others become `f32`.
+/// The dtype of functions that have no integer values: floats and complex numbers stay, others become `f32`.
 pub(crate) fn float_type(dtype: DType) -> DType {
-    if is_float(dtype) { dtype } else { DType::F32 }
+    if is_float(dtype.part()) { dtype } else { DType::F32 }
 }
 
 /// Floats of 8 bits are floats, with which ops refuse to compute.

@@ -195,6 +195,10 @@ impl<'t> Site<'t> {
     }
 
     pub(crate) fn full(self, sizes: Vec<Size>, value: Scalar, dtype: DType) -> Tensor<'t> {
+        if dtype.is_complex() {
+            let [re, im] = value.parts().map(|part| self.full(sizes.clone(), part, dtype.part()));
+            return re.complex(im);
+        }
         let value = self.literal(value, dtype);
         self.sized_op(&[], self.element(dtype), sizes, |b, dynamic, ty| b.full(dynamic, value, ty))
     }

@@ -2,7 +2,7 @@
 
 use super::reverse::{active, has_rule, no_rule, reads};
 use std::collections::HashMap;
-use thunder_interface::{Decompose, Memory, MemoryAccess, dtype_of, inherit_checkpoint};
+use thunder_interface::{Memory, MemoryAccess, dtype_of, inherit_checkpoint, simpler};
 use thunder_ir::{Attribute, Block, Builder, Operation, Region, Result, Rewriter, Type, Value};
 
 use crate::functionalize::resolve;
@@ -11,9 +11,9 @@ use crate::inline::inline;
 /// How often calls and composites may contain calls and composites, before that counts as endless.
 const DEPTH_LIMIT: usize = 64;
 
-/// Whether gradients exist of values of this type.
+/// Whether gradients exist of values of this type: floats, and complex numbers of them.
 pub fn is_float(ty: Type<'_>) -> bool {
-    ty.as_tensor().and_then(|t| dtype_of(t.element())).is_some_and(|dtype| dtype.is_float())
+    ty.as_tensor().and_then(|t| dtype_of(t.element())).is_some_and(|dtype| dtype.part().is_float())
 }
 
 /// The function `name` of a module.
@@ -81,7 +81,7 @@ fn replace(op: Operation<'_>) -> Result {
     if op.name() == "func.call" {
         return inline(op);
     }
-    let Some(composite) = <dyn Decompose>::of(op) else { return Err(no_rule(op)) };
+    let Some(composite) = simpler(op) else { return Err(no_rule(op)) };
     let values = composite.decompose(&rewriter)?;
     inherit_checkpoint(op, &values);
     rewriter.replace(op, &values)

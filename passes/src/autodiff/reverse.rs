@@ -3,7 +3,7 @@
 use super::body::is_float;
 use std::collections::{HashMap, HashSet};
 use thunder_dialect::{restated, scalar_vjp, sum_of};
-use thunder_interface::{Differentiate, Scalar};
+use thunder_interface::{Differentiate, Parts, Scalar, on_complex};
 use thunder_ir::{Builder, Error, Operation, Result, Value};
 
 /// Builds the cotangents of `inputs` from those of some values that `ops` compute; `None` is zero.
@@ -69,7 +69,8 @@ pub fn reads(op: Operation<'_>, values: &HashSet<Value<'_>>) -> bool {
 
 /// Whether the gradient of `op` itself is known.
 pub fn has_rule(op: Operation<'_>) -> bool {
-    <dyn Differentiate>::of(op).is_some() || <dyn Scalar>::of(op).is_some()
+    let is_whole = !on_complex(op) || <dyn Parts>::of(op).is_none();
+    is_whole && (<dyn Differentiate>::of(op).is_some() || <dyn Scalar>::of(op).is_some())
 }
 
 /// The cotangents of the operands of `op`.

@@ -351,7 +351,7 @@ pub(super) mod dtype_code {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
     use thunder_tensor::DType;
 
-    const CODES: [(DType, u8); 14] = [
+    const CODES: [(DType, u8); 16] = [
         (DType::Bool, 1),
         (DType::U8, 2),
         (DType::I8, 3),
@@ -362,6 +362,8 @@ pub(super) mod dtype_code {
         (DType::BF16, 8),
         (DType::F32, 9),
         (DType::F64, 10),
+        (DType::C64, 11),
+        (DType::C128, 12),
         (DType::F8E4M3FN, 13),
         (DType::F8E5M2, 14),
         (DType::F8E4M3FNUZ, 15),

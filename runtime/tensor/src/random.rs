@@ -25,12 +25,15 @@ impl Random {
 
     /// Uniform elements in `range`, whose bounds the elements respect after rounding to `dtype`.
     ///
-    /// Integers are uniform over those in the range; `Bool` ignores the range and tosses a coin.
+    /// Both parts of complex numbers lie in the range. Integers are uniform over those in the range; `Bool` ignores the range and tosses a coin.
     ///
     /// # Panics
     /// If no value of `dtype` lies in the range.
     pub fn uniform(&mut self, dtype: DType, shape: impl Into<Vec<usize>>, range: Range<f64>) -> Tensor {
         let (start, end) = (range.start.ceil() as i64, range.end.ceil() as i64);
+        if dtype.is_complex() {
+            return Self::of_pairs(dtype, shape, |part, pairs| self.uniform(part, pairs, range));
+        }
         match dtype {
             DType::Bool => self.draw(dtype, shape, |random| (random.next() & 1) as f64),
             _ if dtype.has_fractions() => {
@@ -43,7 +46,17 @@ impl Random {
 
     /// Normal elements of the given mean and standard deviation, rounded to `dtype`.
     pub fn normal(&mut self, dtype: DType, shape: impl Into<Vec<usize>>, mean: f64, deviation: f64) -> Tensor {
+        if dtype.is_complex() {
+            return Self::of_pairs(dtype, shape, |part, pairs| self.normal(part, pairs, mean, deviation));
+        }
         self.draw(dtype, shape, |random| mean + deviation * random.gaussian())
+    }
+
+    /// Complex numbers from what is drawn for their parts.
+    fn of_pairs(dtype: DType, shape: impl Into<Vec<usize>>, draw: impl FnOnce(DType, Vec<usize>) -> Tensor) -> Tensor {
+        let mut pairs = shape.into();
+        pairs.push(2);
+        draw(dtype.part(), pairs).of_pairs().expect("the last dimension has the two parts")
     }
 
     /// Uniform integers in `range`, which lies in what `dtype` can hold.
@@ -70,6 +83,9 @@ impl Random {
     /// Those are, for floats: NaN, infinities, both zeros, the smallest normal and subnormal values, the largest, and
     /// one; for integers: the bounds, zero and one on either side of it.
     pub fn special(&mut self, dtype: DType, shape: impl Into<Vec<usize>>, mean: f64, deviation: f64) -> Tensor {
+        if dtype.is_complex() {
+            return Self::of_pairs(dtype, shape, |part, pairs| self.special(part, pairs, mean, deviation));
+        }
         let specials = specials(dtype);
         self.draw(dtype, shape, |random| {
             let choice = random.next();

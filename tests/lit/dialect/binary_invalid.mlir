@@ -1,7 +1,7 @@
 // RUN: thunder-opt %s --split-input-file --verify-diagnostics
 
 func.func @add_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %c = thunder.add %a, %b : tensor<4xi1>
   return
 }
@@ -9,7 +9,7 @@ func.func @add_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
 // -----
 
 func.func @sub_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %c = thunder.sub %a, %b : tensor<4xi1>
   return
 }
@@ -17,7 +17,7 @@ func.func @sub_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
 // -----
 
 func.func @mul_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %c = thunder.mul %a, %b : tensor<4xi1>
   return
 }
@@ -25,7 +25,7 @@ func.func @mul_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
 // -----
 
 func.func @div_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %c = thunder.div %a, %b : tensor<4xi1>
   return
 }
@@ -49,7 +49,7 @@ func.func @remainder_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
 // -----
 
 func.func @pow_c1(%a: tensor<4xi1>, %b: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %c = thunder.pow %a, %b : tensor<4xi1>
   return
 }

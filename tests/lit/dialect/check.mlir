@@ -46,7 +46,7 @@ func.func @expect_close_c3(%a: tensor<4xf32>) {
 // -----
 
 func.func @expect_eq_c1(%a: i32) {
-  // expected-error @+1 {{(C1) operand #0 'actual' must be tensor of bool, integer or float, but is 'i32'}}
+  // expected-error @+1 {{(C1) operand #0 'actual' must be tensor of bool, integer, float or complex number, but is 'i32'}}
   check.expect_eq %a, %a : (i32, i32)
   return
 }

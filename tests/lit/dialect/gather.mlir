@@ -64,7 +64,7 @@ func.func @take_along_axis_c3(%x: tensor<5x2xf32>, %i: tensor<4x3xi64>) {
 // -----
 
 func.func @embedding_c1(%w: tensor<100xf32>, %i: tensor<4xi64>) {
-  // expected-error @+1 {{(C1) operand #0 'weight' must be tensor of bool, integer or float with 2 dimensions, but is 'tensor<100xf32>'}}
+  // expected-error @+1 {{(C1) operand #0 'weight' must be tensor of bool, integer, float or complex number with 2 dimensions, but is 'tensor<100xf32>'}}
   %r = thunder.embedding %w, %i : (tensor<100xf32>, tensor<4xi64>) -> tensor<4xf32>
   return
 }

@@ -98,7 +98,7 @@ func.func @var_mean(%x: tensor<?x3xf32>) -> tensor<?xf32> {
 // -----
 
 func.func @sum_c1(%x: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %r = thunder.sum %x axes = [0] : tensor<4xi1> -> tensor<i1>
   return
 }
@@ -114,7 +114,7 @@ func.func @sum_c2(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @prod_c1(%x: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %r = thunder.prod %x axes = [0] : tensor<4xi1> -> tensor<i1>
   return
 }
@@ -162,7 +162,7 @@ func.func @amin_c2(%x: tensor<2x3xf32>) {
 // -----
 
 func.func @mean_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %r = thunder.mean %x axes = [0] : tensor<4xi32> -> tensor<i32>
   return
 }

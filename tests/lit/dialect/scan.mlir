@@ -10,7 +10,7 @@ func.func @cumsum(%x: tensor<?x3xi8>) -> tensor<?x3xi8> {
 // -----
 
 func.func @cumsum_c1(%x: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %r = thunder.cumsum %x axis = 0 : tensor<4xi1>
   return
 }
@@ -26,7 +26,7 @@ func.func @cumsum_c2(%x: tensor<4xf32>) {
 // -----
 
 func.func @cumprod_c1(%x: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %r = thunder.cumprod %x axis = 0 : tensor<4xi1>
   return
 }

@@ -64,7 +64,7 @@ func.func @index_add_c4(%x: tensor<5x3xf32>, %i: tensor<i64>, %u: tensor<1x3xf32
 // -----
 
 func.func @scatter_add_c1(%x: tensor<5xi1>, %i: tensor<4xi64>, %u: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<5xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer, float or complex number, but is 'tensor<5xi1>'}}
   %r = thunder.scatter_add %x, %i, %u axis = 0 : (tensor<5xi1>, tensor<4xi64>, tensor<4xi1>) -> tensor<5xi1>
   return
 }

@@ -1,7 +1,7 @@
 // RUN: thunder-opt %s --split-input-file --verify-diagnostics
 
 func.func @neg_c1(%x: tensor<4xi1>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer or float, but is 'tensor<4xi1>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of integer, float or complex number, but is 'tensor<4xi1>'}}
   %y = thunder.neg %x : tensor<4xi1>
   return
 }
@@ -65,7 +65,7 @@ func.func @trunc_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @sqrt_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.sqrt %x : tensor<4xi32>
   return
 }
@@ -73,7 +73,7 @@ func.func @sqrt_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @rsqrt_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.rsqrt %x : tensor<4xi32>
   return
 }
@@ -81,7 +81,7 @@ func.func @rsqrt_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @reciprocal_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.reciprocal %x : tensor<4xi32>
   return
 }
@@ -89,7 +89,7 @@ func.func @reciprocal_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @exp_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.exp %x : tensor<4xi32>
   return
 }
@@ -97,7 +97,7 @@ func.func @exp_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @exp2_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.exp2 %x : tensor<4xi32>
   return
 }
@@ -105,7 +105,7 @@ func.func @exp2_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @expm1_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.expm1 %x : tensor<4xi32>
   return
 }
@@ -113,7 +113,7 @@ func.func @expm1_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @log_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.log %x : tensor<4xi32>
   return
 }
@@ -121,7 +121,7 @@ func.func @log_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @log2_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.log2 %x : tensor<4xi32>
   return
 }
@@ -129,7 +129,7 @@ func.func @log2_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @log10_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.log10 %x : tensor<4xi32>
   return
 }
@@ -137,7 +137,7 @@ func.func @log10_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @log1p_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.log1p %x : tensor<4xi32>
   return
 }
@@ -145,7 +145,7 @@ func.func @log1p_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @sin_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.sin %x : tensor<4xi32>
   return
 }
@@ -153,7 +153,7 @@ func.func @sin_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @cos_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.cos %x : tensor<4xi32>
   return
 }
@@ -161,7 +161,7 @@ func.func @cos_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @tan_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.tan %x : tensor<4xi32>
   return
 }
@@ -169,7 +169,7 @@ func.func @tan_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @asin_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.asin %x : tensor<4xi32>
   return
 }
@@ -177,7 +177,7 @@ func.func @asin_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @acos_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.acos %x : tensor<4xi32>
   return
 }
@@ -185,7 +185,7 @@ func.func @acos_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @atan_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.atan %x : tensor<4xi32>
   return
 }
@@ -193,7 +193,7 @@ func.func @atan_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @sinh_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.sinh %x : tensor<4xi32>
   return
 }
@@ -201,7 +201,7 @@ func.func @sinh_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @cosh_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.cosh %x : tensor<4xi32>
   return
 }
@@ -209,7 +209,7 @@ func.func @cosh_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @tanh_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.tanh %x : tensor<4xi32>
   return
 }
@@ -217,7 +217,7 @@ func.func @tanh_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @asinh_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.asinh %x : tensor<4xi32>
   return
 }
@@ -225,7 +225,7 @@ func.func @asinh_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @acosh_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.acosh %x : tensor<4xi32>
   return
 }
@@ -233,7 +233,7 @@ func.func @acosh_c1(%x: tensor<4xi32>) {
 // -----
 
 func.func @atanh_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %y = thunder.atanh %x : tensor<4xi32>
   return
 }

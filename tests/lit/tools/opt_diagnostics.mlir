@@ -9,7 +9,7 @@ func.func @operand_count(%x: tensor<4xf32>) {
 // -----
 
 func.func @operand_type(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'operand' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
   %0 = "thunder.exp"(%x) : (tensor<4xi32>) -> tensor<4xi32>
   return
 }

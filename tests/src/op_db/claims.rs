@@ -3,7 +3,6 @@
 
 /// Names, or beginnings of names that end in `*`, by the reason that they share.
 const UNCLAIMED: &[(&str, &[&str])] = &[
-    ("complex numbers", &["fft.hfft*", "fft.irfft*", "fft.rfft*", "istft", "stft"]),
     (
         "factorizations of matrices",
         &[

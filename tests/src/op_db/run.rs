@@ -152,7 +152,7 @@ pub(super) struct Run<'o> {
 pub(super) struct Derived {
     /// Of the results that are floats.
     pub(super) cotangents: Vec<Tensor>,
-    /// The numbers of the inputs that are floats.
+    /// The numbers of the inputs that are floats or complex.
     floats: Vec<usize>,
     /// How many results there are.
     results: usize,
@@ -217,14 +217,14 @@ impl<'o> Run<'o> {
     /// Adds the function of the gradients by all floats to a sample's module.
     pub(super) fn derive(&self, module: &Module<'_>) -> Step<Derived> {
         let results = during("the reference fails", self.interpreted(module, "main", &[]))?;
-        let floats: Vec<usize> = (0..self.inputs.len()).filter(|i| self.inputs[*i].dtype().is_float()).collect();
+        let floats: Vec<usize> = (0..self.inputs.len()).filter(|i| self.inputs[*i].dtype().part().is_float()).collect();
         let live = &self.operation.samples[self.number].live;
         let seeded = |(place, x): (usize, &Tensor)| match live.get(place) {
             Some(false) => Tensor::zeros(x.dtype(), x.shape()),
             _ => cotangent(x.dtype(), x.shape()),
         };
         let cotangents: Vec<Tensor> =
-            results.iter().enumerate().filter(|(_, x)| x.dtype().is_float()).map(seeded).collect();
+            results.iter().enumerate().filter(|(_, x)| x.dtype().part().is_float()).map(seeded).collect();
         match differentiate(module.operation(), "main", Mode::Vjp, &floats) {
             Ok(_) => Ok(Derived { cotangents, floats, results: results.len() }),
             Err(error) => Err(Failure(Verdict::Failed(format!("no gradient: {error}"), String::new()))),

@@ -19,8 +19,6 @@ pub struct Operation {
     pub refused: Vec<Refused>,
     /// How many more there are, which are no program.
     pub refused_without_program: usize,
-    /// Whether PyTorch has it for complex numbers as well.
-    pub takes_complex: bool,
     tensors: SafeTensors,
 }
 
@@ -73,22 +71,32 @@ impl Operation {
         let samples = serde_json::from_str(entry("samples")?)?;
         let refused = serde_json::from_str(entry("refused")?)?;
         let refused_without_program = serde_json::from_str(entry("refused_without_program")?)?;
-        let takes_complex = serde_json::from_str(entry("complex")?)?;
-        Ok(Self { name, samples, refused, refused_without_program, takes_complex, tensors })
+        Ok(Self { name, samples, refused, refused_without_program, tensors })
     }
 
     /// The inputs of a sample; calls that are refused count on from the samples.
     pub fn inputs(&self, number: usize) -> Result<Vec<Tensor>> {
-        let names = (0..).map(|place| format!("{number}.in.{place}")).take_while(|name| self.tensors.contains(name));
-        names.map(|name| Ok(self.tensors.tensor(&name)?)).collect()
+        let names = (0..).map(|place| format!("{number}.in.{place}"));
+        names.map_while(|name| self.given(&name).transpose()).collect()
+    }
+
+    /// A tensor that a program is given: complex, where there are pairs of that name.
+    fn given(&self, name: &str) -> Result<Option<Tensor>> {
+        let pairs = format!("{name}.pairs");
+        if self.tensors.contains(&pairs) {
+            return Ok(Some(self.tensors.tensor(&pairs)?.of_pairs()?));
+        }
+        self.tensors.contains(name).then(|| Ok(self.tensors.tensor(name)?)).transpose()
     }
 
     /// The constants of a sample's program, by name.
     pub fn constants(&self, number: usize) -> Result<BTreeMap<String, Tensor>> {
         let prefix = format!("{number}.const.");
         let names = self.tensors.names();
-        let own = names.iter().filter_map(|name| Some((name.strip_prefix(&prefix)?, name)));
-        own.map(|(name, full)| Ok((name.to_owned(), self.tensors.tensor(full)?))).collect()
+        let names =
+            names.iter().filter_map(|name| name.strip_prefix(&prefix)).map(|name| name.trim_end_matches(".pairs"));
+        let constant = |name: &str| Ok(self.given(&format!("{prefix}{name}"))?.map(|tensor| (name.to_owned(), tensor)));
+        names.filter_map(|name| constant(name).transpose()).collect()
     }
 
     /// A result of a sample, or with `grad` for kind its gradient by an input.
@@ -106,8 +114,13 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The cotangent of a result.
+/// The cotangent of a result; of complex numbers, the imaginary parts are the real ones in reverse order.
 pub fn cotangent(dtype: DType, shape: &[usize]) -> Tensor {
-    let values = (0..shape.iter().product()).map(|i: usize| (i * 7 % 11) as f64 / 4.0 - 1.25);
-    Tensor::from_values(dtype, shape, values.collect()).expect("there is a value for each element")
+    let values: Vec<f64> = (0..shape.iter().product()).map(|i: usize| (i * 7 % 11) as f64 / 4.0 - 1.25).collect();
+    let part = |values| Tensor::from_values(dtype.part(), shape, values).expect("there is a value for each element");
+    if !dtype.is_complex() {
+        return part(values);
+    }
+    let reversed = values.iter().rev().copied().collect();
+    Tensor::of_parts(&part(values), &part(reversed)).expect("both parts have the shape")
 }

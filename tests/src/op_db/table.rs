@@ -7,7 +7,7 @@ use super::run::{Outcomes, Verdict};
 use super::samples::Operation;
 
 /// The dtypes that are claimed, in the order of the columns.
-pub const DTYPES: [&str; 10] = ["f64", "f32", "bf16", "f16", "i64", "i32", "i16", "i8", "u8", "bool"];
+pub const DTYPES: [&str; 12] = ["f64", "f32", "bf16", "f16", "i64", "i32", "i16", "i8", "u8", "bool", "c64", "c128"];
 
 /// Passed and claimed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -81,7 +81,6 @@ pub fn row(operation: &Operation, outcomes: &Outcomes) -> String {
     if unclaimed.is_none() {
         outcomes.refused.iter().for_each(|verdict| refused.add(verdict));
     }
-    let complex = if operation.takes_complex { "–" } else { "" };
     let mut reasons: Vec<String> = reasons.into_iter().map(|(reason, columns)| listed(&reason, &columns)).collect();
     if refused.passed < refused.claimed {
         reasons.push(format!("takes what PyTorch refuses ({} times)", refused.claimed - refused.passed));
@@ -91,7 +90,7 @@ pub fn row(operation: &Operation, outcomes: &Outcomes) -> String {
     }
     let cells = DTYPES.map(|dtype| cells.get(dtype).copied().unwrap_or_default().cell()).join(" | ");
     let (gradients, refused) = (gradients.cell(), refused.cell());
-    format!("| `{}` | {cells} | {complex} | {gradients} | {refused} | {} |", operation.name, reasons.join("; "))
+    format!("| `{}` | {cells} | {gradients} | {refused} | {} |", operation.name, reasons.join("; "))
 }
 
 /// Why a verdict is none that passes.
@@ -116,13 +115,12 @@ pub fn document(rows: &[String]) -> String {
     let cell = |row: &String, column: usize| Count::parse(row.split(" | ").nth(column).unwrap_or_default());
     let of = |column: usize| Count::sum(rows.iter().map(|row| cell(row, column)));
     let dtypes: Vec<Count> = (1..=DTYPES.len()).map(of).collect();
-    let (gradients, refused) = (of(DTYPES.len() + 2), of(DTYPES.len() + 3));
+    let (gradients, refused) = (of(DTYPES.len() + 1), of(DTYPES.len() + 2));
     let claimed: Vec<&String> =
         rows.iter().filter(|row| (1..=DTYPES.len()).any(|c| cell(row, c).claimed > 0)).collect();
     let passes =
-        |row: &&&String| (1..=DTYPES.len() + 2).map(|c| cell(row, c)).all(|count| count.passed == count.claimed);
+        |row: &&&String| (1..=DTYPES.len() + 1).map(|c| cell(row, c)).all(|count| count.passed == count.claimed);
     let complete = claimed.iter().filter(passes).count();
-    let complex = rows.iter().filter(|row| row.split(" | ").nth(DTYPES.len() + 1) == Some("–")).count();
     let samples = Count::sum(dtypes.iter().copied());
     let names = DTYPES.join(" | ");
     let lines = "---|".repeat(DTYPES.len());
@@ -133,11 +131,10 @@ pub fn document(rows: &[String]) -> String {
 - Samples that pass: {}.
 - Gradients that pass: {}.
 - Calls refused that PyTorch refuses: {}.
-- Complex numbers, which {complex} operations take, are not supported.
 
-| operation | {names} | complex | gradient | refused | what does not pass, or is not claimed |
-|---|{lines}---|---|---|---|
-| **all** | {} |  | {} | {} |  |
+| operation | {names} | gradient | refused | what does not pass, or is not claimed |
+|---|{lines}---|---|---|
+| **all** | {} | {} | {} |  |
 {}
 ",
         rows.len(),
@@ -176,6 +173,5 @@ random results, shapes and dtypes are compared; of positions of chosen elements,
 order.
 
 A cell is how many samples pass, of how many; under `refused`, how many calls that PyTorch refuses are refused here, when
-they are imported or by the reference. A dash stands where PyTorch has an operation for complex numbers. Of what does not
-pass, the last column says why.
+they are imported or by the reference. Of what does not pass, the last column says why.
 ";

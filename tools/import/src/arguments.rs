@@ -172,9 +172,10 @@ impl<'t> Call<'_, 't> {
             Scalar::Bool(_) => DType::Bool,
             Scalar::Int(_) => DType::I64,
             Scalar::Float(_) => DType::F32,
+            Scalar::Complex(..) => return Ok(self.cx.full((), scalar, self.result()?.dtype)),
         };
         let dtype = match other {
-            Operand::Tensor(other) if other.dtype().is_float() => other.dtype(),
+            Operand::Tensor(other) if other.dtype().part().is_float() => other.dtype(),
             Operand::Tensor(other) if other.dtype().is_integer() && !own.is_float() => other.dtype(),
             _ => own,
         };
@@ -187,6 +188,7 @@ impl<'t> Call<'_, 't> {
             Argument::Bool(value) => (*value).into(),
             Argument::Int(value) => (*value).into(),
             Argument::Float(value) | Argument::SymFloat(SymFloatArgument::Float(value)) => (*value).into(),
+            Argument::Complex(re, im) => Scalar::Complex(*re, *im),
             other => return self.wrong(name, other),
         })
     }

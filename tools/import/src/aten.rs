@@ -9,8 +9,10 @@ mod arithmetic;
 mod attention;
 mod backward;
 mod compare;
+mod complex;
 mod control;
 mod create;
+mod fourier;
 mod fractional;
 mod histogram;
 mod index;
@@ -82,8 +84,10 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
             backward::OPS,
             compare::COMPARISONS,
             compare::OPS,
+            complex::OPS,
             control::OPS,
             create::OPS,
+            fourier::OPS,
             fractional::OPS,
             histogram::OPS,
             index::OPS,

@@ -10,6 +10,7 @@ mod archive;
 mod arguments;
 mod aten;
 mod error;
+mod fourier;
 mod gaps;
 mod graph;
 mod memory;

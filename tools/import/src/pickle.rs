@@ -244,6 +244,8 @@ fn dtype(class: &str) -> Result<DType, String> {
         "torch.DoubleStorage" => DType::F64,
         "torch.HalfStorage" => DType::F16,
         "torch.BFloat16Storage" => DType::BF16,
+        "torch.ComplexFloatStorage" => DType::C64,
+        "torch.ComplexDoubleStorage" => DType::C128,
         "torch.LongStorage" => DType::I64,
         "torch.IntStorage" => DType::I32,
         "torch.ShortStorage" => DType::I16,
@@ -314,8 +316,8 @@ mod tests {
         let w = &found["w"];
         assert_eq!((w.key.as_str(), w.dtype.clone(), w.offset), ("0", Ok(DType::F32), 2));
         assert_eq!((&w.shape[..], &w.strides[..]), (&[2, 2][..], &[1, 2][..]));
-        let found = tensors(&pickle(REBUILD, "torch\nComplexFloatStorage")).unwrap();
-        assert_eq!(found["w"].dtype, Err("torch.ComplexFloatStorage".to_owned()));
+        let found = tensors(&pickle(REBUILD, "torch\nQUInt8Storage")).unwrap();
+        assert_eq!(found["w"].dtype, Err("torch.QUInt8Storage".to_owned()));
     }
 
     /// A dictionary with one tensor of 4 floats of 8 bits, as torch writes it.

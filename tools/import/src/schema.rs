@@ -123,6 +123,7 @@ pub(crate) enum Argument {
     Int(i64),
     Ints(Vec<i64>),
     Float(f64),
+    Complex(f64, f64),
     Floats(Vec<f64>),
     String(String),
     SymInt(SymIntArgument),
@@ -192,7 +193,7 @@ enum OptionalTensor {
 }
 
 /// A float; JSON has no infinities, so that torch writes them as text.
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum Number {
     Float(f64),
@@ -248,6 +249,11 @@ fn argument(kind: &str, value: serde_json::Value) -> Result<Argument, String> {
         "as_int" => Argument::Int(read(value)?),
         "as_ints" => Argument::Ints(read(value)?),
         "as_float" => Argument::Float(read::<Number>(value)?.value()?),
+        "as_complex" => {
+            let parts: BTreeMap<String, Number> = read(value)?;
+            let part = |name: &str| parts.get(name).cloned().ok_or("a complex number has two parts")?.value();
+            Argument::Complex(part("real")?, part("imag")?)
+        }
         "as_floats" => {
             Argument::Floats(read::<Vec<Number>>(value)?.into_iter().map(Number::value).collect::<Result<_, _>>()?)
         }
@@ -312,9 +318,9 @@ pub(crate) fn dtype(number: i64) -> Result<DType, String> {
         8 => DType::F64,
         12 => DType::Bool,
         13 => DType::BF16,
+        10 => DType::C64,
+        11 => DType::C128,
         9 => return Err("complex32".to_owned()),
-        10 => return Err("complex64".to_owned()),
-        11 => return Err("complex128".to_owned()),
         28 => return Err("uint16".to_owned()),
         29 => DType::F8E4M3FN,
         30 => DType::F8E5M2,

@@ -168,7 +168,7 @@ fn what_is_not_supported_is_reported_at_once() {
       %0 = stablehlo.cholesky %x, lower = true : tensor<2x2xf32> loc(\"jit(f)/cholesky\"(\"model.py\":12:3 to :9))
       %1 = stablehlo.cholesky %0, lower = true : tensor<2x2xf32> loc(unknown)
       %2 = stablehlo.cholesky %x, lower = true : tensor<2x2xf32>
-      %3 = stablehlo.complex %x, %x : tensor<2x2xcomplex<f32>>
+      %3 = stablehlo.rng_bit_generator %x, algorithm = DEFAULT : (tensor<2x2xf32>) -> (tensor<2x2xf32>, tensor<2x2xf32>)
       %4 = stablehlo.custom_call @lapack_sgetrf(%x) {api_version = 4 : i32} : (tensor<2x2xf32>) -> tensor<2x2xf32>
       %r = stablehlo.add %1, %4 : tensor<2x2xf32>";
     let found = refused(module("%x: tensor<2x2xf32>", body, "tensor<2x2xf32>").as_bytes());

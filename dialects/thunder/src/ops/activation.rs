@@ -6,7 +6,7 @@ use crate::cotangent::complement;
 use crate::fold_constants;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 use thunder_interface::{
-    Compare, Cost, Differentiate, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn,
+    Compare, Cost, Differentiate, Dtypes, Expr, Parts, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn,
 };
 use thunder_ir::prelude::*;
 

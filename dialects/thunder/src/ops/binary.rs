@@ -2,7 +2,9 @@
 
 use crate::literal::Number as Literal;
 use crate::{fold_constants, fold_to};
-use thunder_interface::{BinaryFn, Compare, Cost, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar};
+use thunder_interface::{
+    BinaryFn, Compare, Cost, Dtypes, Expr, Parts, Precision, PrecisionClass, SampleSet, Samples, Scalar,
+};
 use thunder_ir::prelude::*;
 
 /// Defines elementwise functions of two operands. Each line: docs, struct, name, an example, traits,
@@ -19,7 +21,7 @@ macro_rules! binary {
         #[doc = "```mlir"]
         #[doc = $example]
         #[doc = "```"]
-        #[op($name, pure, same_type, elementwise, fold, $($trait,)* interfaces(Scalar, Cost, Precision))]
+        #[op($name, pure, same_type, elementwise, fold, $($trait,)* interfaces(Scalar, Parts, Cost, Precision))]
         pub struct $op {
             #[c(1)]
             lhs: Operand<Tensor<$elements>>,
@@ -34,6 +36,8 @@ macro_rules! binary {
                 $body
             }
         }
+
+        crate::complex::parts_elementwise!($op);
 
         impl<'c> Fold<'c> for $op<'c> {
             fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
@@ -134,7 +138,7 @@ fn shifts(s: &mut SampleSet, name: &str) {
 }
 
 binary! {
-    Number "- (C1) both operands are tensors of one type, of integers or floats":
+    AnyNumber "- (C1) both operands are tensors of one type, of numbers":
 
     /// Sum; integers wrap.
     // x + 0 == x for integers; for floats it is -0 that changes nothing, since -0 + 0 == 0.
@@ -156,6 +160,15 @@ binary! {
     Div "thunder.div" "%c = thunder.div %a, %b : tensor<4xf32>" [] Keep 4.0 divisors,
         neutral |c| c.is_one(), twice false, |x, y| x / y;
 
+    /// Power `lhs^rhs`; a negative power of an integer is truncated towards zero.
+    // x^1 == x
+    Pow "thunder.pow" "%c = thunder.pow %a, %b : tensor<4xf32>" [] Widen 30.0 powers,
+        neutral |c| c.is_one(), twice false, |x, y| x.binary(BinaryFn::Pow, y);
+}
+
+binary! {
+    Number "- (C1) both operands are tensors of one type, of integers or floats":
+
     /// Remainder with the sign of the dividend, C's `fmod`; no integer may be divided by zero.
     Rem "thunder.rem" "%c = thunder.rem %a, %b : tensor<4xf32>" [] Keep 10.0 divisors,
         neutral |_| false, twice false, |x, y| x % y;
@@ -163,11 +176,6 @@ binary! {
     /// Remainder with the sign of the divisor, Python's `%`; no integer may be divided by zero.
     Remainder "thunder.remainder" "%c = thunder.remainder %a, %b : tensor<4xf32>" [] Keep 12.0 divisors,
         neutral |_| false, twice false, |x, y| remainder(x, y);
-
-    /// Power `lhs^rhs`; a negative power of an integer is truncated towards zero.
-    // x^1 == x
-    Pow "thunder.pow" "%c = thunder.pow %a, %b : tensor<4xf32>" [] Widen 30.0 powers,
-        neutral |c| c.is_one(), twice false, |x, y| x.binary(BinaryFn::Pow, y);
 
     /// The larger of two values; NaN if either is.
     // max(x, x) == x

@@ -4,7 +4,7 @@ use crate::compose::restated;
 use crate::cotangent::{gathered, only};
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, Restate, SampleSet, Samples,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Parts, Precision, Reference, Restate, SampleSet, Samples,
     ShapeInputs, ShapeRule, Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
@@ -28,7 +28,7 @@ use thunder_tensor::Tensor as HostTensor;
     pure,
     verify,
     fold,
-    interfaces(Reference, Restate, ShapeRule, Differentiate, Strided, Shard, Cost, Precision)
+    interfaces(Reference, Restate, ShapeRule, Differentiate, Strided, Shard, Cost, Precision, Parts)
 )]
 pub struct BroadcastInDim {
     operand: Operand<Tensor>,
@@ -182,6 +182,8 @@ impl Cost for BroadcastInDim<'_> {
 }
 
 impl Precision for BroadcastInDim<'_> {}
+
+crate::complex::parts_apart!(BroadcastInDim);
 
 impl Samples for BroadcastInDim<'_> {
     fn samples(s: &mut SampleSet) {

@@ -3,7 +3,7 @@
 use super::binary::SHAPES;
 use crate::{fold_constants, infer_elements, one_shape};
 use thunder_interface::{
-    Compare, Cost, Dim, Dtypes, Expr, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, UnaryFn,
+    Compare, Cost, Dim, Dtypes, Expr, Parts, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, UnaryFn,
 };
 use thunder_ir::prelude::*;
 
@@ -34,21 +34,21 @@ macro_rules! answers {
 
 /// Defines comparisons. Each line: docs, struct, name, traits, and the comparison.
 macro_rules! compare {
-    ($($(#[$doc:meta])* $op:ident $name:literal $example:tt [$($trait:ident),*] $how:ident;)*) => {$(
+    ($elements:ident $c1:tt: $($(#[$doc:meta])* $op:ident $name:literal $example:tt [$($trait:ident),*] $how:ident;)*) => {$(
         $(#[$doc])*
         #[doc = ""]
-        #[doc = "- (C1) both operands are tensors of one element type"]
+        #[doc = $c1]
         #[doc = "- (C2) both operands have one shape"]
         #[doc = ""]
         #[doc = "```mlir"]
         #[doc = $example]
         #[doc = "```"]
-        #[op($name, pure, elementwise, infer, fold, $($trait,)* interfaces(Scalar, ShapeRule, Cost, Precision))]
+        #[op($name, pure, elementwise, infer, fold, $($trait,)* interfaces(Scalar, Parts, ShapeRule, Cost, Precision))]
         pub struct $op {
             #[c(1)]
-            lhs: Operand<Tensor<Real>>,
+            lhs: Operand<Tensor<$elements>>,
             #[c(1)]
-            rhs: Operand<Tensor<Real>>,
+            rhs: Operand<Tensor<$elements>>,
             out: Produces<Tensor<Bool>>,
         }
 
@@ -67,6 +67,8 @@ macro_rules! compare {
                 x[0].compare(Compare::$how, &x[1])
             }
         }
+
+        crate::complex::parts_elementwise!($op);
 
         answers!($op);
 
@@ -90,10 +92,17 @@ fn comparison_samples(s: &mut SampleSet, name: &str) {
 }
 
 compare! {
+    Comparable "- (C1) both operands are tensors of one element type":
+
     /// Whether two values are equal; NaN equals nothing.
     Eq "thunder.eq" "%c = thunder.eq %a, %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>" [commutative] Eq;
     /// Whether two values differ; NaN differs from everything.
     Ne "thunder.ne" "%c = thunder.ne %a, %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>" [commutative] Ne;
+}
+
+compare! {
+    Ordered "- (C1) both operands are tensors of one element type, which is not that of complex numbers":
+
     /// Whether `lhs` is less than `rhs`; false where either is NaN.
     Lt "thunder.lt" "%c = thunder.lt %a, %b : (tensor<4xf32>, tensor<4xf32>) -> tensor<4xi1>" [] Lt;
     /// Whether `lhs` is less than or equal to `rhs`; false where either is NaN.

@@ -7,8 +7,8 @@ use crate::compose::{Extent, broadcast, extents};
 use crate::cotangent::{counted, cropped, only, restated, size_tensor};
 use crate::{checked_axis, declared, fold_constants, fold_to, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
-    Shard, ShardRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -22,7 +22,13 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %c = thunder.concat %a, %b axis = 0 : (tensor<2x3xf32>, tensor<4x3xf32>) -> tensor<6x3xf32>
 /// ```
-#[op("thunder.concat", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision))]
+#[op(
+    "thunder.concat",
+    pure,
+    infer,
+    fold,
+    interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision, Parts)
+)]
 pub struct Concat {
     parts: Variadic<Tensor>,
     /// The dimension along which sizes add up.
@@ -140,6 +146,8 @@ impl Cost for Concat<'_> {
 }
 
 impl Precision for Concat<'_> {}
+
+crate::complex::parts_apart!(Concat);
 
 impl Samples for Concat<'_> {
     fn samples(s: &mut SampleSet) {

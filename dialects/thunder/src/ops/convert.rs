@@ -3,7 +3,7 @@
 use super::binary::SHAPES;
 use crate::{fold_constants, fold_to, producer};
 use thunder_interface::{
-    Cost, Dim, Dtypes, Expr, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, dtype_of,
+    Cost, Dim, Dtypes, Expr, Parts, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule, dtype_of,
 };
 use thunder_ir::constraint::compatible;
 use thunder_ir::prelude::*;
@@ -13,14 +13,15 @@ use thunder_tensor::DType;
 ///
 /// Integers wrap into integers; what becomes a truth value says whether it is not zero; floats are
 /// truncated towards zero and saturate in integers, where NaN is 0; all else rounds to nearest even, and beyond the largest
-/// number to infinity. `f8E4M3FN`, which has none, saturates, and `f8E4M3FNUZ` and `f8E5M2FNUZ` are NaN there.
+/// number to infinity. `f8E4M3FN`, which has none, saturates, and `f8E4M3FNUZ` and `f8E5M2FNUZ` are NaN there. Of complex
+/// numbers, real ones have the real part, and truth values say whether either part is not zero.
 ///
 /// - (C1) the operand and the result have one shape
 ///
 /// ```mlir
 /// %y = thunder.convert %x : tensor<4xf32> -> tensor<4xbf16>
 /// ```
-#[op("thunder.convert", pure, elementwise, verify, fold, interfaces(Scalar, ShapeRule, Cost, Precision))]
+#[op("thunder.convert", pure, elementwise, verify, fold, interfaces(Scalar, ShapeRule, Cost, Precision, Parts))]
 pub struct Convert {
     operand: Operand<Tensor>,
     out: Produces<Tensor>,
@@ -49,6 +50,8 @@ impl Scalar for Convert<'_> {
         dtype_of(self.out().ty().element()).map_or_else(|| x[0].clone(), |to| x[0].convert(to))
     }
 }
+
+crate::complex::parts_elementwise!(Convert);
 
 impl<'c> Fold<'c> for Convert<'c> {
     fn fold(&self, constants: &[Option<Attribute<'c>>]) -> Option<FoldOutcome<'c>> {
@@ -84,6 +87,9 @@ fn is_lossless(from: DType, to: DType) -> bool {
     }
     if from.is_float8() || to.is_float8() {
         return from.is_float8() && to.is_float();
+    }
+    if from.is_complex() || to.is_complex() {
+        return from == DType::C64 && to == DType::C128;
     }
     match (from.is_float(), to.is_float()) {
         (true, true) => to == DType::F64 || (to == DType::F32 && from != DType::F64),

@@ -4,11 +4,14 @@ mod gradient;
 
 use super::linear::one_element_type;
 use crate::axes::host_shapes;
+use crate::build::*;
+use crate::complex::bilinear;
+use crate::compose::{broadcast, extents};
 use crate::window::{Window, WindowAttributes};
 use crate::{declared, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
-    Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Parts, Precision, PrecisionClass, Reference,
+    SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{Carrier, Tensor as HostTensor};
@@ -21,7 +24,7 @@ use thunder_tensor::{Carrier, Tensor as HostTensor};
 /// There are `(space + low + high - dilation * (window - 1) - 1) / stride + 1` positions, rounded
 /// down. Sums of floats are accumulated in at least single precision; integers wrap.
 ///
-/// - (C1) all operands are tensors of integers or floats with one element type
+/// - (C1) all operands are tensors of numbers with one element type
 /// - (C2) `x` and `weight` have one rank, from 3 to 5
 /// - (C3) `stride`, `padding` and `dilation` have one entry per spatial dimension; steps are
 ///   positive, and a padding is a pair of sizes: before the first element, and after the last; none is beyond 2^40
@@ -34,17 +37,22 @@ use thunder_tensor::{Carrier, Tensor as HostTensor};
 /// %y = thunder.convolution %x, %w stride = [2, 2] padding = [[1, 1], [1, 1]]
 ///   : (tensor<1x3x8x8xf32>, tensor<16x3x3x3xf32>) -> tensor<1x16x4x4xf32>
 /// ```
-#[op("thunder.convolution", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision))]
+#[op(
+    "thunder.convolution",
+    pure,
+    infer,
+    interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision, Parts)
+)]
 pub struct Convolution {
     /// The channels of each batch element.
     #[c(1)]
-    x: Operand<Tensor<Number>>,
+    x: Operand<Tensor<AnyNumber>>,
     /// One window over its group's channels for each feature.
     #[c(1)]
-    weight: Operand<Tensor<Number>>,
+    weight: Operand<Tensor<AnyNumber>>,
     /// What is added to each feature.
     #[c(1)]
-    bias: OptionalOperand<Tensor<Number>>,
+    bias: OptionalOperand<Tensor<AnyNumber>>,
     /// The steps between positions, 1 unless given.
     #[c(3)]
     stride: OptionalAttr<Vec<i64>>,
@@ -58,7 +66,7 @@ pub struct Convolution {
     #[default(1)]
     #[c(4)]
     groups: Attr<i64>,
-    out: Produces<Tensor<Number>>,
+    out: Produces<Tensor<AnyNumber>>,
 }
 
 impl<'c> Infer<'c> for Convolution<'c> {
@@ -129,6 +137,17 @@ impl Library for Convolution<'_> {
             dilation: self.dilation().unwrap_or_else(ones),
             groups,
         })
+    }
+}
+
+impl Parts for Convolution<'_> {
+    fn by_parts<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+        let convolved = bilinear(b, [self.x(), self.weight()], |x, weight| {
+            let (stride, padding, dilation) = (self.stride(), self.padding(), self.dilation());
+            b.convolution(x, weight, None, stride, padding, dilation, self.groups())
+        })?;
+        let Some(bias) = self.bias() else { return Ok(vec![convolved]) };
+        Ok(vec![b.add(convolved, broadcast(b, bias, &[1], &extents(b, convolved)?)?)?])
     }
 }
 

@@ -6,7 +6,7 @@ use crate::compose::{Extent, broadcast, converted, extents, zeros};
 use crate::cotangent::{counted, only};
 use crate::{checked_axis, infer_like};
 use thunder_interface::{
-    Alias, Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, Reference,
+    Alias, Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Parts, Precision, Reference,
     SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::op::Op;
@@ -24,7 +24,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.dynamic_slice %x, %i axis = 1 size = 2 : (tensor<4x?xf32>, tensor<i64>) -> tensor<4x2xf32>
 /// ```
-#[op("thunder.dynamic_slice", pure, infer, interfaces(Reference, Decompose, ShapeRule, Alias, Cost, Precision))]
+#[op("thunder.dynamic_slice", pure, infer, interfaces(Reference, Decompose, ShapeRule, Alias, Cost, Precision, Parts))]
 pub struct DynamicSlice {
     operand: Operand<Tensor>,
     /// The first position along `axis`.
@@ -55,7 +55,7 @@ pub struct DynamicSlice {
     "thunder.dynamic_update_slice",
     pure,
     infer,
-    interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision)
+    interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision, Parts)
 )]
 pub struct DynamicUpdateSlice {
     operand: Operand<Tensor>,
@@ -137,6 +137,8 @@ impl Cost for DynamicSlice<'_> {
 }
 
 impl Precision for DynamicSlice<'_> {}
+
+crate::complex::parts_apart!(DynamicSlice, DynamicUpdateSlice);
 
 impl Samples for DynamicSlice<'_> {
     fn samples(s: &mut SampleSet) {

@@ -5,7 +5,7 @@ use crate::build::*;
 use crate::cotangent::{only, zeros_like};
 use crate::{checked_axis, infer_like};
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Factor, Parts, Precision, Reference, SampleSet, Samples,
     ShapeInputs, ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
@@ -22,7 +22,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.take %x, %i axis = 1 : (tensor<2x5x3xf32>, tensor<4xi64>) -> tensor<2x4x3xf32>
 /// ```
-#[op("thunder.take", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision))]
+#[op("thunder.take", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision, Parts))]
 pub struct Take {
     /// Where elements are taken from.
     operand: Operand<Tensor>,
@@ -106,6 +106,8 @@ impl Cost for Take<'_> {
 
 impl Precision for Take<'_> {}
 
+crate::complex::parts_apart!(Take, TakeAlongAxis);
+
 impl Samples for Take<'_> {
     fn samples(s: &mut SampleSet) {
         for (operand, indices, axis, out, [xs, is]) in [
@@ -135,7 +137,7 @@ impl Samples for Take<'_> {
 /// ```mlir
 /// %y = thunder.take_along_axis %x, %i axis = 1 : (tensor<2x5xf32>, tensor<2x3xi64>) -> tensor<2x3xf32>
 /// ```
-#[op("thunder.take_along_axis", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+#[op("thunder.take_along_axis", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision, Parts))]
 pub struct TakeAlongAxis {
     /// Where elements are taken from.
     operand: Operand<Tensor>,

@@ -6,8 +6,8 @@ use crate::compose::{Extent, broadcast, count, extents, reshape};
 use crate::cotangent::{only, restated, swapped};
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference,
-    SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Decompose, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Parts, Precision, PrecisionClass,
+    Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -16,7 +16,7 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 ///
 /// Floating-point results are accumulated in at least single precision; integers wrap.
 ///
-/// - (C1) all operands are tensors of integers or floats with one element type
+/// - (C1) all operands are tensors of numbers with one element type
 /// - (C2) `x` has rank >= 1, `weight` has rank 2 and `bias` has rank 1
 /// - (C3) the last dimensions of `x` and `weight` are equal
 /// - (C4) `bias` has as many elements as `weight` has rows
@@ -28,19 +28,19 @@ use thunder_tensor::{DType, Tensor as HostTensor};
     "thunder.linear",
     pure,
     infer,
-    interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision)
+    interfaces(Reference, ShapeRule, Decompose, Differentiate, Library, Cost, Precision, Parts)
 )]
 pub struct Linear {
     /// The rows that are mapped.
     #[c(1)]
-    x: Operand<Tensor<Number>>,
+    x: Operand<Tensor<AnyNumber>>,
     /// One row for each feature of the result.
     #[c(1)]
-    weight: Operand<Tensor<Number>>,
+    weight: Operand<Tensor<AnyNumber>>,
     /// What is added to each row.
     #[c(1)]
-    bias: OptionalOperand<Tensor<Number>>,
-    out: Produces<Tensor<Number>>,
+    bias: OptionalOperand<Tensor<AnyNumber>>,
+    out: Produces<Tensor<AnyNumber>>,
 }
 
 impl<'c> Infer<'c> for Linear<'c> {
@@ -124,6 +124,12 @@ impl Decompose for Linear<'_> {
         }
         sizes.push(features[0]);
         Ok(vec![reshape(b, product, &sizes)?])
+    }
+}
+
+impl Parts for Linear<'_> {
+    fn by_parts<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+        self.decompose(b)
     }
 }
 

@@ -1,10 +1,11 @@
 //! Matrix products.
 
+use crate::complex::bilinear;
 use crate::cotangent::{only, restated, swapped};
 use crate::infer_like;
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
-    Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Library, LibraryCall, Parts, Precision, PrecisionClass, Reference,
+    SampleSet, Samples, ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -20,13 +21,13 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %c = thunder.matmul %a, %b : (tensor<2x3xf32>, tensor<3x4xf32>) -> tensor<2x4xf32>
 /// ```
-#[op("thunder.matmul", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision))]
+#[op("thunder.matmul", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Library, Cost, Precision, Parts))]
 pub struct Matmul {
     #[c(1)]
-    lhs: Operand<Tensor<Number>>,
+    lhs: Operand<Tensor<AnyNumber>>,
     #[c(1)]
-    rhs: Operand<Tensor<Number>>,
-    out: Produces<Tensor<Number>>,
+    rhs: Operand<Tensor<AnyNumber>>,
+    out: Produces<Tensor<AnyNumber>>,
 }
 
 impl<'c> Infer<'c> for Matmul<'c> {
@@ -82,6 +83,12 @@ impl Reference for Matmul<'_> {
     }
 }
 
+impl Parts for Matmul<'_> {
+    fn by_parts<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+        Ok(vec![bilinear(b, [self.lhs(), self.rhs()], |x, y| b.matmul(x, y))?])
+    }
+}
+
 impl Cost for Matmul<'_> {
     fn flops(&self, operands: &[Vec<i64>], results: &[Vec<i64>]) -> f64 {
         let inner = operands[0].last().copied().unwrap_or_default();
@@ -98,7 +105,7 @@ impl Precision for Matmul<'_> {
 impl Samples for Matmul<'_> {
     fn samples(s: &mut SampleSet) {
         s.add(
-            Dtypes::NUMBERS,
+            Dtypes::ANY_NUMBERS,
             "(%a: tensor<2x3x$T>, %b: tensor<3x4x$T>) -> tensor<2x4x$T>",
             "%r = thunder.matmul %a, %b : (tensor<2x3x$T>, tensor<3x4x$T>) -> tensor<2x4x$T>
              return %r : tensor<2x4x$T>",

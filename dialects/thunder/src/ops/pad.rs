@@ -1,15 +1,17 @@
 //! Tensors with more, or fewer, elements around.
 
 use crate::axes::untouched;
-use crate::compose::{Extent, extents};
+use crate::build::*;
+use crate::complex::{part_type, parts};
+use crate::compose::{Extent, extents, zero};
 use crate::cotangent::{cropped, only, restated, unsliced};
 use crate::literal::{Literal, literal_tensor};
 use crate::ops::slice::END;
 use crate::window::FARTHEST;
 use crate::{fold_constants, fold_to, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
-    Shard, ShardRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -22,12 +24,12 @@ use thunder_tensor::Tensor as HostTensor;
 ///
 /// - (C1) `low`, `high` and `interior` have one entry for each dimension of the operand
 /// - (C2) interior paddings are not negative, and no padding is beyond 2^40, either way
-/// - (C3) `value` has the element type of the operand
+/// - (C3) `value` has the element type of the operand, or that of the parts of its complex numbers
 ///
 /// ```mlir
 /// %y = thunder.pad %x low = [1] high = [2] interior = [0] value = 0.0 : f32 : tensor<4xf32> -> tensor<7xf32>
 /// ```
-#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision))]
+#[op("thunder.pad", pure, infer, fold, interfaces(Reference, ShapeRule, Differentiate, Shard, Cost, Precision, Parts))]
 pub struct Pad {
     operand: Operand<Tensor>,
     /// How many elements come before.
@@ -58,7 +60,7 @@ fn padded(size: &Dim, low: i64, high: i64, interior: i64) -> Dim {
 impl<'c> Infer<'c> for Pad<'c> {
     fn infer(&self) -> Result<Vec<Type<'c>>> {
         let (value, element) = (self.value(), self.operand().ty().element());
-        if value.ty() != Some(element) {
+        if value.ty() != Some(part_type(element)) {
             return Err(self.error(format!("(C3) the value is {value}, but the elements are '{element}'")));
         }
         infer_like(self)
@@ -163,6 +165,15 @@ impl Cost for Pad<'_> {
 }
 
 impl Precision for Pad<'_> {}
+
+impl Parts for Pad<'_> {
+    fn by_parts<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+        let [re, im] = parts(b, self.operand())?;
+        let pad = |part: Value<'b>, value| b.pad(part, self.low(), self.high(), self.interior(), value);
+        let value = self.value();
+        Ok(vec![b.complex(pad(re, value)?, pad(im, zero(re.ty().element()))?)?])
+    }
+}
 
 impl Samples for Pad<'_> {
     fn samples(s: &mut SampleSet) {

@@ -1,16 +1,18 @@
 //! Reductions: many elements become one.
 
+mod complex;
 mod gradient;
 mod panels;
 
 use self::gradient::{GradientRule, Reduced};
 use crate::axes::{checked_axes, host_shapes, reduced};
+use crate::complex::apart;
 use crate::compose::extents;
 use crate::cotangent::{only, spread};
 use crate::{fold_constants, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Panels, Precision, PrecisionClass, Reference, SampleSet,
-    Samples, ShapeInputs, ShapeRule, Shard, ShardRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Panels, Parts, Precision, PrecisionClass, Reference,
+    SampleSet, Samples, ShapeInputs, ShapeRule, Shard, ShardRule,
 };
 use thunder_ir::op::FoldOutcome;
 use thunder_ir::prelude::*;
@@ -21,7 +23,7 @@ use thunder_tensor::{DType, Tensor as HostTensor, reduce};
 /// its gradient.
 macro_rules! reductions {
     ($elements:ident $dtypes:ident $c1:tt: $($(#[$doc:meta])* $op:ident $name:literal $example:tt $class:ident
-        $flops:literal, $fold:expr $(, $differentiate:ident by $rule:expr)?;)*) => {$(
+        $flops:literal, $fold:expr $(, $differentiate:ident by $rule:expr)? $(=> $parts:ident by $apart:expr)?;)*) => {$(
         $(#[$doc])*
         ///
         #[doc = $c1]
@@ -31,7 +33,7 @@ macro_rules! reductions {
         #[doc = $example]
         /// ```
         #[op($name, pure, infer, fold,
-            interfaces(Reference, ShapeRule, Shard, Panels, Cost, Precision $(, $differentiate)?))]
+            interfaces(Reference, ShapeRule, Shard, Panels, Cost, Precision $(, $differentiate)? $(, $parts)?))]
         pub struct $op {
             /// What is reduced.
             #[c(1)]
@@ -81,6 +83,13 @@ macro_rules! reductions {
                 let y = || spread(b, self.out(), &axes, self.keep_dims(), &sizes);
                 let rule: GradientRule = $rule;
                 Ok(vec![Some(rule(&Reduced { b, x, axes: &axes, sizes: &sizes, dy, y: &y })?)])
+            }
+        })?
+
+        $(impl $parts for $op<'_> {
+            fn by_parts<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+                let rule: for<'o> fn(&Builder<'o>, &$op<'o>) -> Result<Vec<Value<'o>>> = $apart;
+                rule(b, self)
             }
         })?
 
@@ -171,21 +180,28 @@ const AMIN: Folding = Folding {
 };
 
 reductions! {
-    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
+    AnyNumber ANY_NUMBERS "- (C1) the operand is a tensor of numbers":
 
     /// Sum over `axes`.
     ///
     /// Integers wrap in their own dtype. Half-precision sums are accumulated in at least single
     /// precision and rounded once. The sum of nothing is 0.
     Sum "thunder.sum" "%s = thunder.sum %x axes = [1] : tensor<2x3xf32> -> tensor<2xf32>" Widen 1.0, SUM,
-        Differentiate by |r| Ok(r.dy);
+        Differentiate by |r| Ok(r.dy) => Parts by |b, op| apart(b, op);
 
     /// Product over `axes`.
+    ///
+    /// Of complex numbers it needs sizes that are known.
     ///
     /// Integers wrap in their own dtype. Half-precision products are accumulated in at least single
     /// precision and rounded once. The product of nothing is 1.
     Prod "thunder.prod" "%p = thunder.prod %x axes = [0, 1] : tensor<2x3xf32> -> tensor<f32>" Widen 1.0, PROD,
-        Differentiate by |r| r.times_others();
+        Differentiate by |r| r.times_others()
+        => Parts by |b, op| complex::product(b, op.operand(), &op.axes(), op.keep_dims()).map(|p| vec![p]);
+}
+
+reductions! {
+    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
 
     /// Largest element over `axes`, NaN if any is.
     ///
@@ -201,14 +217,14 @@ reductions! {
 }
 
 reductions! {
-    Float FLOATS "- (C1) the operand is a tensor of floats":
+    FloatOrComplex FLOATS "- (C1) the operand is a tensor of floats or complex numbers":
 
     /// Arithmetic mean over `axes`.
     ///
     /// Half-precision sums are accumulated in at least single precision, and the mean is rounded
     /// once. The mean of nothing is NaN.
     Mean "thunder.mean" "%m = thunder.mean %x axes = [2, 3] : tensor<1x8x4x4xf32> -> tensor<1x8xf32>" Keep 1.0,
-        Folding { divides: true, ..SUM }, Differentiate by |r| r.over_count();
+        Folding { divides: true, ..SUM }, Differentiate by |r| r.over_count() => Parts by |b, op| apart(b, op);
 }
 
 reductions! {

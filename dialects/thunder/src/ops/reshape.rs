@@ -4,8 +4,8 @@ use crate::compose::{extents, reshape, restated};
 use crate::cotangent::only;
 use crate::{check_sizes, declared, fold_constants, fold_moved_splat, fold_to, producer, stated_dims, stated_shape};
 use thunder_interface::{
-    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, Restate, SampleSet, Samples, ShapeInputs,
-    ShapeRule, Strided, StridedView,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, Reference, Restate, SampleSet, Samples,
+    ShapeInputs, ShapeRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -24,7 +24,7 @@ use thunder_tensor::Tensor as HostTensor;
     pure,
     verify,
     fold,
-    interfaces(Reference, Restate, ShapeRule, Differentiate, Strided, Alias, Cost, Precision)
+    interfaces(Reference, Restate, ShapeRule, Differentiate, Strided, Alias, Cost, Precision, Parts)
 )]
 pub struct Reshape {
     operand: Operand<Tensor>,
@@ -114,6 +114,8 @@ impl Cost for Reshape<'_> {
 }
 
 impl Precision for Reshape<'_> {}
+
+crate::complex::parts_apart!(Reshape);
 
 impl Samples for Reshape<'_> {
     fn samples(s: &mut SampleSet) {

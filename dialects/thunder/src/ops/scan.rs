@@ -2,10 +2,14 @@
 
 mod gradient;
 
+use super::slice::END;
+use crate::build::*;
 use crate::checked_axis;
+use crate::complex::{apart, part_type};
+use crate::compose::extents;
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, PrecisionClass, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{Carrier, DType, Tensor as HostTensor, TensorError, lanes};
@@ -14,7 +18,7 @@ use thunder_tensor::{Carrier, DType, Tensor as HostTensor, TensorError, lanes};
 /// element become, in `f64` and in `i64`; the total of the first element is that element.
 macro_rules! scans {
     ($elements:ident $dtypes:ident $c1:tt: $($(#[$doc:meta])* $op:ident $name:literal $example:tt $flops:literal
-        $low:literal..$high:literal, $float:expr, $integer:expr;)*) => {$(
+        $low:literal..$high:literal, $float:expr, $integer:expr $(=> $parts:ident by $apart:expr)?;)*) => {$(
         $(#[$doc])*
         ///
         #[doc = $c1]
@@ -23,7 +27,7 @@ macro_rules! scans {
         /// ```mlir
         #[doc = $example]
         /// ```
-        #[op($name, pure, same_type, verify, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+        #[op($name, pure, same_type, verify, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision $(, $parts)?))]
         pub struct $op {
             /// What is scanned.
             #[c(1)]
@@ -55,6 +59,13 @@ macro_rules! scans {
             }
         }
 
+        $(impl $parts for $op<'_> {
+            fn by_parts<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+                let rule: for<'o> fn(&Builder<'o>, &$op<'o>) -> Result<Vec<Value<'o>>> = $apart;
+                rule(b, self)
+            }
+        })?
+
         impl Cost for $op<'_> {
             fn flops(&self, operands: &[Vec<i64>], _: &[Vec<i64>]) -> f64 {
                 $flops * operands[0].iter().product::<i64>() as f64
@@ -76,21 +87,27 @@ macro_rules! scans {
 }
 
 scans! {
-    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
+    AnyNumber NUMBERS "- (C1) the operand is a tensor of numbers":
 
     /// Sum of all elements up to and including each one, along `axis`.
     ///
     /// Integers wrap in their own dtype. Half-precision sums are accumulated in at least single
     /// precision, and each is rounded once.
     Cumsum "thunder.cumsum" "%y = thunder.cumsum %x axis = 1 : tensor<2x3xf32>" 1.0
-        -2.0..2.0, |total: f64, x| total + x, i64::wrapping_add;
+        -2.0..2.0, |total: f64, x| total + x, i64::wrapping_add => Parts by |b, op| apart(b, op);
 
     /// Product of all elements up to and including each one, along `axis`.
+    ///
+    /// Of complex numbers it needs a size that is known.
     ///
     /// Integers wrap in their own dtype. Half-precision products are accumulated in at least single
     /// precision, and each is rounded once.
     Cumprod "thunder.cumprod" "%y = thunder.cumprod %x axis = 1 : tensor<2x3xf32>" 1.0
-        -1.5..1.5, |total: f64, x| total * x, i64::wrapping_mul;
+        -1.5..1.5, |total: f64, x| total * x, i64::wrapping_mul => Parts by |b, op| products(b, op.operand(), op.axis());
+}
+
+scans! {
+    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
 
     /// Largest of all elements up to and including each one, along `axis`; NaN once any is.
     Cummax "thunder.cummax" "%y = thunder.cummax %x axis = 1 : tensor<2x3xf32>" 1.0
@@ -118,6 +135,25 @@ fn log_sum(total: f64, x: f64) -> f64 {
     let distance = low - high;
     // Equal infinities, or NaN.
     if distance.is_nan() { if low.is_nan() { low } else { high } } else { high + libm::log1p(libm::exp(distance)) }
+}
+
+/// Products of complex numbers with more and more before them: after a step over a distance, each is that of twice as many
+/// (Hillis and Steele, 1986).
+fn products<'c>(b: &Builder<'c>, z: Value<'c>, axis: i64) -> Result<Vec<Value<'c>>> {
+    let axis = axis as usize;
+    let sizes = extents(b, z)?;
+    let size = sizes[axis].stated().ok_or("the size of products of complex numbers must be known")?;
+    let rank = sizes.len();
+    let one = Attribute::float(part_type(z.ty().element()), 1.0);
+    let (mut products, mut distance) = (z, 1);
+    while distance < size {
+        let (mut limit, mut low) = (vec![END; rank], vec![0; rank]);
+        (limit[axis], low[axis]) = (size - distance, distance);
+        let before = b.slice(products, vec![0; rank], limit, vec![1; rank])?;
+        products = b.mul(products, b.pad(before, low, vec![0; rank], vec![0; rank], one)?)?;
+        distance *= 2;
+    }
+    Ok(vec![products])
 }
 
 fn scan<T: Carrier>(operand: &HostTensor, axis: usize, step: impl Fn(T, T) -> T) -> Result<HostTensor, TensorError> {

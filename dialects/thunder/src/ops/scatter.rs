@@ -6,8 +6,8 @@ use crate::build::*;
 use crate::cotangent::only;
 use crate::{checked_axis, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, PrecisionClass, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule,
 };
 use thunder_ir::op::Op;
 use thunder_ir::prelude::*;
@@ -21,7 +21,7 @@ use thunder_tensor::Tensor as HostTensor;
 /// Floating-point sums are accumulated in at least single precision; integers wrap. An index below 0,
 /// or not below the size of that dimension, is an error when the program runs.
 ///
-/// - (C1) the operand and `updates` are tensors of integers or floats with one element type
+/// - (C1) the operand and `updates` are tensors of numbers with one element type
 /// - (C2) `indices` is a tensor of integers
 /// - (C3) `axis` is a dimension of the operand
 /// - (C4) `updates` has the dimensions of the operand, with those of `indices` in place of `axis`
@@ -29,20 +29,20 @@ use thunder_tensor::Tensor as HostTensor;
 /// ```mlir
 /// %y = thunder.index_add %x, %i, %u axis = 0 : (tensor<5x3xf32>, tensor<4xi64>, tensor<4x3xf32>) -> tensor<5x3xf32>
 /// ```
-#[op("thunder.index_add", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+#[op("thunder.index_add", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision, Parts))]
 pub struct IndexAdd {
     /// What is added to.
     #[c(1)]
-    operand: Operand<Tensor<Number>>,
+    operand: Operand<Tensor<AnyNumber>>,
     /// Positions along `axis`.
     #[c(2)]
     indices: Operand<Tensor<Integer>>,
     /// What is added, a slice for each index.
     #[c(1)]
-    updates: Operand<Tensor<Number>>,
+    updates: Operand<Tensor<AnyNumber>>,
     /// The dimension that is indexed.
     axis: Attr<i64>,
-    out: Produces<Tensor<Number>>,
+    out: Produces<Tensor<AnyNumber>>,
 }
 
 /// The operand with elements of `updates` added to its own along `axis`, each at the position that
@@ -53,7 +53,7 @@ pub struct IndexAdd {
 /// integers wrap. An index below 0, or not below the size of that dimension, is an error when the
 /// program runs.
 ///
-/// - (C1) the operand and `updates` are tensors of integers or floats with one element type
+/// - (C1) the operand and `updates` are tensors of numbers with one element type
 /// - (C2) `indices` is a tensor of integers
 /// - (C3) the operand and `indices` have one rank, and `axis` is one of their dimensions
 /// - (C4) `updates` has the dimensions of `indices`, all of which but `axis` are those of the operand
@@ -62,20 +62,20 @@ pub struct IndexAdd {
 /// %y = thunder.scatter_add %x, %i, %u axis = 1
 ///   : (tensor<2x5xf32>, tensor<2x3xi64>, tensor<2x3xf32>) -> tensor<2x5xf32>
 /// ```
-#[op("thunder.scatter_add", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+#[op("thunder.scatter_add", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision, Parts))]
 pub struct ScatterAdd {
     /// What is added to.
     #[c(1)]
-    operand: Operand<Tensor<Number>>,
+    operand: Operand<Tensor<AnyNumber>>,
     /// Positions along `axis`.
     #[c(2)]
     indices: Operand<Tensor<Integer>>,
     /// What is added, an element for each index.
     #[c(1)]
-    updates: Operand<Tensor<Number>>,
+    updates: Operand<Tensor<AnyNumber>>,
     /// The dimension that is indexed.
     axis: Attr<i64>,
-    out: Produces<Tensor<Number>>,
+    out: Produces<Tensor<AnyNumber>>,
 }
 
 /// What both ops share.
@@ -203,6 +203,8 @@ fn added(
     };
     Ok(vec![sums])
 }
+
+crate::complex::parts_apart!(IndexAdd, ScatterAdd);
 
 impl Samples for IndexAdd<'_> {
     fn samples(s: &mut SampleSet) {

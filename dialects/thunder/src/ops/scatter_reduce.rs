@@ -8,8 +8,8 @@ use crate::compose::{broadcast, converted, extents};
 use crate::cotangent::{counted, integers, ones_like, only, zeros_like};
 use crate::{checked_axis, infer_like};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, PrecisionClass, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -34,7 +34,7 @@ pub enum Reduction {
 /// `thunder.scatter_add`. Floating-point products are computed in at least single precision; integers wrap. An index
 /// below 0, or not below the size of that dimension, is an error when the program runs.
 ///
-/// - (C1) the operand and `updates` are tensors of integers or floats with one element type
+/// - (C1) the operand and `updates` are tensors of numbers with one element type
 /// - (C2) `indices` is a tensor of integers
 /// - (C3) the operand and `indices` have one rank, and `axis` is one of their dimensions
 /// - (C4) `updates` has the dimensions of `indices`, all of which but `axis` are those of the operand
@@ -43,23 +43,23 @@ pub enum Reduction {
 /// %y = thunder.scatter_reduce %x, %i, %u axis = 1 reduce = amax
 ///   : (tensor<2x5xf32>, tensor<2x3xi64>, tensor<2x3xf32>) -> tensor<2x5xf32>
 /// ```
-#[op("thunder.scatter_reduce", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision))]
+#[op("thunder.scatter_reduce", pure, infer, interfaces(Reference, ShapeRule, Differentiate, Cost, Precision, Parts))]
 pub struct ScatterReduce {
     /// What is combined with the updates.
     #[c(1)]
-    operand: Operand<Tensor<Number>>,
+    operand: Operand<Tensor<AnyNumber>>,
     /// Positions along `axis`.
     #[c(2)]
     indices: Operand<Tensor<Integer>>,
     /// An element for each index.
     #[c(1)]
-    updates: Operand<Tensor<Number>>,
+    updates: Operand<Tensor<AnyNumber>>,
     /// The dimension that is indexed.
     axis: Attr<i64>,
     /// What becomes of an element and an update.
     #[default(Reduction::Replace)]
     reduce: Attr<Reduction>,
-    out: Produces<Tensor<Number>>,
+    out: Produces<Tensor<AnyNumber>>,
 }
 
 impl<'c> Infer<'c> for ScatterReduce<'c> {
@@ -199,6 +199,15 @@ impl Cost for ScatterReduce<'_> {
 impl Precision for ScatterReduce<'_> {
     fn precision(&self) -> PrecisionClass {
         PrecisionClass::Widen
+    }
+}
+
+impl Parts for ScatterReduce<'_> {
+    fn by_parts<'b>(&'b self, b: &Builder<'b>) -> Result<Vec<Value<'b>>> {
+        match self.reduce() {
+            Reduction::Replace => crate::complex::apart(b, self),
+            other => Err(self.error(format!("has no meaning on complex numbers: {other:?}"))),
+        }
     }
 }
 

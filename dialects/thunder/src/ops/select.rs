@@ -8,7 +8,8 @@ use crate::cotangent::{complement, only};
 use crate::literal::{Literal, Number as Known, literal_expr};
 use crate::{fold_constants, fold_to, infer_elements, one_shape};
 use thunder_interface::{
-    Compare, Cost, Differentiate, Dim, Dtypes, Expr, Precision, SampleSet, Samples, Scalar, ShapeInputs, ShapeRule,
+    Compare, Cost, Differentiate, Dim, Dtypes, Expr, Parts, Precision, SampleSet, Samples, Scalar, ShapeInputs,
+    ShapeRule,
 };
 use thunder_ir::prelude::*;
 
@@ -21,7 +22,7 @@ use thunder_ir::prelude::*;
 /// ```mlir
 /// %r = thunder.where %c, %a, %b : (tensor<4xi1>, tensor<4xf32>, tensor<4xf32>) -> tensor<4xf32>
 /// ```
-#[op("thunder.where", pure, elementwise, infer, fold, interfaces(Scalar, ShapeRule, Cost, Precision))]
+#[op("thunder.where", pure, elementwise, infer, fold, interfaces(Scalar, ShapeRule, Cost, Precision, Parts))]
 pub struct Where {
     #[c(1)]
     condition: Operand<Tensor<Bool>>,
@@ -74,6 +75,8 @@ impl Cost for Where<'_> {
 }
 
 impl Precision for Where<'_> {}
+
+crate::complex::parts_elementwise!(Where);
 
 impl Samples for Where<'_> {
     fn samples(s: &mut SampleSet) {
@@ -166,20 +169,20 @@ impl Samples for Clamp<'_> {
 
 /// Linear interpolation `start + weight * (end - start)`, elementwise; exact at weights 0 and 1.
 ///
-/// - (C1) all operands are tensors of one type, of floats
+/// - (C1) all operands are tensors of one type, of floats or complex numbers
 ///
 /// ```mlir
 /// %y = thunder.lerp %start, %end, %weight : tensor<4xf32>
 /// ```
-#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost, Precision))]
+#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost, Precision, Parts))]
 pub struct Lerp {
     #[c(1)]
-    start: Operand<Tensor<Float>>,
+    start: Operand<Tensor<FloatOrComplex>>,
     #[c(1)]
-    end: Operand<Tensor<Float>>,
+    end: Operand<Tensor<FloatOrComplex>>,
     #[c(1)]
-    weight: Operand<Tensor<Float>>,
-    out: Produces<Tensor<Float>>,
+    weight: Operand<Tensor<FloatOrComplex>>,
+    out: Produces<Tensor<FloatOrComplex>>,
 }
 
 impl Scalar for Lerp<'_> {
@@ -215,6 +218,8 @@ impl Cost for Lerp<'_> {
 }
 
 impl Precision for Lerp<'_> {}
+
+crate::complex::parts_elementwise!(Lerp);
 
 impl Samples for Lerp<'_> {
     fn samples(s: &mut SampleSet) {

@@ -6,7 +6,7 @@ use crate::compose::{extents, truths};
 use crate::cotangent::{only, restated, unsliced};
 use crate::{declared, fold_constants, fold_moved_splat, fold_to, infer_like};
 use thunder_interface::{
-    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, Reference, SampleSet, Samples, ShapeInputs,
     ShapeRule, Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
@@ -33,7 +33,7 @@ pub const END: i64 = i64::MAX;
     pure,
     infer,
     fold,
-    interfaces(Reference, ShapeRule, Differentiate, Shard, Strided, Alias, Cost, Precision)
+    interfaces(Reference, ShapeRule, Differentiate, Shard, Strided, Alias, Cost, Precision, Parts)
 )]
 pub struct Slice {
     operand: Operand<Tensor>,
@@ -197,6 +197,8 @@ impl Cost for Slice<'_> {
 }
 
 impl Precision for Slice<'_> {}
+
+crate::complex::parts_apart!(Slice);
 
 impl Samples for Slice<'_> {
     fn samples(s: &mut SampleSet) {

@@ -27,7 +27,7 @@ use thunder_tensor::{DType, Tensor as HostTensor, TensorError, lanes};
 #[op("thunder.argsort", pure, infer, interfaces(Reference, ShapeRule, Cost, Precision))]
 pub struct Argsort {
     /// What is sorted.
-    operand: Operand<Tensor<Real>>,
+    operand: Operand<Tensor<Ordered>>,
     /// The dimension to sort along.
     axis: Attr<i64>,
     /// Whether the greatest element comes first.
@@ -48,13 +48,13 @@ pub struct Argsort {
 #[op("thunder.sort", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
 pub struct Sort {
     /// What is sorted.
-    operand: Operand<Tensor<Real>>,
+    operand: Operand<Tensor<Ordered>>,
     /// The dimension to sort along.
     axis: Attr<i64>,
     /// Whether the greatest element comes first.
     #[default(false)]
     descending: Attr<bool>,
-    values: Produces<Tensor<Real>>,
+    values: Produces<Tensor<Ordered>>,
     indices: Produces<Tensor<I64>>,
 }
 
@@ -72,7 +72,7 @@ pub struct Sort {
 #[op("thunder.topk", pure, infer, interfaces(Reference, ShapeRule, Decompose, Cost, Precision))]
 pub struct Topk {
     /// What is searched.
-    operand: Operand<Tensor<Real>>,
+    operand: Operand<Tensor<Ordered>>,
     /// The dimension to search along.
     axis: Attr<i64>,
     /// How many elements are found.
@@ -80,7 +80,7 @@ pub struct Topk {
     /// Whether these are the greatest, not the least.
     #[default(true)]
     largest: Attr<bool>,
-    values: Produces<Tensor<Real>>,
+    values: Produces<Tensor<Ordered>>,
     indices: Produces<Tensor<I64>>,
 }
 

@@ -13,7 +13,9 @@ use crate::compose::{extents, full, widened};
 use crate::cotangent::{only, scaled};
 use crate::fold_constants;
 use std::f64::consts::PI;
-use thunder_interface::{Cost, Differentiate, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar};
+use thunder_interface::{
+    Cost, Differentiate, Dtypes, Expr, Parts, Precision, PrecisionClass, SampleSet, Samples, Scalar,
+};
 use thunder_ir::prelude::*;
 
 unary! {

@@ -4,8 +4,8 @@ use crate::axes::untouched;
 use crate::cotangent::only;
 use crate::{checked_axis, declared, fold_constants, fold_moved_splat, fold_to, infer_like, producer};
 use thunder_interface::{
-    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Precision, Reference, SampleSet, Samples, ShapeInputs,
-    ShapeRule, Shard, ShardRule, Strided, StridedView,
+    Alias, Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Parts, Precision, Reference, SampleSet, Samples,
+    ShapeInputs, ShapeRule, Shard, ShardRule, Strided, StridedView,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
@@ -23,7 +23,7 @@ use thunder_tensor::Tensor as HostTensor;
     pure,
     infer,
     fold,
-    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Shard, Cost, Precision)
+    interfaces(Reference, ShapeRule, Differentiate, Strided, Alias, Shard, Cost, Precision, Parts)
 )]
 pub struct Transpose {
     operand: Operand<Tensor>,
@@ -127,6 +127,8 @@ impl Cost for Transpose<'_> {
 
 impl Precision for Transpose<'_> {}
 
+crate::complex::parts_apart!(Transpose, Reverse);
+
 impl Samples for Transpose<'_> {
     fn samples(s: &mut SampleSet) {
         for (from, permutation, to, shape) in [
@@ -156,7 +158,7 @@ impl Samples for Transpose<'_> {
     pure,
     infer,
     fold,
-    interfaces(Reference, ShapeRule, Differentiate, Alias, Shard, Cost, Precision)
+    interfaces(Reference, ShapeRule, Differentiate, Alias, Shard, Cost, Precision, Parts)
 )]
 pub struct Reverse {
     operand: Operand<Tensor>,

@@ -1,7 +1,7 @@
 //! Elementwise functions of one operand.
 
 use crate::fold_constants;
-use thunder_interface::{Cost, Dtypes, Expr, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn};
+use thunder_interface::{Cost, Dtypes, Expr, Parts, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn};
 use thunder_ir::prelude::*;
 
 /// Defines elementwise functions of one operand. Each line: docs, struct, name, an example, how it
@@ -20,7 +20,7 @@ macro_rules! unary {
         #[doc = $example]
         #[doc = "```"]
         #[op($name, pure, same_type, elementwise, fold, $($twice,)?
-            interfaces(Scalar, Cost, Precision $(, $differentiate)?))]
+            interfaces(Scalar, Parts, Cost, Precision $(, $differentiate)?))]
         pub struct $op {
             #[c(1)]
             operand: Operand<Tensor<$elements>>,
@@ -33,6 +33,8 @@ macro_rules! unary {
                 $body
             }
         }
+
+        crate::complex::parts_elementwise!($op);
 
         $(impl<'c> $differentiate<'c> for $op<'c> {
             fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
@@ -102,11 +104,16 @@ pub(crate) fn special_sample<'s>(
 }
 
 unary! {
-    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
+    AnyNumber ANY_NUMBERS "- (C1) the operand is a tensor of numbers":
 
     /// Negation; integers wrap.
     Neg "thunder.neg" "%y = thunder.neg %x : tensor<4xf32>"
         [involution] Keep 1.0, -2.0..2.0 specials, |x| -x;
+
+}
+
+unary! {
+    Number NUMBERS "- (C1) the operand is a tensor of integers or floats":
 
     /// Absolute value; that of the least integer wraps to itself.
     Abs "thunder.abs" "%y = thunder.abs %x : tensor<4xf32>"
@@ -143,6 +150,18 @@ unary! {
     /// Integral part: the nearest integral value towards zero.
     Trunc "thunder.trunc" "%y = thunder.trunc %x : tensor<4xf32>"
         [idempotent] Keep 1.0, -4.0..4.0 specials, |x| x.unary(UnaryFn::Trunc);
+
+    /// Error function.
+    Erf "thunder.erf" "%y = thunder.erf %x : tensor<4xf32>"
+        [] Keep 20.0, -4.0..4.0 specials, |x| x.unary(UnaryFn::Erf);
+
+    /// Complementary error function `1 - erf(x)`, exact where that is small.
+    Erfc "thunder.erfc" "%y = thunder.erfc %x : tensor<4xf32>"
+        [] Widen 25.0, -4.0..4.0, |x| x.unary(UnaryFn::Erfc);
+}
+
+unary! {
+    FloatOrComplex FLOATS_AND_COMPLEX "- (C1) the operand is a tensor of floats or complex numbers":
 
     /// Square root; NaN below zero.
     Sqrt "thunder.sqrt" "%y = thunder.sqrt %x : tensor<4xf32>"
@@ -231,12 +250,4 @@ unary! {
     /// Inverse hyperbolic tangent; infinite at -1 and 1, NaN beyond.
     Atanh "thunder.atanh" "%y = thunder.atanh %x : tensor<4xf32>"
         [] Widen 20.0, -0.9..0.9, |x| x.unary(UnaryFn::Atanh);
-
-    /// Error function.
-    Erf "thunder.erf" "%y = thunder.erf %x : tensor<4xf32>"
-        [] Keep 20.0, -4.0..4.0 specials, |x| x.unary(UnaryFn::Erf);
-
-    /// Complementary error function `1 - erf(x)`, exact where that is small.
-    Erfc "thunder.erfc" "%y = thunder.erfc %x : tensor<4xf32>"
-        [] Widen 25.0, -4.0..4.0, |x| x.unary(UnaryFn::Erfc);
 }

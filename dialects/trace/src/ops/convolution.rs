@@ -109,7 +109,7 @@ impl<'t> Tensor<'t> {
             high.push(reach - cut + extra[axis]);
             interior.push(at(&window.stride, axis, 1) - 1);
         }
-        let zero = self.site.literal(0.into(), self.dtype());
+        let zero = self.site.literal(0.into(), self.dtype().part());
         let apart = self.site.op(&[self], |b| b.pad(self.value, low, high, interior, zero));
         // Windows mirrored, with channels and features of each group in each other's place.
         let mirrored = weight.flip((2..weight.rank() as i64).collect::<Vec<_>>());

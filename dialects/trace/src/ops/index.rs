@@ -157,7 +157,12 @@ impl<'t> Tensor<'t> {
     #[track_caller]
     pub fn pad_between(self, low: &[i64], high: &[i64], interior: &[i64], value: impl Into<Scalar>) -> Self {
         let _at = self.site.at(Location::caller());
-        let value = self.site.literal(value.into(), self.dtype());
+        let value = value.into();
+        if let (true, Scalar::Complex(re, im)) = (self.dtype().is_complex(), value) {
+            let re = self.real().pad_between(low, high, interior, re);
+            return re.complex(self.imag().pad_between(low, high, interior, im));
+        }
+        let value = self.site.literal(value, self.dtype().part());
         self.site.op(&[self], |b| b.pad(self.value, low.to_vec(), high.to_vec(), interior.to_vec(), value))
     }
 }

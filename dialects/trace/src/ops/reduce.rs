@@ -105,7 +105,7 @@ impl<'t> Tensor<'t> {
     }
 
     pub(super) fn accumulated(self) -> Self {
-        self.converted(if self.dtype().is_float() { self.dtype() } else { DType::I64 })
+        self.converted(if self.dtype().part().is_float() { self.dtype() } else { DType::I64 })
     }
 
     fn truth(self) -> Self {

@@ -29,10 +29,6 @@ macro_rules! unary {
 
 unary! {
     |dtype| dtype => {
-        /// Absolute value; that of the least integer wraps to itself.
-        abs;
-        /// Sign: -1, 0 or 1; a zero keeps its sign, and NaN stays NaN.
-        sign;
         /// The larger of the operand and zero.
         relu;
         /// Smallest integral value that is not below the operand.
@@ -109,6 +105,21 @@ unary! {
 }
 
 impl<'t> Tensor<'t> {
+    /// Absolute value, a real number for complex ones; that of the least integer wraps to itself.
+    #[track_caller]
+    pub fn abs(self) -> Self {
+        let _at = self.site.at(Location::caller());
+        if self.dtype().is_complex() { self.modulus() } else { self.site.op(&[self], |b| b.abs(self.value)) }
+    }
+
+    /// Sign: -1, 0 or 1; a zero keeps its sign, and NaN stays NaN. Of a complex number, the one of absolute value 1 in its
+    /// direction, or 0.
+    #[track_caller]
+    pub fn sign(self) -> Self {
+        let _at = self.site.at(Location::caller());
+        if self.dtype().is_complex() { self.direction() } else { self.site.op(&[self], |b| b.sign(self.value)) }
+    }
+
     /// Gaussian error linear unit `x * P(X <= x)`, exactly or by a hyperbolic tangent.
     #[track_caller]
     pub fn gelu(self, approximation: Approximation) -> Self {

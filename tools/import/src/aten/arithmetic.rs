@@ -96,11 +96,12 @@ pub(super) const OPS: &[Entry] = &[
         },
     ),
     one(&["aten.float_power.Tensor_Scalar", "aten.float_power.Tensor_Tensor"], |c| {
+        let dtype = c.result()?.dtype;
         let exponent = match c.operand("exponent")? {
-            Operand::Tensor(exponent) => exponent.to(DType::F64).into(),
+            Operand::Tensor(exponent) => exponent.to(dtype).into(),
             scalar => scalar,
         };
-        Ok(c.tensor("self")?.to(DType::F64).pow(exponent))
+        Ok(c.tensor("self")?.to(dtype).pow(exponent))
     }),
     one(&["aten.logaddexp2.default"], |c| {
         let ln2 = std::f64::consts::LN_2;
@@ -219,15 +220,27 @@ fn scaled<'t>(c: &Call<'_, 't>) -> Answer<Operand<'t>> {
     Ok(match (other, alpha) {
         (Operand::Tensor(other), alpha) => (other * Operand::Scalar(alpha)).into(),
         (Operand::Scalar(Scalar::Int(x)), Scalar::Int(y)) => x.wrapping_mul(y).into(),
-        (Operand::Scalar(x), y) => (float(x) * float(y)).into(),
+        (Operand::Scalar(x), y) => Operand::Scalar(times(x, y)),
     })
 }
 
+/// The product of two numbers.
+fn times(x: Scalar, y: Scalar) -> Scalar {
+    match (x, y) {
+        (Scalar::Complex(a, b), Scalar::Complex(c, d)) => Scalar::Complex(a * c - b * d, a * d + b * c),
+        (Scalar::Complex(a, b), real) | (real, Scalar::Complex(a, b)) => {
+            Scalar::Complex(a * float(real), b * float(real))
+        }
+        _ => (float(x) * float(y)).into(),
+    }
+}
+
+/// A number as a real one.
 fn float(scalar: Scalar) -> f64 {
     match scalar {
         Scalar::Bool(value) => f64::from(u8::from(value)),
         Scalar::Int(value) => value as f64,
-        Scalar::Float(value) => value,
+        Scalar::Float(value) | Scalar::Complex(value, _) => value,
     }
 }
 
@@ -242,6 +255,7 @@ fn reversed<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
         Operand::Scalar(Scalar::Float(other)) => other - x,
         Operand::Scalar(Scalar::Int(other)) => other - x,
         Operand::Scalar(Scalar::Bool(other)) => i64::from(other) - x,
+        Operand::Scalar(other) => -x + Operand::Scalar(other),
     })
 }
 
@@ -264,7 +278,8 @@ fn divided<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
 fn power<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (x, exponent) = (c.tensor("self")?, c.operand("exponent")?);
     if let Operand::Scalar(exponent) = exponent
-        && x.dtype().is_float()
+        && x.dtype().part().is_float()
+        && !matches!(exponent, Scalar::Complex(..))
     {
         let exponent = float(exponent);
         return Ok(match exponent {

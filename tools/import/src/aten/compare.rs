@@ -3,6 +3,7 @@
 use thunder_trace::{DType, Operand, Scalar, Tensor};
 
 use super::arithmetic::{larger, smaller};
+use super::unary::finite;
 use super::{Entry, one};
 use crate::arguments::{Answer, Call, ensure};
 
@@ -38,13 +39,13 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.isclose.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
-        let dtype = if x.dtype().is_float() { x.dtype() } else { DType::F64 };
+        let dtype = if x.dtype().part().is_float() { x.dtype() } else { DType::F64 };
         let (x, y) = (x.to(dtype), y.to(dtype));
         let (relative, absolute) = (c.float_or("rtol", 1e-5)?, c.float_or("atol", 1e-8)?);
         ensure(relative >= 0.0 && absolute >= 0.0, format!("tolerances below zero: {relative} and {absolute}"))?;
         let allowed = y.abs() * relative + absolute;
-        let is_close = x.eq(y) | (y.isfinite() & (x - y).abs().le(allowed));
-        Ok(if c.bool_or("equal_nan", false)? { is_close | (x.isnan() & y.isnan()) } else { is_close })
+        let is_close = x.eq(y) | (finite(y) & (x - y).abs().le(allowed));
+        Ok(if c.bool_or("equal_nan", false)? { is_close | (x.ne(x) & y.ne(y)) } else { is_close })
     }),
     one(&["aten.isposinf.default"], |c| Ok(c.tensor("self")?.eq(f64::INFINITY))),
     one(&["aten.isneginf.default"], |c| Ok(c.tensor("self")?.eq(f64::NEG_INFINITY))),

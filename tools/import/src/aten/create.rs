@@ -93,7 +93,7 @@ fn filled<'t>(c: &Call<'_, 't>, value: Operand<'t>) -> Answer<Tensor<'t>> {
 pub(super) fn cast(value: Scalar, dtype: DType) -> Scalar {
     match value {
         Scalar::Float(value) if dtype == DType::Bool => Scalar::Bool(value != 0.0),
-        Scalar::Float(value) if !dtype.is_float() && !dtype.is_float8() => cast(Scalar::Int(value as i64), dtype),
+        Scalar::Float(value) if !dtype.has_fractions() => cast(Scalar::Int(value as i64), dtype),
         Scalar::Int(value) => match dtype {
             DType::Bool => Scalar::Bool(value != 0),
             // Integers wrap.

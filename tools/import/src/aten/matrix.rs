@@ -1,6 +1,7 @@
 //! Products of matrices.
 
 mod einsum;
+mod grouped;
 
 use thunder_trace::{DType, Dim, Operand, Scalar, Tensor, cat};
 
@@ -9,7 +10,8 @@ use super::{Entry, one};
 use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
 pub(super) const OPS: &[Entry] = &[
-    one(&["aten.matmul.default", "aten.dot.default", "aten.vdot.default"], |c| {
+    one(&["aten.vdot.default"], |c| Ok(c.tensor("self")?.conj().matmul(c.tensor("other")?))),
+    one(&["aten.matmul.default", "aten.dot.default"], |c| {
         Ok(c.tensor("self")?.matmul(c.tensor(if c.has("other") { "other" } else { "tensor" })?))
     }),
     one(&["aten.mm.default", "aten.bmm.default"], |c| Ok(c.tensor("self")?.matmul(c.tensor("mat2")?))),
@@ -19,6 +21,7 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.addmm.default"], |c| added(c, c.tensor("mat1")?.matmul(c.tensor("mat2")?))),
     one(&["aten.addmv.default"], |c| added(c, c.tensor("mat")?.matmul(c.tensor("vec")?))),
     one(&["aten.baddbmm.default"], |c| added(c, c.tensor("batch1")?.matmul(c.tensor("batch2")?))),
+    one(&["aten._grouped_mm.default"], grouped::grouped),
     one(&["aten.outer.default", "aten.ger.default"], |c| {
         let other = c.tensor(if c.has("vec2") { "vec2" } else { "other" })?;
         Ok(super::arithmetic::product(c.tensor("self")?.unsqueeze(1), other.into()))
@@ -89,9 +92,11 @@ pub(super) const OPS: &[Entry] = &[
             }
         }
     }),
-    one(&["aten.linalg_vecdot.default"], |c| Ok((c.tensor("x")? * c.tensor("y")?).sum(c.int_or("dim", -1)?))),
+    one(&["aten.linalg_vecdot.default"], |c| Ok((c.tensor("x")?.conj() * c.tensor("y")?).sum(c.int_or("dim", -1)?))),
     one(&["aten.dist.default"], |c| {
-        Ok(distances((c.tensor("self")? - c.tensor("other")?).reshape([-1]), c.float_or("p", 2.0)?))
+        let difference = (c.tensor("self")? - c.tensor("other")?).reshape([-1]);
+        let difference = if difference.dtype().is_complex() { difference.abs() } else { difference };
+        Ok(distances(difference, c.float_or("p", 2.0)?))
     }),
     one(&["aten.kron.default"], |c| {
         let (x, y) = (c.tensor("self")?, c.tensor("other")?);
@@ -200,19 +205,25 @@ fn rows(x: Tensor<'_>) -> Tensor<'_> {
     x.reshape([Dim::from(-1), x.size(-1)])
 }
 
+/// What a norm is of, in the dtype of the result: of complex numbers, the absolute values.
+fn sized<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    let x = c.tensor("self")?;
+    Ok(if x.dtype().is_complex() { x.abs() } else { x }.to(c.result()?.dtype))
+}
+
 /// The root of the sum of squares over two dimensions.
 fn frobenius<'t>(c: &Call<'_, 't>, order: &str) -> Answer<Tensor<'t>> {
     if order != "fro" {
         return gap("a norm of singular values");
     }
-    let x = c.tensor("self")?.to(c.result()?.dtype);
+    let x = sized(c)?;
     let axes = c.optional_ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
     Ok((x * x).sum(axes).sqrt().reshape(c.dims()?))
 }
 
 /// The largest or smallest sum of a column, or of a row, of sizes of elements.
 fn matrix_norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
-    let (x, order) = (c.tensor("self")?.to(c.result()?.dtype), c.float_or("ord", 2.0)?);
+    let (x, order) = (sized(c)?, c.float_or("ord", 2.0)?);
     let axes = c.optional_ints("dim")?.unwrap_or_else(|| vec![-2, -1]);
     let [rows, columns] = axes[..] else { return malformed(format!("a matrix of dimensions {axes:?}")) };
     let summed = match order.abs() {

@@ -37,7 +37,7 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.nanmean.default"], |c| {
         let x = cast(c)?;
-        let is_number = !x.isnan();
+        let is_number = x.eq(x);
         let total = over(c, is_number.where_(x, 0.0), Tensor::sum, Tensor::sum_keepdim)?;
         Ok(total / over(c, is_number.to(x.dtype()), Tensor::sum, Tensor::sum_keepdim)?)
     }),
@@ -54,7 +54,7 @@ pub(super) const OPS: &[Entry] = &[
     many(&["aten.cummin.default"], |c| running(c, Tensor::cummin)),
     one(&["aten.nansum.default"], |c| {
         let x = cast(c)?;
-        let x = if x.dtype().is_float() { x.isnan().where_(0.0, x) } else { x };
+        let x = if x.dtype().part().is_float() { x.ne(x).where_(0.0, x) } else { x };
         over(c, x, Tensor::sum, Tensor::sum_keepdim)
     }),
     one(&["aten.count_nonzero.default", "aten.count_nonzero.dim_IntList"], |c| {
@@ -190,12 +190,18 @@ fn variance<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let x = c.tensor("self")?;
     let unbiased = if c.bool_or("unbiased", true)? { 1.0 } else { 0.0 };
     let correction = c.float_or("correction", unbiased)?;
-    let y = x.var(axes(c)?, correction);
+    let y = if x.dtype().is_complex() {
+        x.real().var(axes(c)?, correction) + x.imag().var(axes(c)?, correction)
+    } else {
+        x.var(axes(c)?, correction)
+    };
     Ok(if c.bool_or("keepdim", false)? { y.reshape(c.dims()?) } else { y })
 }
 
 pub(super) fn norm<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
+    // The norm of complex numbers is that of their absolute values.
     let x = widened(cast(c)?);
+    let x = if x.dtype().is_complex() { x.abs() } else { x };
     let order = c.float_or(if c.has("ord") { "ord" } else { "p" }, 2.0)?;
     let sum = |x: Tensor<'t>| over(c, x, Tensor::sum, Tensor::sum_keepdim);
     let y = if order == 2.0 {

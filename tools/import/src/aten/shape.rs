@@ -52,13 +52,9 @@ pub(super) const OPS: &[Entry] = &[
             Ok(part.transpose(a, b))
         },
     ),
+    view(&["aten.mT.default"], |c| turned(c.tensor("self")?), |_, part| turned(part)),
     view(
-        &["aten.mT.default", "aten.mH.default", "aten.adjoint.default"],
-        |c| turned(c.tensor("self")?),
-        |_, part| turned(part),
-    ),
-    view(
-        &["aten.t.default", "aten.t_copy.default", "aten.matrix_H.default"],
+        &["aten.t.default", "aten.t_copy.default"],
         |c| {
             let x = c.tensor("self")?;
             ensure(x.rank() <= 2, format!("{x} is no matrix"))?;

@@ -33,9 +33,6 @@ pub(super) const PLAIN: &[Entry] = plain! {
     "hardsigmoid" hard_sigmoid;
     "hardswish" hard_swish;
     "i0" i0;
-    "isfinite" isfinite;
-    "isinf" isinf;
-    "isnan" isnan;
     "lgamma" lgamma;
     "log" log;
     "log10" log10;
@@ -45,8 +42,6 @@ pub(super) const PLAIN: &[Entry] = plain! {
     "reciprocal" reciprocal;
     "relu" relu;
     "rsqrt" rsqrt;
-    "sigmoid" sigmoid;
-    "silu" silu;
     "sin" sin;
     "sinh" sinh;
     "special_digamma" digamma;
@@ -55,7 +50,6 @@ pub(super) const PLAIN: &[Entry] = plain! {
     "special_erfc" erfc;
     "special_erfinv" erfinv;
     "special_exp2" exp2;
-    "special_expit" sigmoid;
     "special_expm1" expm1;
     "special_gammaln" lgamma;
     "special_i0" i0;
@@ -72,6 +66,14 @@ pub(super) const PLAIN: &[Entry] = plain! {
 };
 
 pub(super) const OPS: &[Entry] = &[
+    one(&["aten.isnan.default"], |c| Ok(either(c.tensor("self")?, Tensor::isnan))),
+    one(&["aten.isinf.default"], |c| Ok(either(c.tensor("self")?, Tensor::isinf))),
+    one(&["aten.isfinite.default"], |c| Ok(finite(c.tensor("self")?))),
+    one(&["aten.sigmoid.default", "aten.special_expit.default"], |c| Ok(logistic(c.tensor("self")?))),
+    one(&["aten.silu.default"], |c| {
+        let x = c.tensor("self")?;
+        Ok(if x.dtype().is_complex() { x * logistic(x) } else { x.silu() })
+    }),
     one(&["aten.polygamma.default", "aten.special_polygamma.default"], |c| {
         Ok(c.tensor("self")?.polygamma(c.int("n")?))
     }),
@@ -118,12 +120,6 @@ pub(super) const OPS: &[Entry] = &[
         let most = x.dtype().max_value();
         let next = x.isinf().where_(x.gt(0).where_(most, -most).to(x.dtype()), next);
         Ok(x.eq(y).where_(y, (x.isnan() | y.isnan()).where_(f64::NAN, next)))
-    }),
-    one(&["aten.isreal.default"], |c| Ok(c.cx.full(c.dims()?, true, DType::Bool))),
-    one(&["aten.angle.default"], |c| {
-        let (x, dtype) = (c.tensor("self")?, c.result()?.dtype);
-        let turned = x.lt(0).where_(std::f64::consts::PI, 0.0).to(dtype);
-        Ok(if x.dtype().is_float() { x.isnan().where_(x, turned) } else { turned })
     }),
     one(&["aten.signbit.default"], |c| {
         let x = c.tensor("self")?;
@@ -230,9 +226,6 @@ pub(super) const OPS: &[Entry] = &[
             "aten.lift_fresh.default",
             "aten.resolve_conj.default",
             "aten.resolve_neg.default",
-            "aten.conj.default",
-            "aten.conj_physical.default",
-            "aten.real.default",
         ],
         |c| c.tensor("self"),
     ),
@@ -255,6 +248,21 @@ pub(super) const OPS: &[Entry] = &[
 
 const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
 const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+
+/// Whether something holds of a number, or of either part of a complex one.
+fn either<'t>(x: Tensor<'t>, holds: fn(Tensor<'t>) -> Tensor<'t>) -> Tensor<'t> {
+    if x.dtype().is_complex() { holds(x.real()) | holds(x.imag()) } else { holds(x) }
+}
+
+/// Whether numbers are neither infinite nor NaN, in both parts of a complex one.
+pub(super) fn finite(x: Tensor<'_>) -> Tensor<'_> {
+    if x.dtype().is_complex() { x.real().isfinite() & x.imag().isfinite() } else { x.isfinite() }
+}
+
+/// `1 / (1 + e^-x)`.
+fn logistic(x: Tensor<'_>) -> Tensor<'_> {
+    if x.dtype().is_complex() { ((-x).exp() + 1.0).reciprocal() } else { x.sigmoid() }
+}
 
 /// `x` between bounds, which take its dtype.
 fn between(x: Tensor<'_>, least: f64, most: f64) -> Tensor<'_> {

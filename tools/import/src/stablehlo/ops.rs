@@ -4,6 +4,7 @@
 //! are computed with, what is known of its result beforehand. Ops of CHLO stand beside, which JAX writes as composites.
 
 mod bits;
+mod complex;
 mod contract;
 mod control;
 mod convolution;
@@ -58,6 +59,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
     static TABLE: LazyLock<HashMap<&'static str, &'static Entry>> = LazyLock::new(|| {
         let families = [
             bits::OPS,
+            complex::OPS,
             contract::OPS,
             control::OPS,
             convolution::OPS,

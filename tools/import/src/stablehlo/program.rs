@@ -18,6 +18,7 @@ pub(crate) enum Element {
         signed: bool,
     },
     Float(DType),
+    Complex(DType),
     /// What Thunder has no dtype for, by its name.
     Other(String),
 }
@@ -35,6 +36,8 @@ impl Element {
             "bf16" => Self::Float(DType::BF16),
             "f32" => Self::Float(DType::F32),
             "f64" => Self::Float(DType::F64),
+            "complex<f32>" => Self::Complex(DType::C64),
+            "complex<f64>" => Self::Complex(DType::C128),
             _ => int("ui", false).or_else(|| int("i", true)).unwrap_or_else(|| Self::Other(name.to_owned())),
         }
     }
@@ -48,7 +51,7 @@ impl Element {
             Self::Int { bits: 16, .. } => DType::I16,
             Self::Int { bits: 32, .. } => DType::I32,
             Self::Int { .. } => DType::I64,
-            Self::Float(dtype) => *dtype,
+            Self::Float(dtype) | Self::Complex(dtype) => *dtype,
             Self::Other(_) => return None,
         })
     }
@@ -66,7 +69,7 @@ impl Element {
             Self::Int { bits: 64, signed: false } => Some((0, i64::MAX)),
             Self::Int { bits, signed: true } => Some((-(1 << (bits - 1)), (1 << (bits - 1)) - 1)),
             Self::Int { bits, signed: false } => Some((0, (1 << bits) - 1)),
-            Self::Float(_) | Self::Other(_) => None,
+            Self::Float(_) | Self::Complex(_) | Self::Other(_) => None,
         }
     }
 }
@@ -76,7 +79,7 @@ impl fmt::Display for Element {
         match self {
             Self::Bool => f.write_str("i1"),
             Self::Int { bits, signed } => write!(f, "{}i{bits}", if *signed { "" } else { "u" }),
-            Self::Float(dtype) => dtype.fmt(f),
+            Self::Float(dtype) | Self::Complex(dtype) => dtype.fmt(f),
             Self::Other(name) => f.write_str(name),
         }
     }
@@ -174,7 +177,7 @@ impl Elements {
         let (size, signed) = match self.ty.element {
             Element::Bool => (1, false),
             Element::Int { bits, signed } => (bits as usize / 8, signed),
-            Element::Float(_) | Element::Other(_) => return None,
+            Element::Float(_) | Element::Complex(_) | Element::Other(_) => return None,
         };
         let mut values = Vec::new();
         for bytes in self.bytes.chunks_exact(size) {

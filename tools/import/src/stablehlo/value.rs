@@ -76,6 +76,10 @@ impl<'t> Value<'t> {
             let scalar = match &element {
                 Element::Bool => (elements.bytes.first() == Some(&1)).into(),
                 Element::Float(_) => host(Vec::new())?.item::<f64>().unwrap_or(f64::NAN).into(),
+                Element::Complex(_) => {
+                    let [re, im] = host(Vec::new())?.parts().map(|part| part.item::<f64>().unwrap_or(f64::NAN));
+                    Scalar::Complex(re, im)
+                }
                 _ => elements.ints().and_then(|ints| ints.first().copied()).unwrap_or(0).into(),
             };
             return Ok(Self::uniform(element, dims, scalar));
@@ -113,7 +117,7 @@ impl<'t> Value<'t> {
     /// The elements in row-major order, if they are known: truth values are 0 and 1.
     pub(crate) fn known(&self) -> Option<Vec<Dim>> {
         let value = match &self.0.content {
-            Content::Computed | Content::Uniform(Scalar::Float(_)) => return None,
+            Content::Computed | Content::Uniform(Scalar::Float(_) | Scalar::Complex(..)) => return None,
             Content::Numbers(numbers) => return Some(numbers.clone()),
             Content::Uniform(Scalar::Bool(value)) => i64::from(*value),
             // Above all numbers with a sign.

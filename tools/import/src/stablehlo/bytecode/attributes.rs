@@ -228,7 +228,7 @@ impl<'f> Entries<'f> {
             return Ok(Type::Element(Element::of(name)));
         }
         Ok(match code {
-            1 => Type::Element(Element::Other(format!("complex<{}>", self.ty(bytes)?))),
+            1 => Type::Element(Element::of(&format!("complex<{}>", self.ty(bytes)?))),
             9 => Type::Other("index".to_owned()),
             20 => self.tensor(bytes)?,
             22 => Type::Token,

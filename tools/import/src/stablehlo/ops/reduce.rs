@@ -65,7 +65,7 @@ impl Fold {
         let number = |scalar: Scalar| match scalar {
             Scalar::Bool(value) => f64::from(u8::from(value)),
             Scalar::Int(value) => value as f64,
-            Scalar::Float(value) => value,
+            Scalar::Float(value) | Scalar::Complex(value, _) => value,
         };
         match (value, self.neutral(element)) {
             (Some(Scalar::Int(a)), Scalar::Int(b)) => a == b,

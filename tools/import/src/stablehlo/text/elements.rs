@@ -7,6 +7,8 @@ use crate::stablehlo::program::{Element, Elements, TensorType, Type};
 /// A number as it is written, before its type is known.
 enum Literal<'s> {
     Number(&'s str),
+    /// The parts of a complex number.
+    Pair(&'s str, &'s str),
     Truth(bool),
 }
 
@@ -16,7 +18,6 @@ struct Parts<'s> {
     literals: Vec<Literal<'s>>,
     /// The sizes that nesting shows.
     shape: Vec<usize>,
-    has_complex: bool,
 }
 
 /// `dense<...> : type`.
@@ -71,9 +72,15 @@ impl<'s> Parts<'s> {
             self.literals.push(Literal::Number(number));
             return Ok(());
         }
-        if c.sees("(") {
-            self.has_complex = true;
-            return c.balanced();
+        if c.take("(") {
+            let re = c.peek_number();
+            c.pass(re.len());
+            c.expect(",")?;
+            let im = c.peek_number();
+            c.pass(im.len());
+            c.expect(")")?;
+            self.literals.push(Literal::Pair(re, im));
+            return Ok(());
         }
         match c.word()? {
             "true" => self.literals.push(Literal::Truth(true)),
@@ -84,7 +91,7 @@ impl<'s> Parts<'s> {
     }
 
     fn elements(self, ty: TensorType) -> Result<Elements, String> {
-        let Some(dtype) = ty.element.dtype().filter(|_| !self.has_complex) else {
+        let Some(dtype) = ty.element.dtype() else {
             return Ok(Elements { ty, bytes: Vec::new().into(), is_splat: false });
         };
         let count = ty.count().ok_or_else(|| format!("a constant of type '{ty}'"))?;
@@ -97,6 +104,7 @@ impl<'s> Parts<'s> {
         for literal in &self.literals {
             bytes.extend(element(literal, &ty.element).ok_or_else(|| match literal {
                 Literal::Number(text) => format!("'{text}' is no element of '{ty}'"),
+                Literal::Pair(re, im) => format!("'({re}, {im})' is no element of '{ty}'"),
                 Literal::Truth(value) => format!("'{value}' is no element of '{ty}'"),
             })?);
         }
@@ -108,9 +116,17 @@ impl<'s> Parts<'s> {
 fn element(literal: &Literal<'_>, element: &Element) -> Option<Vec<u8>> {
     let text = match literal {
         Literal::Truth(value) => return (*element == Element::Bool).then(|| vec![u8::from(*value)]),
+        Literal::Pair(re, im) => {
+            let Element::Complex(dtype) = element else { return None };
+            let part = |text| self::element(&Literal::Number(text), &Element::Float(dtype.part()));
+            return Some([part(re)?, part(im)?].concat());
+        }
         Literal::Number(text) => *text,
     };
     let size = element.dtype()?.size();
+    if let Element::Complex(_) = element {
+        return None;
+    }
     if let Element::Float(dtype) = element {
         // Bits of floats are written as hexadecimal numbers.
         if let Some(digits) = text.strip_prefix("0x") {

@@ -18,10 +18,15 @@ pub(crate) fn ty(c: &mut Cursor<'_>) -> Parsed<Type> {
                 "tensor" => tensor(c),
                 "none" | "index" => Ok(Type::Other(word.to_owned())),
                 _ if c.sees("<") => {
-                    c.balanced()?;
                     // Complex numbers are elements, tuples and the like are not.
-                    let name = format!("{word}<...>");
-                    Ok(if word == "complex" { Type::Element(Element::Other(name)) } else { Type::Other(name) })
+                    if word == "complex" {
+                        c.expect("<")?;
+                        let part = c.word()?;
+                        c.expect(">")?;
+                        return Ok(Type::Element(Element::of(&format!("complex<{part}>"))));
+                    }
+                    c.balanced()?;
+                    Ok(Type::Other(format!("{word}<...>")))
                 }
                 _ => Ok(Type::Element(Element::of(word))),
             }
