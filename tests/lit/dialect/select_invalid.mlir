@@ -49,7 +49,7 @@ func.func @clamp_c2_kind(%x: tensor<4xf32>) {
 // -----
 
 func.func @lerp_c1(%x: tensor<4xi32>) {
-  // expected-error @+1 {{(C1) operand #0 'start' must be tensor of float or complex number, but is 'tensor<4xi32>'}}
+  // expected-error @+1 {{(C1) operand #0 'start' must be tensor of float, but is 'tensor<4xi32>'}}
   %r = thunder.lerp %x, %x, %x : tensor<4xi32>
   return
 }

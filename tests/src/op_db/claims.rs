@@ -64,6 +64,7 @@ const LIMITS: &[(&str, &[&str])] = &[
     ("PyTorch's gradient is that of the part that is replaced, not that of the rest", &["as_strided_scatter"]),
     ("where places repeat, PyTorch has one of the values and differentiates all", &["nn.functional.max_unpool*"]),
     ("series whose length depends on the values", &["igamma*"]),
+    ("PyTorch's gradient by the largest of complex numbers is NaN", &["renorm"]),
     ("singular values", &["linalg.matrix_norm"]),
     ("of a share near 1, what it lacks has few digits", &["nn.functional.multi_head_attention_forward"]),
     ("no op stops derivatives, as rows for padding and those that are renormalized need", &["nn.functional.embedding"]),

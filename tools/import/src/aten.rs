@@ -29,6 +29,7 @@ mod scatter;
 mod segment;
 mod shape;
 mod special;
+mod spectrogram;
 mod statistics;
 mod unary;
 mod window;
@@ -104,6 +105,7 @@ pub(crate) fn find(name: &str) -> Option<&'static Entry> {
             segment::OPS,
             shape::OPS,
             special::OPS,
+            spectrogram::OPS,
             statistics::OPS,
             unary::OPS,
             unary::PLAIN,

@@ -39,6 +39,11 @@ fn roots<'t>(cx: Scope<'t>, rows: i64, columns: i64, n: i64, sign: f64, dtype: D
     angles.cos().complex(angles.sin()).to(dtype)
 }
 
+/// The first half along a dimension, of which the other one is the conjugate.
+pub(crate) fn half(z: Tensor<'_>, axis: i64) -> Answer<Tensor<'_>> {
+    Ok(z.slice(axis, 0..sizes(z, &[axis])?[0] / 2 + 1))
+}
+
 /// The real numbers whose transform has `z` for its first half along the last dimension.
 pub(crate) fn real_of<'t>(cx: Scope<'t>, z: Tensor<'t>, size: i64) -> Answer<Tensor<'t>> {
     let half = size / 2 + 1;

@@ -169,20 +169,20 @@ impl Samples for Clamp<'_> {
 
 /// Linear interpolation `start + weight * (end - start)`, elementwise; exact at weights 0 and 1.
 ///
-/// - (C1) all operands are tensors of one type, of floats or complex numbers
+/// - (C1) all operands are tensors of one type, of floats
 ///
 /// ```mlir
 /// %y = thunder.lerp %start, %end, %weight : tensor<4xf32>
 /// ```
-#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost, Precision, Parts))]
+#[op("thunder.lerp", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost, Precision))]
 pub struct Lerp {
     #[c(1)]
-    start: Operand<Tensor<FloatOrComplex>>,
+    start: Operand<Tensor<Float>>,
     #[c(1)]
-    end: Operand<Tensor<FloatOrComplex>>,
+    end: Operand<Tensor<Float>>,
     #[c(1)]
-    weight: Operand<Tensor<FloatOrComplex>>,
-    out: Produces<Tensor<FloatOrComplex>>,
+    weight: Operand<Tensor<Float>>,
+    out: Produces<Tensor<Float>>,
 }
 
 impl Scalar for Lerp<'_> {
@@ -218,8 +218,6 @@ impl Cost for Lerp<'_> {
 }
 
 impl Precision for Lerp<'_> {}
-
-crate::complex::parts_elementwise!(Lerp);
 
 impl Samples for Lerp<'_> {
     fn samples(s: &mut SampleSet) {

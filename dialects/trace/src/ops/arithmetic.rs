@@ -76,6 +76,9 @@ impl<'t> Tensor<'t> {
         let _at = self.site.at(Location::caller());
         let operands = [self.into(), end.into(), weight.into()];
         let [start, end, weight] = self.site.unified(operands, self.dtype());
+        if start.dtype().is_complex() {
+            return start + weight * (end - start);
+        }
         self.site.op(&[start, end, weight], |b| b.lerp(start.value, end.value, weight.value))
     }
 }

@@ -112,6 +112,12 @@ impl<'t> Tensor<'t> {
         let _at = self.site.at(Location::caller());
         let operands = [self.into(), other.into()];
         let [x, y] = self.site.unified(operands, float_type(self.site.common_dtype(&operands)));
+        if x.dtype().is_complex() {
+            // In the order of their real parts, which tells what an exponential weighs.
+            let is_high = x.real().ge(y.real());
+            let (high, low) = (is_high.where_(x, y), is_high.where_(y, x));
+            return high + (low - high).exp().log1p();
+        }
         let (high, low) = (x.maximum(y), x.minimum(y));
         // Infinities that are equal have no distance.
         let is_same = high.eq(low);

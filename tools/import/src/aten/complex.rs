@@ -3,7 +3,7 @@
 use thunder_trace::{DType, Tensor};
 
 use super::{Entry, one, read_only, view};
-use crate::arguments::{Answer, Call};
+use crate::arguments::{Answer, Call, ensure};
 
 pub(super) const OPS: &[Entry] = &[
     view(
@@ -35,7 +35,11 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.view_as_real_copy.default"], |c| Ok(c.tensor("self")?.view_as_real())),
     one(&["aten.view_as_complex_copy.default"], |c| Ok(c.tensor("self")?.view_as_complex())),
-    one(&["aten.complex.default"], |c| Ok(c.tensor("real")?.complex(c.tensor("imag")?))),
+    one(&["aten.complex.default"], |c| {
+        let (re, im) = (c.tensor("real")?, c.tensor("imag")?);
+        ensure(re.dtype() == im.dtype() && re.dtype().is_float(), format!("parts {re} and {im}"))?;
+        Ok(re.complex(im))
+    }),
     one(&["aten.polar.default"], |c| {
         let (size, angle) = (c.tensor("abs")?, c.tensor("angle")?);
         Ok((size * angle.cos()).complex(size * angle.sin()))

@@ -4,7 +4,7 @@ use thunder_trace::{DType, Tensor};
 
 use super::{Entry, one};
 use crate::arguments::{Answer, Call, ensure, gap};
-use crate::fourier::{real_of, sizes, transformed};
+use crate::fourier::{half, real_of, sizes, transformed};
 
 pub(super) const OPS: &[Entry] = &[
     one(&["aten._fft_c2c.default"], |c| {
@@ -42,11 +42,6 @@ fn along<'t>(c: &Call<'_, 't>, mut z: Tensor<'t>, axes: &[i64], is_forward: bool
         z = transformed(c.cx, z.transpose(*axis, -1), sign)?.transpose(*axis, -1);
     }
     Ok(z)
-}
-
-/// The first half along a dimension, of which the other one is the conjugate.
-fn half(z: Tensor<'_>, axis: i64) -> Answer<Tensor<'_>> {
-    Ok(z.slice(axis, 0..sizes(z, &[axis])?[0] / 2 + 1))
 }
 
 /// The real numbers, as many as `size` along the last of the dimensions, of a half of their transform.

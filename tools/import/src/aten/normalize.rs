@@ -31,7 +31,14 @@ pub(super) const OPS: &[Entry] = &[
     }),
     one(&["aten.rms_norm.default"], |c| {
         let x = c.tensor("input")?;
-        let eps = c.float_or("eps", epsilon(x.dtype()))?;
+        let eps = c.float_or("eps", epsilon(x.dtype().part()))?;
+        if x.dtype().is_complex() {
+            // As PyTorch has it, by the squares themselves.
+            let rank = x.rank() as i64;
+            let axes: Vec<i64> = (rank - trailing(c, x)?..rank).collect();
+            let y = x * ((x * x).mean_keepdim(axes) + eps).rsqrt();
+            return Ok(c.optional("weight")?.map_or(y, |weight| y * weight));
+        }
         Ok(x.rms_norm(trailing(c, x)?, c.optional("weight")?, eps))
     }),
     many(&["aten._fused_rms_norm.default"], |c| {

@@ -17,7 +17,15 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.amax.default", "aten.max.default"], |c| largest(c, c.tensor("self")?)),
     one(&["aten.amin.default", "aten.min.default"], |c| smallest(c, c.tensor("self")?)),
     one(&["aten.logsumexp.default"], |c| {
-        over(c, c.tensor("self")?.to(c.result()?.dtype), Tensor::logsumexp, Tensor::logsumexp_keepdim)
+        let x = c.tensor("self")?.to(c.result()?.dtype);
+        if x.dtype().is_complex() {
+            // The largest real part tells what the largest exponential is.
+            let most = if x.rank() == 0 { x.real() } else { x.real().amax_keepdim(axes(c)?) };
+            let most = most.isfinite().where_(most, 0.0);
+            let sum = over(c, (x - most).exp(), Tensor::sum, Tensor::sum_keepdim)?;
+            return Ok(sum.log() + most.reshape(sum.shape()));
+        }
+        over(c, x, Tensor::logsumexp, Tensor::logsumexp_keepdim)
     }),
     one(&["aten.any.default", "aten.any.dim", "aten.any.dims"], |c| {
         Ok(over(c, truth(c.tensor("self")?), Tensor::any, Tensor::any_keepdim)?.to(c.result()?.dtype))
@@ -48,7 +56,12 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.cumsum.default"], |c| scan(c, cast(c)?, Tensor::cumsum)),
     one(&["aten.cumprod.default"], |c| scan(c, cast(c)?, Tensor::cumprod)),
     one(&["aten.logcumsumexp.default", "aten._logcumsumexp.default"], |c| {
-        scan(c, c.tensor("self")?, Tensor::logcumsumexp)
+        let x = c.tensor("self")?;
+        if x.dtype().is_complex() && x.rank() > 0 {
+            let most = x.real().amax_keepdim(c.int("dim")?);
+            return Ok(scan(c, (x - most).exp(), Tensor::cumsum)?.log() + most);
+        }
+        if x.dtype().is_complex() { Ok(x) } else { scan(c, x, Tensor::logcumsumexp) }
     }),
     many(&["aten.cummax.default"], |c| running(c, Tensor::cummax)),
     many(&["aten.cummin.default"], |c| running(c, Tensor::cummin)),
