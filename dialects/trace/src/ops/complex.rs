@@ -5,6 +5,7 @@ use std::panic::Location;
 use thunder_dialect::build::*;
 use thunder_tensor::DType;
 
+use super::index::cat;
 use crate::Tensor;
 use crate::promote::{float_type, promote};
 
@@ -59,7 +60,7 @@ impl<'t> Tensor<'t> {
         if !self.dtype().is_complex() {
             self.site.fail(format!("{self} has no complex numbers"));
         }
-        self.site.op(&[self], |b| thunder_dialect::complex::to_pairs(b, self.value))
+        cat(&[self.real().unsqueeze(-1), self.imag().unsqueeze(-1)], -1)
     }
 
     /// Pairs of real numbers along the last dimension as complex ones.
@@ -70,7 +71,7 @@ impl<'t> Tensor<'t> {
         if !is_pairs {
             self.site.fail(format!("{self} is not made of pairs of f32 or f64"));
         }
-        self.site.op(&[self], |b| thunder_dialect::complex::of_pairs(b, self.value))
+        self.select(-1, 0).complex(self.select(-1, 1))
     }
 
     /// `sqrt(x^2 + y^2)`, where squares overflow as well; its slope at zero is zero.

@@ -58,8 +58,7 @@ pub(super) const OPS: &[Entry] = &[
     one(&["aten.logcumsumexp.default", "aten._logcumsumexp.default"], |c| {
         let x = c.tensor("self")?;
         if x.dtype().is_complex() && x.rank() > 0 {
-            let most = x.real().amax_keepdim(c.int("dim")?);
-            return Ok(scan(c, (x - most).exp(), Tensor::cumsum)?.log() + most);
+            return running_logarithm(x, c.int("dim")?);
         }
         if x.dtype().is_complex() { Ok(x) } else { scan(c, x, Tensor::logcumsumexp) }
     }),
@@ -185,6 +184,23 @@ fn extreme<'t>(c: &Call<'_, 't>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> An
 fn scan<'t>(c: &Call<'_, 't>, x: Tensor<'t>, along: fn(Tensor<'t>, i64) -> Tensor<'t>) -> Answer<Tensor<'t>> {
     let y = if x.rank() == 0 { along(x.unsqueeze(0), 0).squeeze(0) } else { along(x, c.int("dim")?) };
     Ok(y.to(c.result()?.dtype))
+}
+
+/// Logarithms of sums of exponentials of complex numbers with more and more before them: after a step over a distance, each
+/// is that of twice as many.
+fn running_logarithm(x: Tensor<'_>, axis: i64) -> Answer<Tensor<'_>> {
+    let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
+    let place = kept(x, axis) as usize;
+    let none = vec![0; x.rank()];
+    let (mut sums, mut distance) = (x, 1);
+    while distance < size {
+        let mut low = none.clone();
+        low[place] = distance;
+        let before = sums.slice(axis, 0..size - distance);
+        sums = sums.logaddexp(before.pad_between(&low, &none, &none, f64::NEG_INFINITY));
+        distance *= 2;
+    }
+    Ok(sums)
 }
 
 /// The largest or smallest elements up to each position, and where they are.

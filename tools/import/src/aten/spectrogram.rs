@@ -64,13 +64,12 @@ fn signal<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     ensure(z.dtype().is_complex() && z.rank() >= 2, format!("the transforms of parts {z}"))?;
     let (size, step, window) = parts(c, z.dtype().part())?;
     let counts = sizes(z, &[-2, -1])?;
-    let is_half = c.bool_or("onesided", counts[0] != size)?;
     let z = z.transpose(-1, -2);
     let z = if c.bool_or("normalized", false)? { z * (size as f64).sqrt() } else { z };
     let is_real = !c.bool_or("return_complex", false)?;
-    let frames = if is_half { real_of(c.cx, z, size)? } else { transformed(c.cx, z, 1.0)? };
+    // Of a real signal, half of the transform is looked at.
+    let frames = if is_real { real_of(c.cx, z, size)? } else { transformed(c.cx, z, 1.0)? };
     let frames = frames * (1.0 / size as f64);
-    let frames = if is_real { frames.real() } else { frames };
     let count = counts[1];
     let length = size + step * (count - 1);
     let places: Vec<i64> = (0..count).flat_map(|part| (0..size).map(move |at| part * step + at)).collect();
