@@ -1,7 +1,7 @@
 //! Runs many small programs on a GPU, each once.
 //!
 //! `gpu_samples PROGRAMS RESULTS [PART PARTS]` runs each `STEM.thb` of the folder `PROGRAMS` on the tensors `0`, `1`, ...
-//! of `STEM.inputs` with the weights of `STEM.weights`, and writes what comes of it to `RESULTS`: `STEM.outputs`, or
+//! of `STEM.inputs` with the weights of `STEM.weights`, where `NAME.pairs` are complex numbers, and writes what comes of it to `RESULTS`: `STEM.outputs`, or
 //! `STEM.error` with the reason. Of several processes each takes a part of the programs.
 
 use std::collections::BTreeMap;
@@ -62,13 +62,23 @@ fn run_all(programs: &Path, results: &Path, part: usize, parts: usize) -> Result
 fn run(program: &Path, gpu: &Arc<Gpu>, outputs: &Path) -> Result {
     let artifact = Artifact::open(program)?;
     let weights = SafeTensors::open(program.with_extension("weights"))?;
-    let weights: BTreeMap<String, Tensor> = weights.tensors().collect::<Result<_, _>>()?;
-    let inputs = SafeTensors::open(program.with_extension("inputs"))?;
-    let mut inputs =
-        (0..inputs.names().len()).map(|i| Ok(inputs.tensor(&i.to_string())?)).collect::<Result<Vec<_>>>()?;
+    let weights = given(&weights)?;
+    let given = given(&SafeTensors::open(program.with_extension("inputs"))?)?;
+    let input = |place: usize| given.get(&place.to_string()).cloned().ok_or("an input is missing");
+    let mut inputs = (0..given.len()).map(input).collect::<Result<Vec<_>, _>>()?;
     let options = Options { gpu: Some(Arc::clone(gpu)), ..Options::with_threads(1) };
     let session = Session::prepare_with(&artifact, &weights, None, options)?;
     let made = session.run_in_place(&mut inputs)?;
+    let made: Vec<Tensor> = made.iter().map(Tensor::as_pairs).collect();
     let names: Vec<String> = (0..made.len()).map(|i| i.to_string()).collect();
     Ok(write_safetensors(outputs, names.iter().map(String::as_str).zip(&made))?)
+}
+
+/// All tensors of a file by name, of which some are pairs for complex numbers.
+fn given(file: &SafeTensors) -> Result<BTreeMap<String, Tensor>> {
+    let tensor = |(name, tensor): (String, Tensor)| match name.strip_suffix(".pairs") {
+        Some(name) => Ok((name.to_owned(), tensor.of_pairs()?)),
+        None => Ok((name, tensor)),
+    };
+    file.tensors().map(|entry| tensor(entry?)).collect()
 }

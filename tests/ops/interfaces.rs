@@ -2,7 +2,10 @@
 
 use anyhow::{Result, bail};
 use libtest_mimic::Trial;
-use thunder_ir::Dialect;
+use thunder_interface::type_of;
+use thunder_ir::op::OpDef;
+use thunder_ir::{Dialect, Type};
+use thunder_tensor::DType;
 
 /// What passes ask of an op: interfaces or traits, of which one answers, and the ops that need none, with the reason.
 struct Question {
@@ -73,12 +76,49 @@ const WHOLE: &[&str] = &[
     "take_along_axis",
 ];
 
+/// Ops that take complex numbers and are not made of ops on their parts.
+const ON_COMPLEX: &[(&str, &[&str])] = &[
+    ("they are the parts", &["imag", "real"]),
+    ("memory is not computed with", &["copy_into", "read"]),
+    ("sizes are of whole numbers", &["dim"]),
+];
+
 pub fn trials(dialect: &'static Dialect) -> Vec<Trial> {
     let trial = |question: &'static Question| {
         let title = format!("every_op_says::{}", question.what.replace(' ', "_"));
         Trial::test(title, move || check(dialect, question).map_err(|error| format!("{error:#}").into()))
     };
-    QUESTIONS.iter().map(trial).collect()
+    let complex = Trial::test("every_op_says::what_it_is_on_complex_numbers", move || {
+        check_complex(dialect).map_err(|error| format!("{error:#}").into())
+    });
+    QUESTIONS.iter().map(trial).chain([complex]).collect()
+}
+
+/// Checks that what takes complex numbers says what it does with their parts.
+fn check_complex(dialect: &'static Dialect) -> Result<()> {
+    let context = thunder_conformance::sample::context(&[dialect]);
+    let element = type_of(context.as_ref(), DType::C64);
+    let takes = |op: &OpDef| {
+        let ranks = (0..6).map(|rank| Type::tensor(element, &vec![Some(2); rank]));
+        ranks.into_iter().any(|ty| op.operands.iter().any(|spec| (spec.constraint.accepts)(ty)))
+    };
+    let mut wrong = Vec::new();
+    for op in dialect.ops.iter().filter(|op| takes(op)) {
+        let answers = op.interfaces.iter().any(|(name, _)| ["Parts", "Decompose"].contains(name));
+        let name = op.name.split_once('.').map_or(op.name, |(_, name)| name);
+        let has_reason = ON_COMPLEX.iter().any(|(_, ops)| ops.contains(&name));
+        if answers == has_reason {
+            wrong.push(format!(
+                "'{}' takes complex numbers, and has {}",
+                op.name,
+                if answers { "both" } else { "neither" }
+            ));
+        }
+    }
+    if !wrong.is_empty() {
+        bail!("{} of a rule and a reason", wrong.join("\n"));
+    }
+    Ok(())
 }
 
 fn check(dialect: &Dialect, question: &Question) -> Result<()> {

@@ -216,7 +216,7 @@ fn weights(
 fn random_tensor(random: &mut Random, dtype: DType, shape: Vec<usize>) -> Tensor {
     match dtype {
         DType::Bool => random.integers(dtype, shape, 0..2),
-        _ if dtype.is_float() || dtype.is_float8() => random.normal(dtype, shape, 0.0, 1.0),
+        _ if dtype.has_fractions() => random.normal(dtype, shape, 0.0, 1.0),
         _ => random.integers(dtype, shape, 0..100),
     }
 }

@@ -21,7 +21,7 @@ pub fn adjoint(expr: &Expr, cotangent: &Expr, inputs: usize) -> Vec<Option<Expr>
             ExprKind::Input(_) => true,
             _ => arguments(node).iter().any(|x| active.contains(&x.key())),
         };
-        if is_active && node.dtype().is_float() {
+        if is_active && node.dtype().has_fractions() {
             active.insert(node.key());
         }
     }
@@ -77,7 +77,7 @@ fn pull(y: &Expr, dy: &Expr) -> Vec<Option<Expr>> {
             let zero = dy.constant(0.0);
             vec![None, Some(c.select(dy, &zero)), Some(c.select(&zero, dy))]
         }
-        ExprKind::Convert(x) => vec![x.dtype().is_float().then(|| dy.convert(x.dtype()))],
+        ExprKind::Convert(x) => vec![x.dtype().has_fractions().then(|| dy.convert(x.dtype()))],
         // Bits have no slope.
         ExprKind::Bitcast(_) => vec![None],
     }

@@ -11,9 +11,9 @@ use crate::inline::inline;
 /// How often calls and composites may contain calls and composites, before that counts as endless.
 const DEPTH_LIMIT: usize = 64;
 
-/// Whether gradients exist of values of this type: floats, and complex numbers of them.
+/// Whether gradients exist of values of this type: floats of any width, and complex numbers.
 pub fn is_float(ty: Type<'_>) -> bool {
-    ty.as_tensor().and_then(|t| dtype_of(t.element())).is_some_and(|dtype| dtype.part().is_float())
+    ty.as_tensor().and_then(|t| dtype_of(t.element())).is_some_and(|dtype| dtype.has_fractions())
 }
 
 /// The function `name` of a module.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Tensor, dispatch};
+use crate::{Element as _, Tensor, dispatch};
 
 /// Elements of the largest tensor that is printed whole.
 const WHOLE: usize = 1000;
@@ -87,24 +87,23 @@ impl Printer<'_> {
         f.write_str("]")
     }
 
-    /// The parts of a complex number.
-    fn pair(&self, index: usize) -> [f64; 2] {
-        let pairs = self.tensor.as_pairs();
-        [0, 1].map(|part| pairs.value(2 * index + part))
-    }
-
     fn element(&self, index: usize) -> String {
         let tensor = self.tensor;
         match (tensor.dtype(), self.precision) {
             (dtype, Some(precision)) if dtype.is_float() || dtype.is_float8() => {
                 format!("{:.precision$}", tensor.value::<f64>(index))
             }
-            (dtype, _) if dtype.is_complex() => {
-                let [re, im] = self.pair(index);
-                match self.precision {
-                    Some(precision) => format!("{re:.precision$}{im:+.precision$}i"),
-                    None => format!("{re:?}{im:+?}i"),
-                }
+            (dtype, precision) if dtype.is_complex() => {
+                let pairs = tensor.as_pairs();
+                dispatch!(dtype.part(), T => {
+                    let parts = pairs.elements_within::<T>(2 * index, 2);
+                    match precision {
+                        Some(precision) => {
+                            format!("{:.precision$}{:+.precision$}i", parts[0].as_f64(), parts[1].as_f64())
+                        }
+                        None => format!("{:?}{:+?}i", parts[0], parts[1]),
+                    }
+                })
             }
             (dtype, _) => dispatch!(dtype, T => format!("{:?}", tensor.elements_within::<T>(index, 1)[0])),
         }

@@ -64,3 +64,31 @@ func.func @f(%x: tensor<2xf64>, %unused: tensor<f64>) -> tensor<2xf64> {
   %y = call @exp(%x) : (tensor<2xf64>) -> tensor<2xf64>
   return %y : tensor<2xf64>
 }
+
+// -----
+
+// Gradients are rounded where values are.
+// CHECK-LABEL: func.func @f_vjp(
+// CHECK: %[[D:.*]] = thunder.convert %{{.*}} : tensor<4xf32> -> tensor<4xf8E5M2>
+// CHECK: return %{{.*}}, %{{.*}} : tensor<4xf32>, tensor<4xf32>
+func.func @f(%x: tensor<4xf32>) -> tensor<4xf32> {
+  %a = thunder.convert %x : tensor<4xf32> -> tensor<4xf8E5M2>
+  %b = thunder.convert %a : tensor<4xf8E5M2> -> tensor<4xf32>
+  return %b : tensor<4xf32>
+}
+
+// -----
+
+// Of complex numbers, gradients are by their parts.
+// CHECK-LABEL: func.func @f_vjp(
+// CHECK-SAME: -> (tensor<4xf32>, tensor<4xcomplex<f32>> {thunder.name = "grad.0"})
+// CHECK: %[[X:.*]] = thunder.real %[[Z:.*]] :
+// CHECK: %[[DZ:.*]] = thunder.complex
+// CHECK: return %{{.*}}, %{{.*}}
+func.func @f(%z: tensor<4xcomplex<f32>>) -> tensor<4xf32> {
+  %x = thunder.real %z : tensor<4xcomplex<f32>> -> tensor<4xf32>
+  %w = thunder.mul %z, %z : tensor<4xcomplex<f32>>
+  %y = thunder.imag %w : tensor<4xcomplex<f32>> -> tensor<4xf32>
+  %r = thunder.add %x, %y : tensor<4xf32>
+  return %r : tensor<4xf32>
+}

@@ -78,13 +78,21 @@ fn write_one(run: &Run<'_>, mut module: Module<'_>, kind: Kind, target: &Target,
     let compiled = during("the compiler fails", compile(&mut module, &options).map_err(Into::into))?;
     let write = || -> Result<()> {
         compiled.artifact.write(stem.with_added_extension("thb"))?;
-        let inputs: Vec<(String, &Tensor)> = inputs.iter().enumerate().map(|(i, x)| (i.to_string(), x)).collect();
-        let named = inputs.iter().map(|(name, tensor)| (name.as_str(), *tensor));
-        write_safetensors(stem.with_added_extension("inputs"), named)?;
-        let weights = run.model.weights().iter().map(|(name, tensor)| (name.as_str(), tensor));
-        Ok(write_safetensors(stem.with_added_extension("weights"), weights)?)
+        let inputs = inputs.iter().enumerate().map(|(place, x)| in_pairs(&place.to_string(), x));
+        let weights = run.model.weights().iter().map(|(name, x)| in_pairs(name, x));
+        for (extension, tensors) in [("inputs", inputs.collect::<Vec<_>>()), ("weights", weights.collect())] {
+            let named = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+            write_safetensors(stem.with_added_extension(extension), named)?;
+        }
+        Ok(())
     };
     during("writing fails", write())
+}
+
+/// Complex numbers as pairs of real ones, which a file has in double precision too.
+fn in_pairs(name: &str, tensor: &Tensor) -> (String, Tensor) {
+    let suffix = if tensor.dtype().is_complex() { ".pairs" } else { "" };
+    (format!("{name}{suffix}"), tensor.as_pairs())
 }
 
 /// What the results are worth that came back for the programs of an operation: by number and kind. Nothing is said of what

@@ -82,7 +82,7 @@ fn inputs(types: &[(DType, TensorType<'_>)], seed: u64, specials: bool) -> Vec<T
             let shape: Vec<usize> = dims.map(|dim| dim.map_or_else(|| extent(&mut random), |d| d as usize)).collect();
             match dtype {
                 DType::Bool => random.integers(*dtype, shape, 0..2),
-                _ if !dtype.is_float() && !dtype.is_float8() => random.integers(*dtype, shape, range.clone()),
+                _ if !dtype.has_fractions() => random.integers(*dtype, shape, range.clone()),
                 _ if specials && seed % 2 == 1 => random.special(*dtype, shape, 0.0, 1.0),
                 _ => random.normal(*dtype, shape, 0.0, 1.0),
             }
