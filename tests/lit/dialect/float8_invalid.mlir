@@ -1,7 +1,7 @@
 // RUN: thunder-opt %s --split-input-file --verify-diagnostics
 
 func.func @add(%x: tensor<4xf8E4M3FN>) {
-  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer or float, but is 'tensor<4xf8E4M3FN>'}}
+  // expected-error @+1 {{(C1) operand #0 'lhs' must be tensor of integer, float or complex number, but is 'tensor<4xf8E4M3FN>'}}
   %0 = "thunder.add"(%x, %x) : (tensor<4xf8E4M3FN>, tensor<4xf8E4M3FN>) -> tensor<4xf8E4M3FN>
   return
 }

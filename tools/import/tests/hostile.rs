@@ -213,7 +213,7 @@ fn weights_that_are_not_what_they_say_are_refused() {
         (size, r#""sizes": [{"as_int": 3}, {"as_int": 1}]"#, "it has 2 sizes and 1 strides"),
         (stride, r#"[{"as_int": 9223372036854775807}]"#, "its sizes are out of range"),
         (r#""storage_offset": {"as_int": 0}"#, r#""storage_offset": {"as_int": 1}"#, "it needs 16 bytes"),
-        (r#""dtype": 7"#, r#""dtype": 10"#, "it has elements of complex64, which Thunder does not have"),
+        (r#""dtype": 7"#, r#""dtype": 9"#, "it has elements of complex32, which Thunder does not have"),
         (r#""dtype": 7"#, r#""dtype": 99"#, "it has elements of dtype number 99"),
         ("weight_0", "weight_7", "the archive has no 'data/weights/weight_7'"),
         (r#""use_pickle": false"#, r#""use_pickle": true"#, "'data/weights/weight_0': "),
