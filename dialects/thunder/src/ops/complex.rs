@@ -3,7 +3,7 @@
 use crate::cotangent::only;
 use crate::{fold_constants, fold_to, infer_elements, one_shape, producer};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
     dtype_of, type_of,
 };
 use thunder_ir::prelude::*;
@@ -82,7 +82,11 @@ impl Cost for Complex<'_> {
     }
 }
 
-impl Precision for Complex<'_> {}
+impl Precision for Complex<'_> {
+    fn precision(&self) -> PrecisionClass {
+        PrecisionClass::Widen
+    }
+}
 
 impl Samples for Complex<'_> {
     fn samples(s: &mut SampleSet) {
