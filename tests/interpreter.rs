@@ -71,17 +71,13 @@ fn what_it_does_not_know_is_an_error_at_the_op() {
         return %y : tensor<2xf32>
       }";
     refused(unknown, &[floats(&[1.0, 2.0])], "test.mlir:2:14: 'tosa.exp' op cannot be interpreted");
-    let region = "func.func @main(%x: tensor<2xf32>, %c: tensor<i1>) -> tensor<2xf32> {
-        %true = arith.constant true
-        %y = scf.if %true -> tensor<2xf32> {
+    let region = "func.func @main(%x: tensor<2xf32>) -> tensor<2xf32> {
+        %y = scf.execute_region -> tensor<2xf32> {
           scf.yield %x : tensor<2xf32>
-        } else {
-          %z = thunder.neg %x : tensor<2xf32>
-          scf.yield %z : tensor<2xf32>
         }
         return %y : tensor<2xf32>
       }";
-    refused(region, &[floats(&[1.0, 2.0]), Tensor::scalar(true)], "test.mlir:3:14: 'scf.if' op cannot be interpreted");
+    refused(region, &[floats(&[1.0, 2.0])], "test.mlir:2:14: 'scf.execute_region' op cannot be interpreted");
     let narrow = "func.func @main() -> tensor<?xf32> {
         %a = arith.constant 100 : i8
         %b = arith.addi %a, %a : i8
@@ -90,6 +86,59 @@ fn what_it_does_not_know_is_an_error_at_the_op() {
         return %y : tensor<?xf32>
       }";
     refused(narrow, &[], "test.mlir:3:14: 'arith.addi' op cannot be interpreted");
+}
+
+#[test]
+fn branches_and_loops_see_the_values_around() {
+    let text = "func.func @main(%x: tensor<2xf32>, %bound: tensor<f32>) -> tensor<2xf32> {
+        %y = scf.while (%a = %x) : (tensor<2xf32>) -> tensor<2xf32> {
+          %s = thunder.sum %a axes = [0] : tensor<2xf32> -> tensor<f32>
+          %c = thunder.lt %s, %bound : (tensor<f32>, tensor<f32>) -> tensor<i1>
+          %b = tensor.extract %c[] : tensor<i1>
+          scf.condition(%b) %a : tensor<2xf32>
+        } do {
+        ^bb0(%a: tensor<2xf32>):
+          %zero = thunder.full value = 0.0 : f32 : tensor<f32>
+          %c = thunder.lt %zero, %bound : (tensor<f32>, tensor<f32>) -> tensor<i1>
+          %b = tensor.extract %c[] : tensor<i1>
+          %n = scf.if %b -> tensor<2xf32> {
+            %t = thunder.add %a, %x : tensor<2xf32>
+            scf.yield %t : tensor<2xf32>
+          } else {
+            scf.yield %x : tensor<2xf32>
+          }
+          scf.yield %n : tensor<2xf32>
+        }
+        return %y : tensor<2xf32>
+      }";
+    for (bound, factor) in [(0.0, 1.0), (3.5, 2.0), (10.0, 4.0)] {
+        let made = run(text, &[floats(&[1.0, 2.0]), Tensor::scalar(bound as f32)]).unwrap();
+        assert_eq!(made, [factor, 2.0 * factor], "below {bound}");
+    }
+}
+
+#[test]
+fn loops_that_break_a_rule_say_so() {
+    let module = |body: &str| {
+        format!(
+            "func.func private @c(%x: tensor<?xf32>) -> tensor<i1> {{
+               %s = thunder.sum %x axes = [0] : tensor<?xf32> -> tensor<f32>
+               %bound = thunder.full value = 9.0 : f32 : tensor<f32>
+               %c = thunder.lt %s, %bound : (tensor<f32>, tensor<f32>) -> tensor<i1>
+               return %c : tensor<i1>
+             }}
+             func.func private @b(%x: tensor<?xf32>) -> tensor<?xf32> {{
+               %y = thunder.concat %x, %x axis = 0 : (tensor<?xf32>, tensor<?xf32>) -> tensor<?xf32>
+               return %y : tensor<?xf32>
+             }}
+             func.func @main(%x: tensor<?xf32>) -> tensor<?xf32> {{
+               %y = exec.while %x condition = @c body = @{body} : tensor<?xf32> -> tensor<?xf32>
+               return %y : tensor<?xf32>
+             }}"
+        )
+    };
+    refused(&module("b"), &[floats(&[1.0])], "'exec.while' op changes a value of sizes [1] into one of [2]");
+    refused(&module("nothing"), &[floats(&[1.0])], "'exec.while' op names '@nothing', which does not exist");
 }
 
 #[test]

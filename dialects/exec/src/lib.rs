@@ -6,6 +6,7 @@ use thunder_ir::Dialect;
 
 thunder_interface::ops! {
     barrier: Barrier;
+    while_loop: While;
 }
 
 static EXEC: LazyLock<Dialect> =

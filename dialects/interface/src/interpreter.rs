@@ -1,13 +1,16 @@
 //! The reference interpreter: runs a function on host tensors, op by op.
 //!
 //! An op is computed by its `Reference`, else by its `Scalar` body, else by its `Decompose`; on complex numbers, by their
-//! parts. Beside
-//! ops with these interfaces it knows `func.call`, `func.return`, `tensor.dim`, and constants and the
+//! parts. Beside ops with these interfaces it knows `func.call`, `func.return`, `tensor.dim`, `tensor.extract`, and constants and the
 //! index arithmetic of `arith`. What it does not know is an error at that op.
+//!
+//! A loop goes round as long as its condition says: one of the interface `Control` by functions, and `scf.while` by regions,
+//! where the values around are seen, as they are in the branches of `scf.if`. Each round sees the memory that the one before left.
 //!
 //! Each argument has memory, which ops with the interface `Memory` read and write when their turn comes: literally,
 //! element by element. A call reads and writes the memory of what it is given.
 
+use crate::control::{Control, Flow};
 use crate::decompose::Decompose;
 use crate::eval::evaluate;
 use crate::expr::Expr;
@@ -115,7 +118,7 @@ impl<'c> Interpreter<'c> {
                         .ok_or_else(|| op.error("uses a value from outside the function, which has no value"))
                 })
                 .collect::<Result<Vec<_>>>()?;
-            if op.name() == "func.return" {
+            if matches!(op.name(), "func.return" | "scf.condition" | "scf.yield") {
                 return Ok(inputs);
             }
             let results = if let Some(memory) = <dyn Memory>::of(op) {
@@ -123,7 +126,7 @@ impl<'c> Interpreter<'c> {
             } else if op.name() == "func.call" {
                 self.call_op(op, &inputs, environment)?
             } else {
-                self.step(op, &inputs)?
+                self.flow_or_step(op, inputs, environment)?
             };
             for (value, tensor) in op.results().zip(results) {
                 check_type(value, &tensor).map_err(|e| op.error(format!("computed a result that {e}")))?;
@@ -151,6 +154,73 @@ impl<'c> Interpreter<'c> {
             environment.write(op, operand, &contents)?;
         }
         Ok(results)
+    }
+
+    /// Carries out an op that runs regions or functions as values say, or any other.
+    fn flow_or_step(
+        &mut self,
+        op: Operation<'c>,
+        inputs: Vec<Tensor>,
+        environment: &mut Environment<'c>,
+    ) -> Result<Vec<Tensor>> {
+        if op.name() == "scf.while" {
+            return self.rounds(op, inputs, environment);
+        }
+        if op.name() == "scf.if" {
+            let region = op.region(usize::from(!is_true(op, inputs.first())?));
+            return region.entry().map_or_else(|| Ok(Vec::new()), |block| self.run(block, environment));
+        }
+        match <dyn Control>::of(op) {
+            Some(control) => self.control(op, control.flow(), inputs),
+            None => self.step(op, &inputs),
+        }
+    }
+
+    /// Runs the regions of a loop: the first tells whether there is one more round, and gives what the second begins with.
+    fn rounds(
+        &mut self,
+        op: Operation<'c>,
+        mut carried: Vec<Tensor>,
+        environment: &mut Environment<'c>,
+    ) -> Result<Vec<Tensor>> {
+        let block = |number: usize| op.region(number).entry().ok_or_else(|| op.error("has an empty region"));
+        let (before, after) = (block(0)?, block(1)?);
+        loop {
+            environment.bind(op, before, &carried)?;
+            let mut given = self.run(before, environment)?;
+            let goes_on = is_true(op, given.first())?;
+            given.remove(0);
+            if !goes_on {
+                return Ok(given);
+            }
+            environment.bind(op, after, &given)?;
+            carried = self.run(after, environment)?;
+        }
+    }
+
+    /// Carries out functions as `flow` says.
+    fn control(&mut self, op: Operation<'c>, flow: Flow, mut values: Vec<Tensor>) -> Result<Vec<Tensor>> {
+        let function = |name: &str| {
+            find_function(self.module, name).ok_or_else(|| op.error(format!("names '@{name}', which does not exist")))
+        };
+        let Flow::While { condition, body } = &flow;
+        let (condition, body) = (function(condition)?, function(body)?);
+        let count = op.result_count();
+        while is_true(op, self.call(condition, &values)?.results.first())? {
+            let results = self.call(body, &values)?.results;
+            if results.len() != count {
+                return Err(body.error(format!("gives {} values to a loop of {count}", results.len())));
+            }
+            for (value, result) in values.iter_mut().zip(results) {
+                if value.shape() != result.shape() {
+                    let (from, to) = (value.shape(), result.shape());
+                    return Err(op.error(format!("changes a value of sizes {from:?} into one of {to:?}")));
+                }
+                *value = result;
+            }
+        }
+        values.truncate(count);
+        Ok(values)
     }
 
     fn step(&mut self, op: Operation<'c>, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
@@ -254,6 +324,7 @@ impl<'c> Interpreter<'c> {
                 Some(if a % b != 0 && (a < 0) != (b < 0) { quotient - 1 } else { quotient })
             }),
             "arith.maxsi" => binary(|a, b| Some(a.max(b))),
+            "tensor.extract" if inputs.len() == 1 && inputs[0].rank() == 0 => Ok(inputs.to_vec()),
             "tensor.dim" => {
                 let axis = index(1)?;
                 let size = usize::try_from(axis).ok().and_then(|axis| inputs[0].shape().get(axis));
@@ -266,6 +337,15 @@ impl<'c> Interpreter<'c> {
 }
 
 impl<'c> Environment<'c> {
+    /// Gives the arguments of a region's block their values.
+    fn bind(&mut self, op: Operation<'c>, block: Block<'c>, values: &[Tensor]) -> Result {
+        for (argument, value) in block.arguments().zip(values) {
+            check_type(argument, value).map_err(|e| op.error(format!("carries a value that {e}")))?;
+            self.values.insert(argument, value.clone());
+        }
+        Ok(())
+    }
+
     fn access(&mut self, op: Operation<'c>, access: MemoryAccess, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         match access {
             MemoryAccess::Read { from } => {
@@ -342,6 +422,13 @@ pub fn compute(op: Operation<'_>, inputs: &[Tensor]) -> Option<Result<Vec<Tensor
     };
     let shape = inputs.first().map(Tensor::shape).unwrap_or_default();
     Some(evaluate(&scalar.scalar(&operands), inputs, shape).map(|result| vec![result]))
+}
+
+/// The truth value that decides what `op` does.
+fn is_true(op: Operation<'_>, value: Option<&Tensor>) -> Result<bool> {
+    let value =
+        value.filter(|value| value.rank() == 0).ok_or_else(|| op.error("has a condition that is not one value"))?;
+    Ok(value.bytes().iter().any(|byte| *byte != 0))
 }
 
 fn unknown(op: Operation<'_>) -> Error {

@@ -6,6 +6,7 @@
 
 mod adjoint;
 mod checkpoint;
+mod control;
 mod cost;
 mod decompose;
 mod differentiate;
@@ -37,6 +38,7 @@ mod uniform;
 
 pub use adjoint::{adjoint, is_compound};
 pub use checkpoint::{CHECKPOINT, inherit_checkpoint};
+pub use control::{Control, Flow};
 pub use cost::{Cost, Work};
 pub use decompose::Decompose;
 pub use differentiate::Differentiate;
