@@ -76,6 +76,7 @@ fn line(program: &Program, step: &Step) -> String {
                 call.op.epilogue().map_or_else(String::new, |epilogue| format!(", {}", kernel(epilogue.kernel)));
             (format!("{}{kernel}", call.op.name()), call.args.as_slice())
         }
+        Step::While(rounds) => ("while".to_owned(), rounds.args.as_slice()),
         Step::Copy { .. } => return format!("{step:?}"),
     };
     let roots = |is_read: bool| {

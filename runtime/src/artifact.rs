@@ -3,7 +3,8 @@
 //! Layout, little endian: a 32-byte header (magic, version, number of sections, file length, crc of
 //! header and table), a table of sections (kind, crc, offset, length), then the sections, each at
 //! a multiple of 64 bytes: target, program, code, constants, the program that sets up the parameters of the other,
-//! which is empty where there is none, and code that an assembler has made of the code, which may be empty too. Opening checks magic, version, lengths, every crc, the target and the
+//! which is empty where there is none, code that an assembler has made of the code, which may be empty too, and the
+//! functions that steps of these programs run. Opening checks magic, version, lengths, every crc, the target and the
 //! whole program, so that what an [`Artifact`] holds can be used without further checks. Nothing is
 //! copied: code and constants stay in the mapped file.
 
@@ -17,7 +18,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::cpu::features;
-use crate::program::{Parameter, Program, ProgramError, weights};
+use crate::program::{Parameter, Program, ProgramError, check_depth, weights};
 
 const MAGIC: [u8; 8] = *b"\x7fTHB\r\n\x1a\n";
 const HEADER: usize = 32;
@@ -25,7 +26,7 @@ const ENTRY: usize = 24;
 const ALIGN: usize = 64;
 
 /// The version of the format that this runtime writes and reads.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 
 /// What the code of an artifact was compiled for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +95,7 @@ impl fmt::Debug for Bytes {
 pub struct Artifact {
     program: Arc<Program>,
     setup: Option<Arc<Program>>,
+    functions: Vec<Arc<Program>>,
     target: Target,
     code: Bytes,
     constants: Bytes,
@@ -156,21 +158,40 @@ enum Section {
     Constants = 4,
     Setup = 5,
     Assembled = 6,
+    Functions = 7,
 }
 
-const SECTIONS: [Section; 6] =
-    [Section::Target, Section::Program, Section::Code, Section::Constants, Section::Setup, Section::Assembled];
+const SECTIONS: [Section; 7] = [
+    Section::Target,
+    Section::Program,
+    Section::Code,
+    Section::Constants,
+    Section::Setup,
+    Section::Assembled,
+    Section::Functions,
+];
 
 impl Artifact {
     /// Puts an artifact together in memory. `code` is what `target` says, or empty when the kernels
     /// come from elsewhere (a JIT); `constants` holds each constant at its offset.
     pub fn new(program: Program, target: Target, code: Bytes, constants: Bytes) -> Result<Self, ArtifactError> {
+        Self::with_functions(program, Vec::new(), target, code, constants)
+    }
+
+    /// As [`Artifact::new`], with the functions that steps of the program run. One runs only those before it.
+    pub fn with_functions(
+        program: Program,
+        functions: Vec<Program>,
+        target: Target,
+        code: Bytes,
+        constants: Bytes,
+    ) -> Result<Self, ArtifactError> {
         let name = program.name.clone();
-        Self::checked(program, target, code, constants).map_err(named(&name))
+        Self::checked(program, functions, target, code, constants).map_err(named(&name))
     }
 
     /// The same artifact with a program that makes some of the parameters once, from others: its outputs have their
-    /// names. It shares code and constants.
+    /// names. It shares code, constants and functions.
     pub fn with_setup(self, setup: Program) -> Result<Self, ArtifactError> {
         let name = setup.name.clone();
         self.set_up(setup).map_err(named(&name))
@@ -209,6 +230,11 @@ impl Artifact {
         self.setup.as_ref()
     }
 
+    /// The functions that steps of both programs run, each after those that it runs.
+    pub fn functions(&self) -> &[Arc<Program>] {
+        &self.functions
+    }
+
     /// The weights that sessions are prepared with: the parameters of both programs, but for those that one makes.
     pub fn parameters(&self) -> Vec<Parameter> {
         weights(self.setup.as_deref(), &self.program).expect("both programs have been checked")
@@ -241,7 +267,10 @@ impl Artifact {
         let setup =
             self.setup.as_ref().map(|setup| postcard::to_stdvec(&**setup).expect("a program encodes to memory"));
         let setup = setup.as_deref().unwrap_or_default();
-        let contents: [&[u8]; 6] = [&target, &program, &self.code, &self.constants, setup, &self.assembled];
+        let functions: Vec<&Program> = self.functions.iter().map(|function| &**function).collect();
+        let functions = if functions.is_empty() { Ok(Vec::new()) } else { postcard::to_stdvec(&functions) };
+        let functions = functions.expect("programs encode to memory");
+        let contents: [&[u8]; 7] = [&target, &program, &self.code, &self.constants, setup, &self.assembled, &functions];
 
         let mut table = Vec::with_capacity(SECTIONS.len() * ENTRY);
         let mut offset = (HEADER + SECTIONS.len() * ENTRY).next_multiple_of(ALIGN);
@@ -285,7 +314,13 @@ impl Artifact {
         })
     }
 
-    fn checked(program: Program, target: Target, code: Bytes, constants: Bytes) -> Result<Self> {
+    fn checked(
+        program: Program,
+        functions: Vec<Program>,
+        target: Target,
+        code: Bytes,
+        constants: Bytes,
+    ) -> Result<Self> {
         if let Target::Cpu { arch, features } = &target {
             if arch != std::env::consts::ARCH {
                 return Err(ArtifactProblem::Architecture { wanted: arch.clone() });
@@ -298,15 +333,26 @@ impl Artifact {
         if matches!(target, Target::Cuda { .. }) && std::str::from_utf8(&code).is_err() {
             return damaged("the PTX is no text");
         }
+        let mut known: Vec<Arc<Program>> = Vec::with_capacity(functions.len());
+        for function in functions {
+            function.validate(constants.len() as u64)?;
+            function.validate_for(&target)?;
+            function.validate_function()?;
+            function.validate_functions(&known)?;
+            known.push(Arc::new(function));
+        }
+        check_depth(&known)?;
         program.validate(constants.len() as u64)?;
         program.validate_for(&target)?;
+        program.validate_functions(&known)?;
         let assembled = Bytes::new(Vec::new());
-        Ok(Self { program: Arc::new(program), setup: None, target, code, constants, assembled })
+        Ok(Self { program: Arc::new(program), setup: None, functions: known, target, code, constants, assembled })
     }
 
     fn set_up(self, setup: Program) -> Result<Self> {
         setup.validate(self.constants.len() as u64)?;
         setup.validate_for(&self.target)?;
+        setup.validate_functions(&self.functions)?;
         setup.validate_setup(&self.program)?;
         Ok(Self { setup: Some(Arc::new(setup)), ..self })
     }
@@ -341,8 +387,13 @@ impl Artifact {
         let target = postcard::from_bytes(&target).map_err(|e| undecodable("target", &e))?;
         let program = section(Section::Program)?;
         let program = postcard::from_bytes(&program).map_err(|e| undecodable("program", &e))?;
-        let whole = Self::checked(program, target, section(Section::Code)?, section(Section::Constants)?)?
-            .with_cubin(section(Section::Assembled)?);
+        let functions = match section(Section::Functions)? {
+            none if none.is_empty() => Vec::new(),
+            functions => postcard::from_bytes(&functions).map_err(|e| undecodable("functions", &e))?,
+        };
+        let (code, constants) = (section(Section::Code)?, section(Section::Constants)?);
+        let whole =
+            Self::checked(program, functions, target, code, constants)?.with_cubin(section(Section::Assembled)?);
         let setup = section(Section::Setup)?;
         if setup.is_empty() {
             return Ok(whole);

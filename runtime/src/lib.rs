@@ -18,5 +18,5 @@ pub use plan::{MemoryStatistics, PlanError, Shape};
 /// When there is not one value per symbol.
 pub fn check_sizes(program: &program::Program, symbols: Vec<i64>) -> Result<MemoryStatistics, PlanError> {
     assert_eq!(symbols.len(), program.symbols.len(), "one value per symbol");
-    Ok(plan::Plan::new(program, symbols, plan::Cut::Threads(1))?.memory)
+    Ok(plan::Plan::new(program, &[], symbols, plan::Cut::Threads(1))?.memory)
 }

@@ -14,7 +14,7 @@ use std::ops::Range;
 use thunder_tensor::DType;
 
 use crate::executor::Block;
-use crate::program::{DimError, DimId, Program, Root, Step};
+use crate::program::{DimError, DimId, Functions, Program, Root, Step};
 
 pub use arena::MemoryStatistics;
 pub(crate) use resolve::MAX_PTRS;
@@ -66,6 +66,32 @@ pub enum PlanError {
         count: usize,
         /// How many there may be.
         most: u32,
+    },
+    /// The sizes break a relation that a function of the program relies on. The caller's mistake.
+    #[error("{message} ({left} and {right})")]
+    Constraint {
+        /// The function's message.
+        message: String,
+        /// Value of one side.
+        left: i64,
+        /// Value of the other.
+        right: i64,
+    },
+    /// A round of a loop would change the size of a value.
+    #[error("{what} begins with {given} bytes, and a round makes {made} of them")]
+    Carried {
+        /// The step and the value.
+        what: String,
+        /// Bytes that the loop is given.
+        given: usize,
+        /// Bytes that the body makes.
+        made: usize,
+    },
+    /// A step runs a function, and none are given.
+    #[error("step {step} runs a function, and there are none")]
+    NoFunctions {
+        /// Position in the program.
+        step: usize,
     },
     /// An operation would overwrite what it reads, or write an element twice.
     #[error("{what} overlaps {other}")]
@@ -170,12 +196,28 @@ pub(crate) struct PlannedGrid {
 }
 
 /// A step with its pointers in `slots` and its numbers in `numbers`.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) enum PlannedStep {
     Launch(PlannedLaunch),
     Wave(Wave),
     Call { call: usize, slots: Range<usize>, epilogue: Option<PlannedEpilogue> },
     Copy { slots: Range<usize>, bytes: usize },
+    While(PlannedLoop),
+}
+
+/// A loop with its pointers in `slots`.
+#[derive(Debug)]
+pub(crate) struct PlannedLoop {
+    /// The functions.
+    pub condition: usize,
+    pub body: usize,
+    /// Their plans.
+    pub plans: Box<[Plan; 2]>,
+    pub slots: Range<usize>,
+    /// How many values both functions are given.
+    pub inputs: usize,
+    /// Bytes of those that rounds replace.
+    pub carried: Vec<usize>,
 }
 
 impl PlannedStep {
@@ -191,12 +233,15 @@ impl PlannedStep {
             Self::Call { call, epilogue, .. } => {
                 let op = match &program.steps[*call] {
                     Step::Call(call) => call.op.name(),
-                    Step::Launch(_) | Step::Copy { .. } => unreachable!("a planned call is a call of the program"),
+                    Step::Launch(_) | Step::Copy { .. } | Step::While(_) => {
+                        unreachable!("a planned call is a call of the program")
+                    }
                 };
                 let rest = epilogue.as_ref().map_or(String::new(), |e| format!(" + {}", kernel(e.kernel)));
                 (format!("{op}{rest}"), "library")
             }
             Self::Copy { .. } => ("copy".to_owned(), "copy"),
+            Self::While(_) => ("while".to_owned(), "loop"),
         }
     }
 }
@@ -214,6 +259,7 @@ pub(crate) enum Cut {
     Grids,
 }
 
+#[derive(Debug)]
 pub(crate) struct Plan {
     /// Values of the symbols that the plan is for.
     pub symbols: Vec<i64>,
@@ -235,10 +281,19 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Plans a valid program for `symbols`, whose length is the program's.
-    pub(crate) fn new(program: &Program, symbols: Vec<i64>, cut: Cut) -> Result<Self> {
+    /// Plans a valid program for `symbols`, whose length is the program's, and those of `functions` that it runs.
+    pub(crate) fn new(program: &Program, functions: Functions<'_>, symbols: Vec<i64>, cut: Cut) -> Result<Self> {
         let values = program.dims.evaluate(&symbols)?;
-        resolve::plan(program, symbols, values, cut)
+        resolve::plan(program, functions, symbols, values, cut)
+    }
+
+    /// The loops among the steps.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn loops(&self) -> impl Iterator<Item = &PlannedLoop> {
+        self.steps.iter().filter_map(|step| match step {
+            PlannedStep::While(rounds) => Some(rounds),
+            _ => None,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 //! read or write out of bounds; compiled kernels are trusted with the buffers they are given.
 
 mod dims;
+mod functions;
 mod library;
 #[cfg(feature = "cuda")]
 mod save;
@@ -17,6 +18,7 @@ use thunder_tensor::DType;
 
 pub use dims::DimError;
 pub use dims::{DimExpr, DimId, Dims};
+pub(crate) use functions::{Functions, check_depth};
 pub use library::{
     Attention, AttentionBackward, AttentionStrides, BatchDim, Convolution, ConvolutionAxis, Epilogue, LibraryOp,
     MaskStrides, Matmul, MatrixStrides, UpdateSlice,
@@ -197,6 +199,10 @@ impl Arg {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct KernelId(pub u32);
 
+/// Position among the functions of an artifact: programs that steps of others run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FunctionId(pub u32);
+
 /// One action.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Step {
@@ -213,6 +219,8 @@ pub enum Step {
         /// How many bytes.
         bytes: DimId,
     },
+    /// Runs functions over and over.
+    While(While),
 }
 
 /// A compiled kernel and what it is given.
@@ -285,12 +293,33 @@ pub struct Call {
     pub args: Vec<Arg>,
 }
 
+/// A loop: as long as the condition says, values are replaced by what the body makes of them.
+///
+/// Both functions have the same inputs. The body has one output for each of the first inputs, of its type and sizes, and the
+/// condition has one output, a truth value. Arguments: one for each input, which is only read; then one for each output of
+/// the body, which is what its input is after the last round; then as many of the same sizes for the rounds between; then the
+/// byte of the condition's answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct While {
+    /// Says whether there is one more round.
+    pub condition: FunctionId,
+    /// Carries out a round.
+    pub body: FunctionId,
+    /// Pointers.
+    pub args: Vec<Arg>,
+    /// The values of the condition's symbols.
+    pub condition_symbols: Vec<DimId>,
+    /// The values of the body's symbols.
+    pub body_symbols: Vec<DimId>,
+}
+
 impl Step {
     /// Every place that the step touches, with how.
     pub fn accesses(&self) -> impl Iterator<Item = (Place, Access)> + '_ {
         let (args, copy) = match self {
             Step::Launch(launch) => (launch.args.as_slice(), None),
             Step::Call(call) => (call.args.as_slice(), None),
+            Step::While(rounds) => (rounds.args.as_slice(), None),
             Step::Copy { from, to, .. } => (&[][..], Some([(*from, Access::Read), (*to, Access::Write)])),
         };
         args.iter().map(|arg| (arg.place, arg.access)).chain(copy.into_iter().flatten())

@@ -77,6 +77,8 @@ impl Default for Options {
 /// A program that is ready to run.
 pub struct Session {
     program: Arc<Program>,
+    /// Those that its steps run, on the device.
+    functions: Arc<[Arc<Program>]>,
     engine: Engine,
     plans: Mutex<Vec<Arc<Plan>>>,
 }
@@ -173,7 +175,8 @@ impl Session {
         options: Options,
     ) -> Result<Self> {
         weights::check(&artifact.parameters(), parameters)?;
-        let device = Device::of(artifact, code, options)?;
+        let mut device = Device::of(artifact, code, options)?;
+        device.add_functions(artifact.functions())?;
         let given = |name: &str| parameters.get(name).cloned().map(Weight::Host);
         let mut made = BTreeMap::new();
         if let Some(setup) = artifact.setup() {
@@ -188,7 +191,7 @@ impl Session {
         let bound = |parameter: &Parameter| weights::bind(parameter, weights(&parameter.name));
         let program = device.adapt(program);
         let engine = device.engine(&program, &bound)?;
-        Ok(Self { program, engine, plans: Mutex::default() })
+        Ok(Self { program, functions: device.functions(), engine, plans: Mutex::default() })
     }
 
     /// The outputs of a program without inputs, for another on the same device.
@@ -305,7 +308,11 @@ impl Session {
             guard::inputs(program, &plan, inputs)?;
             return Ok(plan);
         }
-        let plan = Arc::new(Plan::new(program, symbols, self.engine.cut())?);
+        let plan = Plan::new(program, &self.functions, symbols, self.engine.cut()).map_err(|error| match error {
+            PlanError::Constraint { message, left, right } => GuardError::Constraint { message, left, right }.into(),
+            other => SessionError::from(other),
+        });
+        let plan = Arc::new(plan?);
         guard::inputs(program, &plan, inputs)?;
         guard::constraints(program, &plan.values)?;
         let mut plans = self.plans.lock().expect("nothing panics while it holds this lock");

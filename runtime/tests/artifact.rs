@@ -8,9 +8,9 @@ use std::fs;
 use proptest::prelude::*;
 use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
 use thunder_runtime::program::{
-    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue, Grid,
-    KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Spread, State, Step,
-    Symbol,
+    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue,
+    FunctionId, Grid, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program, Root, Spread,
+    State, Step, Symbol, While,
 };
 use thunder_runtime::session::Session;
 use thunder_tensor::DType;
@@ -18,6 +18,10 @@ use thunder_tensor::DType;
 /// The numbers of sections.
 const PROGRAM: usize = 1;
 const SETUP: usize = 4;
+const FUNCTIONS: usize = 6;
+/// How many sections there are, and where they begin behind their table.
+const SECTIONS: usize = 7;
+const TABLE_END: usize = 32 + 24 * SECTIONS;
 
 /// A program that uses every part of the format.
 fn program() -> Program {
@@ -122,8 +126,48 @@ fn artifact() -> Artifact {
         features: if cfg!(target_arch = "x86_64") { vec!["sse2".into()] } else { Vec::new() },
     };
     let code = Bytes::new((0..200_u8).collect::<Vec<_>>());
-    let artifact = Artifact::new(program(), target, code, Bytes::new(vec![1; 64 + 24])).unwrap();
+    let constants = Bytes::new(vec![1; 64 + 24]);
+    let artifact = Artifact::with_functions(program(), functions(), target, code, constants).unwrap();
     artifact.with_setup(setup()).unwrap()
+}
+
+/// A condition, a body, and a function with a loop of both.
+fn functions() -> Vec<Program> {
+    let mut dims = Dims::default();
+    let [n, four] = [dims.symbol(0), dims.constant(4)];
+    let bytes = dims.mul(n, four);
+    let port = |name: &str, dtype, shape: &[DimId]| Port { name: name.into(), dtype, shape: shape.to_vec() };
+    let buffer = |dtype, shape: &[DimId]| Buffer { dtype, shape: shape.to_vec(), alias: None };
+    let base = |name: &str, output| Program {
+        name: name.into(),
+        symbols: vec![Symbol { name: None, input: 0, axis: 0 }],
+        dims: dims.clone(),
+        inputs: vec![port("x", DType::F32, &[n])],
+        outputs: vec![output],
+        ..Program::default()
+    };
+    let mut condition = base("condition", port("holds", DType::Bool, &[]));
+    let (args, dims) = (vec![Arg::write(Root::Output(0))], Vec::new());
+    condition.kernels = vec!["k2".into()];
+    condition.steps.push(Step::Launch(Launch { kernel: KernelId(0), args, dims, spread: Spread::Whole }));
+    let mut body = base("body", port("y", DType::F32, &[n]));
+    let (from, to) = (Place::new(Root::Input(0)), Place::new(Root::Output(0)));
+    body.steps.push(Step::Copy { from, to, bytes });
+    let mut looped = base("looped", port("y", DType::F32, &[n]));
+    looped.buffers = vec![buffer(DType::F32, &[n]), buffer(DType::Bool, &[])];
+    looped.steps.push(Step::While(While {
+        condition: FunctionId(0),
+        body: FunctionId(1),
+        args: vec![
+            Arg::read(Root::Input(0)),
+            Arg::write(Root::Output(0)),
+            Arg::write(Root::Buffer(0)),
+            Arg::write(Root::Buffer(1)),
+        ],
+        condition_symbols: vec![n],
+        body_symbols: vec![n],
+    }));
+    vec![condition, body, looped]
 }
 
 /// A program that makes `w` of `v` and the constant, for the other one.
@@ -166,6 +210,7 @@ fn a_file_reads_as_it_was_written() {
     let read = Artifact::open(&path).unwrap();
     assert_eq!(read.program(), written.program());
     assert_eq!(read.setup(), written.setup());
+    assert_eq!(read.functions(), written.functions());
     let names: Vec<_> = read.parameters().into_iter().map(|p| (p.name, p.shape, p.initial)).collect();
     assert_eq!(names, [("v".to_owned(), vec![8, 8], None)], "a user does not know of what is made");
     assert_eq!(read.target(), written.target());
@@ -188,7 +233,7 @@ fn another_version_or_processor_is_refused_by_name() {
     let mut bytes = artifact().to_bytes();
     bytes[8] = 99;
     let error = open(bytes).unwrap_err();
-    assert_eq!(error.to_string(), "format version 99, this runtime reads 4; compile it again");
+    assert_eq!(error.to_string(), "format version 99, this runtime reads 5; compile it again");
 
     let none = || Bytes::new(Vec::new());
     let with = |arch: &str, features: &[&str]| {
@@ -260,7 +305,7 @@ fn every_truncation_and_every_flipped_byte_is_an_error() {
             let at = 32 + 24 * i + field;
             u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
         };
-        at < 32 + 24 * 6 || (0..6).any(|i| (entry(i, 8)..entry(i, 8) + entry(i, 16)).contains(&at))
+        at < TABLE_END || (0..SECTIONS).any(|i| (entry(i, 8)..entry(i, 8) + entry(i, 16)).contains(&at))
     };
     for at in (0..bytes.len()).filter(|&at| used(at)) {
         for bit in [0, 7] {
@@ -279,12 +324,12 @@ fn with_section(number: usize, content: &[u8]) -> Vec<u8> {
     let original = artifact().to_bytes();
     let field = |at: usize| u64::from_le_bytes(original[at..at + 8].try_into().unwrap()) as usize;
     let mut contents = Vec::new();
-    for i in 0..6 {
+    for i in 0..SECTIONS {
         let (offset, length) = (field(32 + 24 * i + 8), field(32 + 24 * i + 16));
         contents.push(original[offset..offset + length].to_vec());
     }
     contents[number] = content.to_vec();
-    let mut bytes = vec![0; 192];
+    let mut bytes = vec![0; TABLE_END];
     for (i, content) in contents.iter().enumerate() {
         bytes.resize(bytes.len().next_multiple_of(64), 0);
         let (entry, offset) = (32 + 24 * i, bytes.len() as u64);
@@ -300,7 +345,7 @@ fn with_section(number: usize, content: &[u8]) -> Vec<u8> {
     bytes[16..24].copy_from_slice(&length.to_le_bytes());
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&bytes[..24]);
-    hasher.update(&bytes[32..176]);
+    hasher.update(&bytes[32..TABLE_END]);
     bytes[24..28].copy_from_slice(&hasher.finalize().to_le_bytes());
     bytes
 }
@@ -311,7 +356,10 @@ fn rebuilt_files_are_accepted() {
         let encoded = postcard::to_stdvec(&program).unwrap();
         assert_eq!(with_section(number, &encoded), artifact().to_bytes());
     }
+    let encoded = postcard::to_stdvec(&functions()).unwrap();
+    assert_eq!(with_section(FUNCTIONS, &encoded), artifact().to_bytes());
     assert!(open(with_section(SETUP, &[])).unwrap().setup().is_none());
+    assert!(open(with_section(FUNCTIONS, &[])).unwrap().functions().is_empty());
 }
 
 /// A setup program fits the program that it is for, or the file says how it does not.
@@ -346,10 +394,13 @@ proptest! {
         changes in prop::collection::vec((any::<usize>(), any::<u8>()), 1..6),
         cut in prop::option::weighted(0.2, any::<usize>()),
         extent in prop_oneof![0..100_usize],
-        is_setup in any::<bool>(),
+        number in prop_oneof![Just(PROGRAM), Just(SETUP), Just(FUNCTIONS)],
     ) {
-        let (number, program) = if is_setup { (SETUP, setup()) } else { (PROGRAM, program()) };
-        let mut encoded = postcard::to_stdvec(&program).unwrap();
+        let mut encoded = match number {
+            PROGRAM => postcard::to_stdvec(&program()).unwrap(),
+            SETUP => postcard::to_stdvec(&setup()).unwrap(),
+            _ => postcard::to_stdvec(&functions()).unwrap(),
+        };
         for (at, value) in changes {
             let at = at % encoded.len();
             encoded[at] = value;

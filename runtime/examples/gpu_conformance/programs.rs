@@ -6,15 +6,15 @@ use std::sync::Arc;
 use thunder_runtime::artifact::{Artifact, Bytes, Target};
 use thunder_runtime::cuda::{Counts, CudaError, DeviceTensor, Gpu, Settings};
 use thunder_runtime::program::{
-    Access, Arg, Buffer, Constant, DimExpr, DimId, Grid, KernelId, Launch, Place, Port, Program, Root, Spread, State,
-    Step, Symbol,
+    Access, Arg, Buffer, Constant, DimExpr, DimId, FunctionId, Grid, KernelId, Launch, Place, Port, Program, Root,
+    Spread, State, Step, Symbol, While,
 };
 use thunder_runtime::session::{Options, Session, SessionError};
 use thunder_tensor::{DType, Tensor};
 
 use super::{Case, Outcome, library};
 
-/// `add(a, b, out, n)`.
+/// `add(a, b, out, n)`, and `is_below(x, bound, out)`, which asks of the first element.
 pub const PTX: &str = "\
 .version 7.0
 .target sm_80
@@ -47,18 +47,35 @@ pub const PTX: &str = "\
 done:
   ret;
 }
+.visible .entry is_below(.param .u64 x, .param .u64 bound, .param .u64 out)
+{
+  .reg .pred %p;
+  .reg .f32 %f<3>;
+  .reg .b32 %r<2>;
+  .reg .b64 %d<4>;
+  ld.param.u64 %d1, [x];
+  ld.param.u64 %d2, [bound];
+  ld.param.u64 %d3, [out];
+  ld.global.f32 %f1, [%d1];
+  ld.global.f32 %f2, [%d2];
+  setp.lt.f32 %p, %f1, %f2;
+  selp.u32 %r1, 1, 0, %p;
+  st.global.u8 [%d3], %r1;
+  ret;
+}
 ";
 
 type Try = fn(&Arc<Gpu>) -> Outcome;
 
 pub fn cases() -> Vec<Case> {
-    let all: [(&str, Try); 9] = [
+    let all: [(&str, Try); 10] = [
         ("a chain of kernels at many sizes", chain),
         ("views, offsets, constants and copies", views),
         ("state stays on the GPU from run to run", state),
         ("inputs given to be written are updated", donation),
         ("what depends on weights alone is computed once", setup),
         ("runs that repeat are replayed", graphs),
+        ("loops go round as values say", loops),
         ("large tensors cross the bus whole", staging),
         ("each step of a run is timed", profile),
         ("errors say what is wrong", errors),
@@ -89,8 +106,12 @@ pub fn add(program: &mut Program, n: DimId, [a, b, out]: [Arg; 3]) {
 }
 
 fn artifact(program: Program, constants: Vec<u8>) -> Result<Artifact, String> {
+    with_functions(program, Vec::new(), constants)
+}
+
+fn with_functions(program: Program, functions: Vec<Program>, constants: Vec<u8>) -> Result<Artifact, String> {
     let target = Target::Cuda { arch: "sm_80".into() };
-    let artifact = Artifact::new(program, target, Bytes::new(PTX), Bytes::new(constants));
+    let artifact = Artifact::with_functions(program, functions, target, Bytes::new(PTX), Bytes::new(constants));
     // Through the file's bytes, which is how a compiler hands them over.
     let bytes = artifact.map_err(|error| error.to_string())?.to_bytes();
     Artifact::from_bytes(Bytes::new(bytes), "case").map_err(|error| error.to_string())
@@ -280,6 +301,55 @@ fn graphs(gpu: &Arc<Gpu>) -> Outcome {
     let expected = Counts { eager: 2, captured: 2, replayed: 4 };
     if counts != expected {
         return Err(format!("{counts:?}, not {expected:?}"));
+    }
+    Ok(None)
+}
+
+/// `x` doubled, by way of a buffer, as long as its first element is below 100; in the second program in a loop around.
+fn loops(gpu: &Arc<Gpu>) -> Outcome {
+    let (mut condition, n) = dynamic("condition");
+    condition.outputs[0] = Port { name: "holds".into(), dtype: DType::Bool, shape: Vec::new() };
+    condition.kernels = vec!["is_below".into()];
+    condition.constants.push(Constant { dtype: DType::F32, shape: Vec::new(), offset: 0 });
+    let one = condition.dims.constant(1);
+    let args = vec![Arg::read(Root::Input(0)), Arg::read(Root::Constant(0)), Arg::write(Root::Output(0))];
+    let spread = Spread::Grid(Grid { blocks: [one; 3], threads: 1, shared: 0 });
+    condition.steps.push(Step::Launch(Launch { kernel: KernelId(0), args, dims: Vec::new(), spread }));
+    let looped = |name: &str, body: u32| {
+        let (mut program, _) = dynamic(name);
+        program.kernels.clear();
+        program.buffers.push(Buffer { dtype: DType::F32, shape: vec![n], alias: None });
+        program.buffers.push(Buffer { dtype: DType::Bool, shape: Vec::new(), alias: None });
+        let written = [Root::Output(0), Root::Buffer(0), Root::Buffer(1)].map(Arg::write);
+        program.steps.push(Step::While(While {
+            condition: FunctionId(0),
+            body: FunctionId(body),
+            args: [&[Arg::read(Root::Input(0))][..], &written].concat(),
+            condition_symbols: vec![n],
+            body_symbols: vec![n],
+        }));
+        program
+    };
+    let functions = vec![condition, doubling(3), looped("inner", 1)];
+    let constants: Vec<u8> = 100.0_f32.to_le_bytes().into();
+    for (name, body) in [("once", 1), ("nested", 2)] {
+        let artifact = with_functions(looped(name, body), functions.clone(), constants.clone())?;
+        let session = prepare(&artifact, &BTreeMap::new(), gpu).map_err(|error| error.to_string())?;
+        for (first, factor) in [(1.0, 512.0), (3.0, 64.0), (20.0, 8.0), (100.0, 1.0), (1.0, 512.0)] {
+            let out = session.run(&[floats([first, 2.0, 3.0])]).map_err(|error| error.to_string())?;
+            let expected = [first, 2.0, 3.0].map(|x: f32| x * factor);
+            equal(&out[0], expected).map_err(|error| format!("{name}, {first}: {error}"))?;
+        }
+        let x = DeviceTensor::new(gpu, &floats([5.0])).map_err(|error| error.to_string())?;
+        let mut given = [x];
+        for _ in 0..3 {
+            let out = session.run_on_gpu(&mut given).map_err(|error| error.to_string())?;
+            equal(&out[0].download().map_err(|error| error.to_string())?, [320.0])?;
+        }
+        let counts = session.gpu_runs(&given).map_err(|error| error.to_string())?;
+        if counts.captured + counts.replayed > 0 {
+            return Err(format!("a program with a loop is recorded: {counts:?}"));
+        }
     }
     Ok(None)
 }

@@ -22,6 +22,7 @@ pub(crate) struct Shared {
     code: Option<Arc<dyn Code>>,
     constants: Arc<Bytes>,
     options: Options,
+    functions: Vec<Arc<Machine>>,
 }
 
 /// A program on the processor.
@@ -52,7 +53,42 @@ impl Shared {
         } else {
             Bytes::Copied(Aligned::copied(artifact.constants()))
         };
-        Ok(Self { code, constants: Arc::new(constants), options })
+        Ok(Self { code, constants: Arc::new(constants), options, functions: Vec::new() })
+    }
+
+    /// Prepares a function, which runs those that were prepared before.
+    pub(crate) fn add_function(&mut self, function: &Arc<Program>) -> Result<()> {
+        let machine = self.machine(function, &[])?;
+        self.functions.push(Arc::new(machine));
+        Ok(())
+    }
+
+    pub(crate) fn functions(&self) -> impl Iterator<Item = Arc<Program>> {
+        self.functions.iter().map(|machine| Arc::clone(&machine.program))
+    }
+
+    /// Finds a program's kernels and prepares its calls.
+    fn machine(&self, program: &Arc<Program>, parameters: &[Tensor]) -> Result<Machine> {
+        let program = Arc::clone(program);
+        let Self { code, constants, options, functions } = self;
+        let kernels = match code {
+            None if program.kernels.is_empty() => Vec::new(),
+            None => return Err(SessionError::NoCode(program.kernels.len())),
+            Some(code) => {
+                let kernel = |name: &String| code.kernel(name).ok_or_else(|| SessionError::MissingKernel(name.clone()));
+                program.kernels.iter().map(kernel).collect::<Result<_>>()?
+            }
+        };
+        let prepared = {
+            let fixed = Fixed { program: &program, parameters, constants };
+            let prepare = |(step, action): (usize, &Step)| match action {
+                Step::Call(call) => prepare_call(step, call, fixed, options).map(Some),
+                Step::Launch(_) | Step::Copy { .. } | Step::While(_) => Ok(None),
+            };
+            program.steps.iter().enumerate().map(prepare).collect::<Result<_>>()?
+        };
+        let (cpu, code, reserve) = (Arc::clone(&options.cpu), code.clone(), Default::default());
+        Ok(Machine { program, functions: functions.clone(), cpu, kernels, _code: code, prepared, reserve })
     }
 }
 
@@ -63,28 +99,9 @@ impl Engine {
         weights: &dyn Fn(&Parameter) -> Result<Weight>,
         shared: &Shared,
     ) -> Result<Self> {
-        let program = Arc::clone(program);
-        let Shared { code, constants, options } = shared;
-        let (parameters, state) = bind(&program, weights)?;
-        let kernels = match code {
-            None if program.kernels.is_empty() => Vec::new(),
-            None => return Err(SessionError::NoCode(program.kernels.len())),
-            Some(code) => {
-                let kernel = |name: &String| code.kernel(name).ok_or_else(|| SessionError::MissingKernel(name.clone()));
-                program.kernels.iter().map(kernel).collect::<Result<_>>()?
-            }
-        };
-        let prepared = {
-            let fixed = Fixed { program: &program, parameters: &parameters, constants };
-            let prepare = |(step, action): (usize, &Step)| match action {
-                Step::Call(call) => prepare_call(step, call, fixed, options).map(Some),
-                Step::Launch(_) | Step::Copy { .. } => Ok(None),
-            };
-            program.steps.iter().enumerate().map(prepare).collect::<Result<_>>()?
-        };
-        let (cpu, code, reserve) = (Arc::clone(&options.cpu), code.clone(), Default::default());
-        let machine = Machine { program, cpu, kernels, _code: code, prepared, reserve };
-        Ok(Self { machine, parameters, state: Mutex::new(state), constants: Arc::clone(constants) })
+        let (parameters, state) = bind(program, weights)?;
+        let machine = shared.machine(program, &parameters)?;
+        Ok(Self { machine, parameters, state: Mutex::new(state), constants: Arc::clone(&shared.constants) })
     }
 
     pub(crate) fn cut(&self) -> Cut {

@@ -11,7 +11,9 @@ use super::code::{Code, Kernel};
 use super::operand::Operand;
 use super::scratch::Reserve;
 use crate::executor::{Block, Finished, Invocation, Prepared};
-use crate::plan::{Base, MAX_PTRS, Piece, Plan, PlannedEpilogue, PlannedLaunch, PlannedStep, Shape, Split};
+use crate::plan::{
+    Base, MAX_PTRS, Piece, Plan, PlannedEpilogue, PlannedLaunch, PlannedLoop, PlannedStep, Shape, Split,
+};
 use crate::program::{Program, Step};
 
 /// Copies of at least this many bytes use all threads.
@@ -20,6 +22,8 @@ const LARGE_COPY: usize = 1 << 20;
 /// What every run of a program shares.
 pub(crate) struct Machine {
     pub program: Arc<Program>,
+    /// The functions that steps run, by `FunctionId`.
+    pub functions: Vec<Arc<Machine>>,
     pub cpu: Arc<Cpu>,
     /// By `KernelId`; they stay callable as long as `code` lives.
     pub kernels: Vec<Kernel>,
@@ -44,7 +48,7 @@ impl Machine {
         (parameters, constants): (&[Tensor], &[u8]),
         states: &[Operand],
         outputs: &mut [Tensor],
-        mut ends: Option<&mut Vec<Duration>>,
+        ends: Option<&mut Vec<Duration>>,
     ) {
         let fits = |(tensor, (dtype, shape)): (&Tensor, &Shape)| {
             tensor.bytes().len() == shape.iter().product::<usize>() * dtype.size()
@@ -57,35 +61,60 @@ impl Machine {
                 && states.iter().map(|state| state.bytes()).eq(plan.state_bytes.iter().copied()),
             "guards have compared every tensor with the plan"
         );
-        let mut arena = self.reserve.take(plan.memory.arena_bytes);
-        let arena = arena.as_mut_ptr();
-        let mut table = self.reserve.take((plan.slots.len() + outputs.len()) * size_of::<*mut u8>());
-        let table = table.as_mut_ptr().cast::<*mut u8>();
+        let mut made = self.reserve.take(outputs.len() * size_of::<*mut u8>());
+        let made = made.as_mut_ptr().cast::<*mut u8>();
         // First, since writing to an output that shares memory with an input moves the output.
         for (i, output) in outputs.iter_mut().enumerate() {
-            // SAFETY: the table has room for a pointer per slot and output.
-            unsafe { table.add(plan.slots.len() + i).write(output.bytes_mut().as_mut_ptr()) };
+            // SAFETY: there is room for a pointer per output.
+            unsafe { made.add(i).write(output.bytes_mut().as_mut_ptr()) };
         }
-        for (i, slot) in plan.slots.iter().enumerate() {
+        let base = |base: Base| {
             let read = |bytes: &[u8]| bytes.as_ptr().cast_mut();
-            let base = match slot.base {
-                Base::Arena => arena,
+            match base {
                 Base::Input(i) => read(inputs[i as usize].bytes()),
                 Base::Parameter(i) => read(parameters[i as usize].bytes()),
-                Base::Constant(i) => read(&constants[self.program.constants[i as usize].offset as usize..]),
                 // SAFETY: the loop above has written the entry of every output.
-                Base::Output(i) => unsafe { *table.add(plan.slots.len() + i as usize) },
+                Base::Output(i) => unsafe { *made.add(i as usize) },
                 Base::State(i) => states[i as usize].start(),
+                Base::Arena | Base::Constant(_) => unreachable!("they are the same for all runs"),
+            }
+        };
+        if plan.parallel {
+            self.cpu.pool.rouse();
+        }
+        // SAFETY: the tensors have the sizes of the plan, and outputs and states are lent to be written.
+        unsafe { self.start(plan, constants, &base, ends) };
+    }
+
+    /// Runs all steps on memory that begins where `base` says.
+    ///
+    /// # Safety
+    /// There are as many bytes as the plan says of each tensor, those of outputs and states to be written, apart from all others.
+    unsafe fn start(
+        &self,
+        plan: &Plan,
+        constants: &[u8],
+        base: &dyn Fn(Base) -> *mut u8,
+        mut ends: Option<&mut Vec<Duration>>,
+    ) {
+        let mut arena = self.reserve.take(plan.memory.arena_bytes);
+        let arena = arena.as_mut_ptr();
+        let mut table = self.reserve.take(plan.slots.len() * size_of::<*mut u8>());
+        let table = table.as_mut_ptr().cast::<*mut u8>();
+        for (i, slot) in plan.slots.iter().enumerate() {
+            let base = match slot.base {
+                Base::Arena => arena,
+                Base::Constant(i) => {
+                    constants[self.program.constants[i as usize].offset as usize..].as_ptr().cast_mut()
+                }
+                other => base(other),
             };
-            // SAFETY: the table has room for a pointer per slot and output.
+            // SAFETY: the table has room for a pointer per slot.
             unsafe { table.add(i).write(base.wrapping_add(slot.offset)) };
         }
         // SAFETY: the loop above has written every entry.
         let table = unsafe { std::slice::from_raw_parts(table, plan.slots.len()) };
         let shared = Pointers(table);
-        if plan.parallel {
-            self.cpu.pool.rouse();
-        }
         let start = ends.is_some().then(Instant::now);
         for step in &plan.steps {
             match step {
@@ -121,9 +150,47 @@ impl Machine {
                     // SAFETY: the plan has checked both ranges and that they are apart.
                     unsafe { self.copy(from, to, *bytes) };
                 }
+                // SAFETY: the plan has checked sizes, and that what is written is apart.
+                PlannedStep::While(rounds) => unsafe { self.rounds(rounds, &table[rounds.slots.clone()], constants) },
             }
             if let (Some(ends), Some(start)) = (&mut ends, start) {
                 ends.push(start.elapsed());
+            }
+        }
+    }
+
+    /// Runs a loop: each round reads what the one before has made, and writes to the results or to the memory beside them,
+    /// in turns.
+    ///
+    /// # Safety
+    /// The pointers are those of the loop's arguments.
+    unsafe fn rounds(&self, rounds: &PlannedLoop, ptrs: &[*mut u8], constants: &[u8]) {
+        let (given, rest) = ptrs.split_at(rounds.inputs);
+        let (results, rest) = rest.split_at(rounds.carried.len());
+        let (others, answer) = rest.split_at(rounds.carried.len());
+        let [condition, body] = [rounds.condition, rounds.body].map(|function| &self.functions[function]);
+        let (mut now, mut is_in_results) = (&given[..results.len()], false);
+        loop {
+            let base = |outputs: &[*mut u8], base: Base| match base {
+                Base::Input(i) => now.get(i as usize).copied().unwrap_or_else(|| given[i as usize]),
+                Base::Output(i) => outputs[i as usize],
+                _ => unreachable!("a function has neither parameters nor states"),
+            };
+            // SAFETY: the caller's promise.
+            unsafe { condition.start(&rounds.plans[0], constants, &|at| base(answer, at), None) };
+            // SAFETY: the condition has written it.
+            if unsafe { *answer[0] } == 0 {
+                break;
+            }
+            let next = if is_in_results { others } else { results };
+            // SAFETY: as above.
+            unsafe { body.start(&rounds.plans[1], constants, &|at| base(next, at), None) };
+            (now, is_in_results) = (next, !is_in_results);
+        }
+        if !is_in_results {
+            for ((from, to), bytes) in now.iter().zip(results).zip(&rounds.carried) {
+                // SAFETY: both have so many bytes, and the plan has checked that they are apart.
+                unsafe { self.copy(*from, *to, *bytes) };
             }
         }
     }

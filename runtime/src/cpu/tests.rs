@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod loops;
 mod programs;
 mod setup;
 
@@ -18,8 +19,14 @@ unsafe impl Code for Table {
     }
 }
 
-pub(super) const KERNELS: &[(&str, Kernel)] =
-    &[("add", add), ("iota", iota), ("scale_rows", scale_rows), ("increment", increment), ("nothing", nothing)];
+pub(super) const KERNELS: &[(&str, Kernel)] = &[
+    ("add", add),
+    ("iota", iota),
+    ("scale_rows", scale_rows),
+    ("increment", increment),
+    ("is_below", is_below),
+    ("nothing", nothing),
+];
 
 /// `out[i] = a[i] + b[i]`; dims: n.
 unsafe extern "C" fn add(ptrs: *const *mut u8, dims: *const i64) {
@@ -66,6 +73,15 @@ unsafe extern "C" fn increment(ptrs: *const *mut u8, dims: *const i64) {
         for i in 0..*dims as usize {
             *x.add(i) += 1.0;
         }
+    }
+}
+
+/// `out = x[0] < bound`.
+unsafe extern "C" fn is_below(ptrs: *const *mut u8, _dims: *const i64) {
+    // SAFETY: two floats and a byte.
+    unsafe {
+        let [x, bound, out] = *ptrs.cast::<[*mut u8; 3]>();
+        *out = u8::from(*x.cast::<f32>() < *bound.cast::<f32>());
     }
 }
 

@@ -1,5 +1,7 @@
 //! Programs on a GPU: their weights and states in its memory, their steps on its stream.
 
+mod loops;
+
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,17 +27,23 @@ use crate::session::{SessionError, Weight};
 /// The most that an address's alignment is counted to.
 const ALIGN: usize = 256;
 
+/// The same for what functions are given: it may be a constant, which is somewhere among others.
+const GIVEN_ALIGN: usize = 64;
+
 /// What the programs of an artifact share.
 pub(crate) struct Shared {
     gpu: Arc<Gpu>,
     module: Option<Arc<Module>>,
     constants: Arc<Memory>,
+    functions: Vec<Arc<Engine>>,
 }
 
 /// A program on a GPU.
 pub(crate) struct Engine {
     gpu: Arc<Gpu>,
     program: Arc<Program>,
+    /// The functions that steps run, by `FunctionId`.
+    functions: Vec<Arc<Engine>>,
     /// By `KernelId`; they are there as long as the module.
     kernels: Vec<Function>,
     _module: Option<Arc<Module>>,
@@ -44,11 +52,19 @@ pub(crate) struct Engine {
     parameters: Vec<Arc<DeviceTensor>>,
     /// By step, who carries it out; `None` for steps that are no calls.
     executors: Vec<Option<Arc<dyn Executor>>>,
+    /// The most that an address's alignment is counted to.
+    align: usize,
 }
 
 /// What a plan has on a GPU, from its first run on.
 #[derive(Default)]
 pub(crate) struct Ready(Mutex<Option<Inner>>);
+
+impl std::fmt::Debug for Ready {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Ready")
+    }
+}
 
 struct Inner {
     /// By step of the program; `None` for steps that are no calls.
@@ -73,6 +89,13 @@ struct Addresses<'a> {
     outputs: &'a [CUdeviceptr],
 }
 
+/// Where memory begins that steps may use: that of functions, and that of calls.
+#[derive(Clone, Copy)]
+struct Free {
+    inner: CUdeviceptr,
+    workspace: CUdeviceptr,
+}
+
 impl Shared {
     /// Loads the code of an artifact, and its constants.
     pub(crate) fn new(artifact: &Artifact, gpu: Arc<Gpu>) -> Result<Self> {
@@ -86,7 +109,19 @@ impl Shared {
         };
         let constants = gpu.allocate(artifact.constants().len(), &|| "the constants".to_owned())?;
         gpu.upload(artifact.constants(), &constants)?;
-        Ok(Self { gpu, module, constants: Arc::new(constants) })
+        Ok(Self { gpu, module, constants: Arc::new(constants), functions: Vec::new() })
+    }
+
+    /// Prepares a function, which runs those that were prepared before.
+    pub(crate) fn add_function(&mut self, function: &Arc<Program>) -> Result<(), SessionError> {
+        let no_weights = |parameter: &Parameter| Err(SessionError::MissingParameters(vec![parameter.name.clone()]));
+        let engine = Engine::new(function, &no_weights, self)?;
+        self.functions.push(Arc::new(Engine { align: GIVEN_ALIGN, ..engine }));
+        Ok(())
+    }
+
+    pub(crate) fn functions(&self) -> impl Iterator<Item = Arc<Program>> {
+        self.functions.iter().map(|engine| Arc::clone(&engine.program))
     }
 }
 
@@ -115,7 +150,8 @@ impl Engine {
         let parameters = (0..).zip(&program.weights()?).map(parameter).collect::<Result<_, _>>()?;
         let (module, constants) = (shared.module.clone(), Arc::clone(&shared.constants));
         let (gpu, program) = (Arc::clone(gpu), Arc::clone(program));
-        Ok(Self { gpu, program, kernels, _module: module, constants, parameters, executors })
+        let functions = shared.functions.clone();
+        Ok(Self { gpu, program, functions, kernels, _module: module, constants, parameters, executors, align: ALIGN })
     }
 
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
@@ -232,7 +268,7 @@ impl Engine {
                 };
                 let alignments: Vec<usize> = plan.slots[slots.clone()]
                     .iter()
-                    .map(|slot| alignment(self.fixed(slot.base) + slot.offset))
+                    .map(|slot| alignment(self.fixed(slot.base) + slot.offset).min(self.align))
                     .collect();
                 let site = Site { op: &own.op, values: &plan.values, alignments: &alignments, gpu: &self.gpu };
                 calls[*call] = Some(executor.prepare(&site)?);
@@ -266,7 +302,7 @@ impl Engine {
         };
         let queue = &self.gpu.queue;
         queue.enter()?;
-        let own = plan.memory.arena_bytes.next_multiple_of(ALIGN);
+        let (own, inner, inner_workspace) = (own_bytes(plan), self.inner_bytes(plan)?, self.inner_workspace(plan)?);
         let what = || {
             let live = plan.memory.live_bytes;
             format!(
@@ -274,11 +310,14 @@ impl Engine {
                 self.program.name
             )
         };
-        let arena = turn.arena(queue, own + *workspace, &what)?;
+        let arena = turn.arena(queue, own + inner + (*workspace).max(inner_workspace), &what)?;
         let addresses = Addresses { arena, inputs, outputs };
         let table = self.table(plan, addresses);
+        let free = arena + own as CUdeviceptr;
+        let memory = Free { inner: free, workspace: free + inner as CUdeviceptr };
         let settings = &self.gpu.settings;
-        if settings.step_by_step || !settings.graphs || marks.is_some() {
+        // How often a loop goes round is not known when its steps are recorded.
+        if settings.step_by_step || !settings.graphs || marks.is_some() || plan.loops().next().is_some() {
             let mark = || match marks {
                 Some(marks) => Mark::now(queue).map(|m| marks.lock().unwrap_or_else(PoisonError::into_inner).push(m)),
                 None => Ok(()),
@@ -291,10 +330,10 @@ impl Engine {
                 mark()
             };
             mark()?;
-            return self.enqueue(plan, &table, calls, arena + own as CUdeviceptr, &after);
+            return self.enqueue(plan, &table, calls, memory, &after);
         }
         let all = [&[arena], inputs, outputs].concat();
-        let start = || self.enqueue(plan, &table, calls, arena + own as CUdeviceptr, &|_| Ok(()));
+        let start = || self.enqueue(plan, &table, calls, memory, &|_| Ok(()));
         replay.run(queue, all, &start)
     }
 
@@ -333,7 +372,7 @@ impl Engine {
         plan: &Plan,
         table: &[CUdeviceptr],
         calls: &[Option<Box<dyn Prepared>>],
-        workspace: CUdeviceptr,
+        memory: Free,
         after: &dyn Fn(&PlannedStep) -> Result,
     ) -> Result {
         let stream = self.gpu.queue.stream();
@@ -346,6 +385,7 @@ impl Engine {
                 PlannedStep::Call { call, slots, .. } => {
                     let Some(prepared) = &calls[*call] else { unreachable!("every call of a plan is prepared") };
                     let operands = &table[slots.clone()];
+                    let workspace = memory.workspace;
                     prepared.run(&Invocation { operands, workspace, gpu: &self.gpu })?;
                 }
                 PlannedStep::Copy { bytes: 0, .. } => {}
@@ -355,6 +395,7 @@ impl Engine {
                     // back on the same stream.
                     unsafe { result::memcpy_dtod_async(to, from, *bytes, stream)? };
                 }
+                PlannedStep::While(rounds) => self.rounds(rounds, &table[rounds.slots.clone()], memory)?,
             }
             after(step)?;
         }
@@ -414,9 +455,14 @@ fn executors(program: &Program, gpu: &Gpu) -> Result<Vec<Option<Arc<dyn Executor
     };
     let executor = |(number, step): (usize, &Step)| match step {
         Step::Call(call) => claiming((number, &call.op)).map(Some),
-        Step::Launch(_) | Step::Copy { .. } => Ok(None),
+        Step::Launch(_) | Step::Copy { .. } | Step::While(_) => Ok(None),
     };
     program.steps.iter().enumerate().map(executor).collect()
+}
+
+/// The bytes of a plan's own values.
+fn own_bytes(plan: &Plan) -> usize {
+    plan.memory.arena_bytes.next_multiple_of(ALIGN)
 }
 
 /// The largest power of two up to 256 that divides an offset in memory that is so aligned.

@@ -1,16 +1,16 @@
 //! Turns a program's steps into slots and numbers.
 
 use crate::program::{
-    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Grid, Launch,
-    LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Spread, Step, UpdateSlice,
+    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Functions, Grid,
+    Launch, LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Spread, Step, UpdateSlice, While,
 };
 
 use super::arena::{CACHE_LINE, GPU_LINE, Host, Interval, Location, place};
 use super::extents::Strided;
 use super::wave::{self, CHUNKS_PER_THREAD};
 use super::{
-    Base, Cut, Plan, PlanError, PlannedEpilogue, PlannedGrid, PlannedLaunch, PlannedStep, Result, Slot, Split, Values,
-    fits_memory, root_name,
+    Base, Cut, Plan, PlanError, PlannedEpilogue, PlannedGrid, PlannedLaunch, PlannedLoop, PlannedStep, Result, Slot,
+    Split, Values, fits_memory, root_name,
 };
 
 /// The most blocks of a launch along each axis, on every GPU.
@@ -19,7 +19,13 @@ const MOST_BLOCKS: [u32; 3] = [i32::MAX as u32, 65535, 65535];
 /// The most pointers of one step, which the executor keeps on its stack.
 pub(crate) const MAX_PTRS: usize = MAX_ARGS;
 
-pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, cut: Cut) -> Result<Plan> {
+pub(super) fn plan(
+    program: &Program,
+    functions: Functions<'_>,
+    symbols: Vec<i64>,
+    values: Vec<i64>,
+    cut: Cut,
+) -> Result<Plan> {
     let (threads, align) = match cut {
         Cut::Threads(threads) => (threads, CACHE_LINE),
         Cut::Grids => (1, GPU_LINE),
@@ -60,6 +66,8 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, cut: 
     });
     let mut resolver = Resolver {
         program,
+        functions,
+        cut,
         values: v,
         threads,
         input_bytes: inputs.iter().map(|(_, bytes)| *bytes).collect(),
@@ -87,6 +95,7 @@ pub(super) fn plan(program: &Program, symbols: Vec<i64>, values: Vec<i64>, cut: 
         PlannedStep::Wave(wave) => wave.chunks.len() > 1,
         PlannedStep::Call { .. } => true,
         PlannedStep::Copy { .. } => false,
+        PlannedStep::While(rounds) => rounds.plans.iter().any(|plan| plan.parallel),
     });
     let Resolver { slots, numbers, .. } = resolver;
     let state_bytes = program.states.iter().map(|state| match state.root {
@@ -144,6 +153,8 @@ fn hosts<T>(program: &Program, outputs: &[(T, usize)]) -> Vec<Host> {
 
 struct Resolver<'a> {
     program: &'a Program,
+    functions: Functions<'a>,
+    cut: Cut,
     values: Values<'a>,
     threads: usize,
     input_bytes: Vec<usize>,
@@ -267,7 +278,43 @@ impl Resolver<'_> {
                 range.check_apart(to, (&range, from), &what(1), &what(0))?;
                 Ok(PlannedStep::Copy { slots, bytes })
             }
+            Step::While(rounds) => self.rounds(index, rounds, slots).map(PlannedStep::While),
         }
+    }
+
+    /// A loop with plans of its functions.
+    fn rounds(&self, index: usize, rounds: &While, slots: std::ops::Range<usize>) -> Result<PlannedLoop> {
+        let plan = |function: usize, symbols: &[DimId]| {
+            let program = self.functions.get(function).ok_or(PlanError::NoFunctions { step: index })?;
+            let symbols = symbols.iter().map(|&dim| self.values.get(dim)).collect();
+            let plan = Plan::new(program, &self.functions[..function], symbols, self.cut)?;
+            for constraint in &program.constraints {
+                let (left, right) =
+                    (Values(&plan.values).get(constraint.left), Values(&plan.values).get(constraint.right));
+                if left != right {
+                    return Err(PlanError::Constraint { message: constraint.message.clone(), left, right });
+                }
+            }
+            Ok(plan)
+        };
+        let (condition, body) = (rounds.condition.0 as usize, rounds.body.0 as usize);
+        let plans = [plan(condition, &rounds.condition_symbols)?, plan(body, &rounds.body_symbols)?];
+        let bytes = |shapes: &[super::Shape]| -> Vec<usize> {
+            shapes.iter().map(|(dtype, extents)| extents.iter().product::<usize>() * dtype.size()).collect()
+        };
+        let (asked, given, made) = (bytes(&plans[0].inputs), bytes(&plans[1].inputs), bytes(&plans[1].outputs));
+        let what = |i: usize| move || format!("step {index}, argument {i},");
+        for (i, (&given, &made)) in given.iter().zip(&made).enumerate() {
+            if given != made {
+                return Err(PlanError::Carried { what: what(i)(), given, made });
+            }
+        }
+        let largest = given.iter().zip(&asked).map(|(given, asked)| *given.max(asked));
+        let sizes: Vec<usize> = largest.chain(made.iter().chain(&made).copied()).chain([1]).collect();
+        let operands: Vec<Strided> =
+            sizes.into_iter().map(|bytes| Strided { dims: vec![(bytes, 1)], element: 1 }).collect();
+        self.check_operands(index, slots.start, &operands, 2 * made.len() + 1)?;
+        Ok(PlannedLoop { condition, body, plans: Box::new(plans), slots, inputs: given.len(), carried: made })
     }
 
     fn push_numbers(&mut self, dims: &[DimId]) -> std::ops::Range<usize> {

@@ -228,6 +228,11 @@ impl Program {
             Step::Launch(launch) => self.check_launch(launch, what),
             Step::Call(call) => self.check_call(call, what),
             Step::Copy { bytes, .. } => self.check_dim(*bytes, what),
+            Step::While(rounds) => {
+                check_count(rounds.args.len(), what)?;
+                self.check_shape(&rounds.condition_symbols, what)?;
+                self.check_shape(&rounds.body_symbols, what)
+            }
         }
     }
 
@@ -334,7 +339,7 @@ fn check_count(count: usize, what: &dyn Fn() -> String) -> Result {
     Ok(())
 }
 
-fn in_range(table: &'static str, index: u32, len: usize, what: &dyn Fn() -> String) -> Result {
+pub(super) fn in_range(table: &'static str, index: u32, len: usize, what: &dyn Fn() -> String) -> Result {
     if (index as usize) < len {
         return Ok(());
     }

@@ -53,6 +53,28 @@ impl Device {
         Ok(Self::Cpu(cpu::engine::Shared::new(artifact, code, options)?))
     }
 
+    /// Prepares the functions of an artifact, for the programs that are prepared from then on.
+    pub fn add_functions(&mut self, functions: &[Arc<Program>]) -> Result<()> {
+        for function in functions {
+            let function = self.adapt(function);
+            match self {
+                Self::Cpu(shared) => shared.add_function(&function)?,
+                #[cfg(feature = "cuda")]
+                Self::Cuda(shared) => shared.add_function(&function)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// These functions, as they are run there.
+    pub fn functions(&self) -> Arc<[Arc<Program>]> {
+        match self {
+            Self::Cpu(shared) => shared.functions().collect(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(shared) => shared.functions().collect(),
+        }
+    }
+
     /// The program as it is run there.
     pub fn adapt(&self, program: &Arc<Program>) -> Arc<Program> {
         match self {

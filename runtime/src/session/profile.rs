@@ -12,7 +12,7 @@ use crate::plan::PlannedStep;
 pub struct StepTime {
     /// The kernel, or the operation of a library.
     pub name: String,
-    /// "kernel", "library" or "copy".
+    /// "kernel", "library", "loop" or "copy".
     pub kind: &'static str,
     /// When it started.
     pub start: Duration,

@@ -9,7 +9,7 @@ pub fn chrome(process: &str, steps: &[StepTime]) -> String {
     let mut text = format!(
         "{{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n{{\"ph\":\"M\",\"name\":\"process_name\",\"pid\":1,\"args\":{{\"name\":{process:?}}}}}"
     );
-    let kinds = ["kernel", "library", "copy"];
+    let kinds = ["kernel", "library", "copy", "loop"];
     for step in steps {
         let line = kinds.iter().position(|kind| *kind == step.kind).unwrap_or(kinds.len());
         let (start, duration) = (step.start.as_secs_f64() * 1e6, step.duration.as_secs_f64() * 1e6);

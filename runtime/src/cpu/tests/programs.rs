@@ -360,7 +360,7 @@ fn what_is_missing_is_named() {
     assert_eq!(error.to_string(), "weight 'w' is f32[1], the program needs f32[3]");
     let weights = BTreeMap::from([("w".to_owned(), floats([1.0; 3]))]);
     let error = Session::prepare(&artifact, &weights).unwrap_err();
-    assert!(error.to_string().contains("no code for its 5 kernels"), "{error}");
+    assert!(error.to_string().contains("no code for its 6 kernels"), "{error}");
 }
 
 proptest! {
