@@ -5,11 +5,12 @@ use std::str::FromStr;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
+use thunder_interface::Control;
 use thunder_ir::codegen::{Machine, host_features};
 use thunder_ir::pass::{Numerics, PassDef, Pipeline};
 use thunder_ir::{Context, Module, Operation, Registry, Rewriter};
 use thunder_passes::{
-    ComplexPairs, Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, Plan, SETUP, SplitSetup,
+    ComplexPairs, Decompose, Donate, Functionalize, Inline, KERNEL, Kernels, OutlineLoops, Plan, SETUP, SplitSetup,
 };
 use thunder_runtime::artifact::{self, Artifact, ArtifactError, Bytes};
 use thunder_runtime::cpu::code::Code;
@@ -26,7 +27,7 @@ use crate::{ToLinalg, cpu, cuda, program};
 pub enum Phase {
     /// As traced, imported or written: `thunder` ops in `func` functions.
     Traced,
-    /// Functions call nothing and use no memory: what they update is a result. Composites that no library carries out
+    /// Functions call nothing and use no memory: what they update is a result. Loops are ops that name functions. Composites that no library carries out
     /// are decomposed; constants are folded; code is what planning found to take least time. What depends on parameters alone is a function of its own.
     Functional,
     /// Ops are grouped: calls of kernels, library computations and views are left.
@@ -191,7 +192,8 @@ fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileEr
             Target::Cpu(_) => Decompose::default(),
             Target::Cuda(_) => Decompose::for_any(),
         };
-        planned(decomposed(Pipeline::new(), &kept), options).run_with(module, options.verify)?;
+        let outlined = Pipeline::new().pass(&OutlineLoops::default());
+        planned(decomposed(outlined, &kept), options).run_with(module, options.verify)?;
         options.transforms.run_with(module, options.verify)?;
     }
     Ok(())
@@ -216,8 +218,8 @@ pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
     match phase {
         Phase::Traced => pipeline,
         Phase::Functional => {
-            let functional = pipeline.pass(&Inline::default()).pass(&Functionalize::default());
-            let functional = functional.pass(&ComplexPairs::default());
+            let functional = pipeline.pass(&Inline::default()).pass(&OutlineLoops::default());
+            let functional = functional.pass(&Functionalize::default()).pass(&ComplexPairs::default());
             let kept = match options.target {
                 Target::Cpu(_) => Decompose::default(),
                 Target::Cuda(_) => Decompose::for_gpus(),
@@ -260,10 +262,25 @@ fn drop_programs(module: &Module<'_>) -> Result<(), CompileError> {
     Ok(())
 }
 
-/// Drops the functions beside the entry, which calls none of them any more, and the one that sets it up.
+/// Drops the functions beside the entry, which calls none of them any more, the one that sets it up, and those that these
+/// run.
 fn keep_only(module: &Module<'_>, name: &str) -> Result<(), CompileError> {
-    let entry = entry(module, name)?;
-    let kept = [entry, setup_of(module, entry)?.unwrap_or(entry)];
+    let main = entry(module, name)?;
+    let (mut kept, mut open) = (Vec::new(), vec![main]);
+    open.extend(setup_of(module, main)?);
+    while let Some(function) = open.pop() {
+        if kept.contains(&function) {
+            continue;
+        }
+        kept.push(function);
+        let mut names = Vec::new();
+        function.walk(|op| {
+            names.extend(<dyn Control>::of(op).iter().flat_map(|op| op.flow().functions().map(str::to_owned)));
+        });
+        for name in names {
+            open.push(entry(module, &name)?);
+        }
+    }
     for op in module.body().operations() {
         if op.name() == "func.func" && !kept.contains(&op) {
             Rewriter::at(op).erase(op)?;
@@ -343,6 +360,7 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
 struct Emitted {
     program: Program,
     setup: Option<Program>,
+    functions: Vec<Program>,
     constants: Vec<u8>,
 }
 
@@ -353,25 +371,26 @@ impl Emitted {
             Target::Cpu(_) => program::Device::Cpu,
             Target::Cuda(_) => program::Device::Cuda,
         };
-        let program = program::emit(function, device, &mut constants)?;
-        let setup = setup_of(module, function)?;
-        let setup = setup.map(|setup| program::emit(setup, device, &mut constants)).transpose()?;
-        Ok(Self { program, setup, constants })
+        let mut functions = program::Functions::default();
+        let mut emit = |function| program::emit(function, device, &mut constants, &mut functions);
+        let program = emit(function)?;
+        let setup = setup_of(module, function)?.map(emit).transpose()?;
+        Ok(Self { program, setup, functions: functions.programs, constants })
     }
 
     /// Says how kernels of a GPU are launched.
     fn spread(&mut self, grids: &BTreeMap<String, Grid>) -> Result<(), CompileError> {
-        for program in [Some(&mut self.program), self.setup.as_mut()].into_iter().flatten() {
-            program::spread(program, grids)?;
-        }
-        Ok(())
+        let programs = [&mut self.program].into_iter().chain(&mut self.setup).chain(&mut self.functions);
+        programs.into_iter().try_for_each(|program| Ok(program::spread(program, grids)?))
     }
 
-    /// The kernels of both programs.
+    /// The kernels of all programs.
     fn kernels(&self) -> Vec<String> {
-        let mut kernels = self.program.kernels.clone();
-        let others = self.setup.iter().flat_map(|setup| &setup.kernels);
-        kernels.extend(others.filter(|name| !self.program.kernels.contains(name)).cloned());
+        let mut kernels: Vec<String> = Vec::new();
+        for program in [&self.program].into_iter().chain(&self.setup).chain(&self.functions) {
+            let more: Vec<String> = program.kernels.iter().filter(|name| !kernels.contains(name)).cloned().collect();
+            kernels.extend(more);
+        }
         kernels
     }
 
@@ -383,7 +402,13 @@ impl Emitted {
             }
             Target::Cuda(arch) => artifact::Target::Cuda { arch: arch.name().to_owned() },
         };
-        let mut artifact = Artifact::new(self.program, target, Bytes::new(code), Bytes::new(self.constants))?;
+        let mut artifact = Artifact::with_functions(
+            self.program,
+            self.functions,
+            target,
+            Bytes::new(code),
+            Bytes::new(self.constants),
+        )?;
         if let Some(cubin) = cubin {
             artifact = artifact.with_cubin(Bytes::new(cubin));
         }

@@ -3,13 +3,14 @@
 //! Needs: `--thunder-kernels` has run. Every value is a place in memory: an input, a parameter, a
 //! constant, an output, or a buffer whose lifetime the runtime plans.
 
+mod functions;
 mod library;
 mod sizes;
 
 use std::collections::{BTreeMap, HashMap};
 
 use thunder_interface::{
-    COMPLEX, Dim, INITIAL, Library, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of,
+    COMPLEX, Control, Dim, INITIAL, Library, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of,
 };
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
@@ -21,6 +22,7 @@ use thunder_runtime::program::{
 use thunder_tensor::DType;
 
 use crate::cuda::Grid;
+pub use functions::Functions;
 use sizes::Sizes;
 
 /// Elements that a thread should at least get of a kernel's work.
@@ -38,8 +40,13 @@ pub enum Device {
     Cuda,
 }
 
-/// Emits the program of `function`; adds the bytes of its constants to those of others.
-pub fn emit(function: Operation<'_>, device: Device, constants: &mut Vec<u8>) -> Result<Program> {
+/// Emits the program of `function`; adds the bytes of its constants to those of others, and the functions that it runs.
+pub fn emit(
+    function: Operation<'_>,
+    device: Device,
+    constants: &mut Vec<u8>,
+    functions: &mut Functions,
+) -> Result<Program> {
     let shapes = Shapes::of(function)?;
     let mut emitter = Emitter {
         function,
@@ -48,6 +55,7 @@ pub fn emit(function: Operation<'_>, device: Device, constants: &mut Vec<u8>) ->
         sizes: Sizes::default(),
         program: Program::default(),
         constants,
+        functions,
         roots: HashMap::new(),
         updates: Vec::new(),
         kernels: HashMap::new(),
@@ -82,6 +90,7 @@ struct Emitter<'a, 'c> {
     sizes: Sizes,
     program: Program,
     constants: &'a mut Vec<u8>,
+    functions: &'a mut Functions,
     roots: HashMap<Value<'c>, Root>,
     /// What the memory of arguments holds at the end, with the argument.
     updates: Vec<(Value<'c>, Value<'c>)>,
@@ -288,6 +297,11 @@ impl<'c> Emitter<'_, 'c> {
                 let call = self.library(op)?;
                 self.program.steps.push(Step::Call(call));
             }
+            return Ok(());
+        }
+        if let Some(control) = <dyn Control>::of(op) {
+            let step = self.rounds(op, &control.flow())?;
+            self.program.steps.push(Step::While(step));
             return Ok(());
         }
         let is_free = op.has_trait("terminator")

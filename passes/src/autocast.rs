@@ -15,7 +15,7 @@
 use std::collections::{HashMap, HashSet};
 
 use thunder_dialect::build::BuildConvert as _;
-use thunder_interface::{Precision, PrecisionClass, Strided, Uniform, dtype_of, type_of};
+use thunder_interface::{Control, Precision, PrecisionClass, Strided, Uniform, dtype_of, type_of};
 use thunder_ir::pass::Numerics;
 use thunder_ir::{Attribute, prelude::*};
 use thunder_tensor::{DType, Tensor};
@@ -139,7 +139,8 @@ impl<'c> Caster<'_, 'c> {
 
     /// What an op computes in; `None` for what is left as it is stated.
     fn class(&self, op: Operation<'c>) -> Result<Option<PrecisionClass>> {
-        if op.region_count() > 0 || op.has_trait("terminator") {
+        // Functions that an op carries out take what they state.
+        if op.region_count() > 0 || op.has_trait("terminator") || <dyn Control>::of(op).is_some() {
             return Ok(None);
         }
         if let Some(stated) = op.attribute(PRECISION) {

@@ -21,8 +21,8 @@ mod forward;
 mod reverse;
 mod signature;
 
-pub(crate) use body::{cloned, find};
-use body::{copied, is_float, sweep};
+pub(crate) use body::{cloned, find, sweep};
+use body::{copied, is_float};
 use signature::Signature;
 use std::fmt;
 use std::str::FromStr;

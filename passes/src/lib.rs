@@ -13,6 +13,7 @@ mod inline;
 mod kernels;
 mod machine;
 pub mod memory;
+mod outline_loops;
 pub mod plan;
 pub mod remat;
 pub mod shapes;
@@ -29,6 +30,7 @@ pub use inline::Inline;
 pub use kernels::{Epilogue, epilogue_of, has_epilogue};
 pub use kernels::{KERNEL, Kernels, PANELS, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, estimate_time, layout};
+pub use outline_loops::OutlineLoops;
 pub use plan::{ExplainPlan, Plan, PlanDump};
 pub use remat::Remat;
 pub use split_joint::SplitJoint;
@@ -45,6 +47,7 @@ thunder_ir::passes! {
     Functionalize,
     Inline,
     Kernels,
+    OutlineLoops,
     Plan,
     PlanDump,
     ExplainPlan,

@@ -10,7 +10,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use thunder_interface::{Library, NAME, PARAMETER, Strided, UPDATES, dtype_of};
+use thunder_interface::{Control, Library, NAME, PARAMETER, Strided, UPDATES, dtype_of};
 use thunder_ir::prelude::*;
 
 use crate::autodiff::{JOINT, cloned};
@@ -34,6 +34,7 @@ impl Pass for SplitSetup {
         module.walk(|op| {
             let names = [op.attribute(SETUP), op.attribute("callee")];
             others.extend(names.into_iter().flatten().filter_map(|a| a.as_symbol()).map(str::to_owned));
+            others.extend(<dyn Control>::of(op).iter().flat_map(|op| op.flow().functions().map(str::to_owned)));
         });
         for function in body.operations() {
             let is_whole =

@@ -3,7 +3,7 @@
 use super::body::is_float;
 use std::collections::{HashMap, HashSet};
 use thunder_dialect::{restated, scalar_vjp, sum_of};
-use thunder_interface::{Differentiate, Parts, Scalar, on_complex};
+use thunder_interface::{Control, Differentiate, Parts, Scalar, on_complex};
 use thunder_ir::{Builder, Error, Operation, Result, Value};
 
 /// Builds the cotangents of `inputs` from those of some values that `ops` compute; `None` is zero.
@@ -91,6 +91,9 @@ pub fn vjp<'c>(op: Operation<'c>, b: &Builder<'c>, cotangents: &[Option<Value<'c
 
 /// What is said of an op on the way that cannot be differentiated.
 pub fn no_rule(op: Operation<'_>) -> Error {
+    if <dyn Control>::of(op).is_some() || op.name() == "scf.while" {
+        return op.error("is a loop, through which no gradient is taken: leave its operands out of 'wrt'");
+    }
     if op.region_count() > 0 {
         return op.error("has a region, through which no gradient is taken: leave its operands out of 'wrt'");
     }

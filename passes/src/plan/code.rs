@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use thunder_interface::{Dim, Facts};
+use thunder_interface::{Control, Dim, Facts};
 use thunder_ir::{Block, Location, Operation, Region, Result, Rewriter, Value};
 
 use super::chunk::{Chunk, Leaf, Op, Source, ranges};
@@ -53,7 +53,7 @@ fn is_ordered(block: Block<'_>) -> bool {
     })
 }
 
-/// Constants are known wherever they are used, and stay where they are.
+/// Constants are known wherever they are used, and stay where they are; what a loop takes, no rule knows.
 fn is_planned(op: Operation<'_>) -> bool {
     op.is_pure()
         && op.result_count() > 0
@@ -61,6 +61,7 @@ fn is_planned(op: Operation<'_>) -> bool {
         && !op.has_trait("terminator")
         && !op.has_trait("constant_like")
         && op.successors().is_empty()
+        && <dyn Control>::of(op).is_none()
 }
 
 /// Where to cut a run into pieces.

@@ -69,3 +69,30 @@ func.func @stated(%d: tensor<4x4xf64>, %x: tensor<4x4xf32>) -> (tensor<4x4xf64>,
   %e = thunder.exp %b {thunder.precision = "lower"} : tensor<4x4xf32>
   return %a, %e : tensor<4x4xf64>, tensor<4x4xf32>
 }
+
+// -----
+
+// What a loop is given, and what it gives, is as its functions state it; these are cast by themselves.
+// CHECK-LABEL: func.func private @body(
+// CHECK: thunder.convert %{{.*}} : tensor<8x8xf32> -> tensor<8x8xbf16>
+// CHECK: return %{{.*}} : tensor<8x8xf32>
+// CHECK-LABEL: func.func @looped(
+// CHECK: %[[H:.*]] = thunder.linear %{{.*}} : (tensor<8x8xbf16>, tensor<8x8xbf16>) -> tensor<8x8xbf16>
+// CHECK: %[[HW:.*]] = thunder.convert %[[H]] : tensor<8x8xbf16> -> tensor<8x8xf32>
+// CHECK: %[[Y:.*]] = exec.while %[[HW]] condition = @condition body = @body : tensor<8x8xf32> -> tensor<8x8xf32>
+// CHECK: return %[[Y]] : tensor<8x8xf32>
+func.func private @condition(%x: tensor<8x8xf32>) -> tensor<i1> {
+  %s = thunder.sum %x axes = [0, 1] : tensor<8x8xf32> -> tensor<f32>
+  %z = thunder.full value = 0.0 : f32 : tensor<f32>
+  %c = thunder.lt %s, %z : (tensor<f32>, tensor<f32>) -> tensor<i1>
+  return %c : tensor<i1>
+}
+func.func private @body(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  %y = thunder.linear %x, %x : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
+  return %y : tensor<8x8xf32>
+}
+func.func @looped(%x: tensor<8x8xf32>) -> tensor<8x8xf32> {
+  %h = thunder.linear %x, %x : (tensor<8x8xf32>, tensor<8x8xf32>) -> tensor<8x8xf32>
+  %y = exec.while %h condition = @condition body = @body : tensor<8x8xf32> -> tensor<8x8xf32>
+  return %y : tensor<8x8xf32>
+}

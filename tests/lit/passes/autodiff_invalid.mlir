@@ -29,6 +29,31 @@ func.func @f(%x: tensor<f32>) -> tensor<f32> {
 
 // -----
 
+func.func @f(%x: tensor<f32>) -> tensor<f32> {
+  // expected-error @+1 {{'scf.while' op is a loop, through which no gradient is taken: leave its operands out of 'wrt'}}
+  %y = scf.while (%a = %x) : (tensor<f32>) -> tensor<f32> {
+    %c = arith.constant false
+    scf.condition(%c) %a : tensor<f32>
+  } do {
+  ^bb0(%a: tensor<f32>):
+    %b = thunder.exp %a : tensor<f32>
+    scf.yield %b : tensor<f32>
+  }
+  return %y : tensor<f32>
+}
+
+// -----
+
+func.func private @c(%x: tensor<f32>) -> tensor<i1>
+func.func private @b(%x: tensor<f32>) -> tensor<f32>
+func.func @f(%x: tensor<f32>) -> tensor<f32> {
+  // expected-error @+1 {{'exec.while' op is a loop, through which no gradient is taken: leave its operands out of 'wrt'}}
+  %y = exec.while %x condition = @c body = @b : tensor<f32> -> tensor<f32>
+  return %y : tensor<f32>
+}
+
+// -----
+
 func.func @f(%x: tensor<f32>, %c: i1) -> tensor<f32> {
   // expected-error @+1 {{'scf.if' op has a region, through which no gradient is taken}}
   %y = scf.if %c -> tensor<f32> {

@@ -1,6 +1,6 @@
 //! What becomes of each op: whether it stays in the function, has a kernel, or is repeated in those that use it.
 
-use thunder_interface::{Cost, Dim, Library, Panels, SizeRule, Strided, StridedView, dtype_of};
+use thunder_interface::{Control, Cost, Dim, Library, Panels, SizeRule, Strided, StridedView, dtype_of};
 use thunder_ir::{Operation, Value};
 
 use super::{Grouping, Partitioner, absorbed_permutation, layout, takes_view};
@@ -17,7 +17,7 @@ const FEW: f64 = 4.0;
 /// What happens to an op.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Stays in the function: libraries, views that cost nothing, large constants, sizes.
+    /// Stays in the function: libraries, loops, views that cost nothing, large constants, sizes.
     Stays,
     /// Is repeated in each kernel that uses it.
     Repeated,
@@ -42,7 +42,7 @@ impl<'c> Partitioner<'_, 'c> {
         if !computes_tensor || <dyn SizeRule>::of(op).is_some() {
             return Role::Stays;
         }
-        if <dyn Library>::of(op).is_some_and(|l| l.library().is_some()) {
+        if <dyn Library>::of(op).is_some_and(|l| l.library().is_some()) || <dyn Control>::of(op).is_some() {
             return Role::Stays;
         }
         if op.has_trait("constant_like") {
