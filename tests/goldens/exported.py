@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from cases import BATCH, SEQ, case, function, randint, randn
 from torch import nn
+from torch._higher_order_ops.while_loop import while_loop
 
 
 @function("arithmetic", lambda: (randn(3, 4), randn(4, seed=1), randint(9, 3, 4) + 1, randn(3, 1, seed=2) > 0))
@@ -590,6 +591,43 @@ class Control(nn.Module):
         with torch.no_grad():
             w = x * 3
         return *y, *z, w + 1
+
+
+@case(
+    "loops",
+    lambda: (randn(3, 4).abs() + 1,),
+    again=lambda: (randn(5, 4).abs() * 40 + 1,),
+    dynamic=lambda: ({0: BATCH},),
+)
+class Loops(nn.Module):
+    """Loops that values end: Newton's iteration, powers of a layer, one in another, and one of no round."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 4)
+
+    def forward(self, x):
+        root = while_loop(
+            lambda i, g: ((g * g - x).abs() > 1e-3 * x).any(),
+            lambda i, g: (i + 1, (g + x / g) * 0.5),
+            (torch.zeros((), dtype=torch.int64), x.clone()),
+        )
+        fixed = while_loop(
+            lambda i, h, far: far.clone(),
+            lambda i, h, far: (i + 1, torch.tanh(self.layer(h) * 0.2), i < 7),
+            (torch.zeros((), dtype=torch.int64), x.clone(), torch.ones((), dtype=torch.bool)),
+        )
+
+        def doubled(a):
+            return while_loop(lambda a: a.sum() < 1000, lambda a: (a * 2,), (a,))
+
+        nested = while_loop(
+            lambda i, a: i < 3,
+            lambda i, a: (i + 1, doubled(a * 0.01)[0] + 1),
+            (torch.zeros((), dtype=torch.int64), x.clone()),
+        )
+        never = while_loop(lambda a: a.sum() < 0, lambda a: (a * 2,), (x.clone(),))
+        return {"root": root, "fixed": fixed[1], "nested": nested[1], "never": never[0]}
 
 
 @function(

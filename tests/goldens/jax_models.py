@@ -132,6 +132,25 @@ def control(x, i):
     }
 
 
+def loops(x, n):
+    """Loops that go round as often as only values say."""
+    root = lax.while_loop(
+        lambda c: jnp.any(jnp.abs(c[1] * c[1] - x) > 1e-3 * x), lambda c: (c[0] + 1, (c[1] + x / c[1]) * 0.5), (0, x)
+    )
+
+    def inner(i, a):
+        return lax.while_loop(lambda a: a.sum() < 1000, lambda a: a * 2 + i, a * 0.01)
+
+    return {
+        "root": root[1],
+        "rounds": root[0],
+        "counted": lax.fori_loop(0, n, lambda i, a: a * 0.5 + i, x),
+        "nested": lax.fori_loop(0, n, inner, x),
+        "never": lax.while_loop(lambda a: a.sum() < 0, lambda a: a * 2, x),
+        "updated": lax.fori_loop(0, n, lambda i, a: a.at[i].set(i + 0.5), x),
+    }
+
+
 def elementwise(x, y):
     unit = x / (1 + jnp.abs(x))
     big = jnp.abs(x) + 1.25
@@ -379,6 +398,8 @@ CASES = [
         (None, "b, 5"),
         (transformer_params(1), integers(0, 11, 3, 5)),
     ),
+    ("loops", loops, (positive(6), np.int32(4))),
+    ("loops_dynamic", loops, (positive(6), np.int32(4)), ("b", None), (positive(9), np.int32(2))),
     (
         "complex",
         jax.value_and_grad(spectrum_loss, (0, 1, 2)),

@@ -109,6 +109,51 @@ impl<'t> Scope<'t> {
         self.site.only_if(condition, body)
     }
 
+    /// Repeats `body`, which replaces the values that the loop carries, as long as `condition` holds of them: once for all
+    /// that values decide, where loops of Rust are as many rounds as are written.
+    ///
+    /// Both are traced once. `condition` gives one truth value, and `body` one tensor for each of `initial`, of its dtype and
+    /// sizes. They see all tensors around; what they make is theirs. A loop has no gradient, and updates no memory.
+    ///
+    /// ```
+    /// # use thunder_trace::{Dim, DType, Spec, Tracer};
+    /// # let context = thunder_trace::context();
+    /// # let tracer = Tracer::new(&context);
+    /// // The square root of `x`, by Newton's method.
+    /// tracer.function("root", Spec::new(DType::F32, ()), |cx, x| {
+    ///     cx.while_loop(
+    ///         &[x],
+    ///         |guess| (guess[0] * guess[0] - x).abs().gt(x * 1e-6),
+    ///         |guess| vec![(guess[0] + x / guess[0]) * 0.5],
+    ///     )
+    /// })?;
+    /// assert!(tracer.finish().to_string().contains("scf.while"));
+    /// # Ok::<(), thunder_trace::TraceError>(())
+    /// ```
+    #[track_caller]
+    pub fn while_loop(
+        self,
+        initial: &[Tensor<'t>],
+        condition: impl FnOnce(&[Tensor<'t>]) -> Tensor<'t>,
+        body: impl FnOnce(&[Tensor<'t>]) -> Vec<Tensor<'t>>,
+    ) -> Vec<Tensor<'t>> {
+        let outcome = self.try_while_loop(initial, |x| Ok(condition(x)), |x| Ok(body(x)));
+        outcome.unwrap_or_else(|never: std::convert::Infallible| match never {})
+    }
+
+    /// As [`Scope::while_loop`], for front ends that may find out on the way that they cannot write the loop: then there is
+    /// none.
+    #[track_caller]
+    pub fn try_while_loop<E>(
+        self,
+        initial: &[Tensor<'t>],
+        condition: impl FnOnce(&[Tensor<'t>]) -> Result<Tensor<'t>, E>,
+        body: impl FnOnce(&[Tensor<'t>]) -> Result<Vec<Tensor<'t>>, E>,
+    ) -> Result<Vec<Tensor<'t>>, E> {
+        let at = self.site.at(Location::caller());
+        self.site.while_loop(initial, |x| at.outside(|| condition(x)), |x| at.outside(|| body(x)))
+    }
+
     /// Begins a layer of this crate, whose ops stand at the line that calls it.
     pub(crate) fn layer(self, caller: &'static Location<'static>) -> (At<'t>, Entered<'t>) {
         let at = self.site.at(caller);

@@ -3,6 +3,8 @@
 //! Every op stands at the line of the model that asked for it: the first call into this crate on the
 //! way. A mistake unwinds to [`Tracer::function`], which returns it; other panics pass through.
 
+mod loops;
+
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -60,6 +62,8 @@ struct State {
     arguments: RefCell<Vec<Argument>>,
     parameters: RefCell<HashMap<String, usize>>,
     checkpoints: Cell<i64>,
+    /// The regions that ops are added to, from the outside in: each is one of the last op of the block around.
+    regions: RefCell<Vec<usize>>,
 }
 
 /// A layer that is being carried out.
@@ -253,6 +257,7 @@ impl State {
         self.arguments.borrow_mut().clear();
         self.parameters.borrow_mut().clear();
         self.checkpoints.set(0);
+        self.regions.borrow_mut().clear();
     }
 
     fn line(&self) -> Option<&'static Line<'static>> {
@@ -301,6 +306,16 @@ pub(crate) struct Site<'t> {
 /// Until it is dropped, ops stand at the line that first entered this crate.
 pub(crate) struct At<'t>(&'t Cell<Option<&'static Line<'static>>>, Option<&'static Line<'static>>);
 
+impl At<'_> {
+    /// Carries out `body`, which is whose code called into this crate: its ops stand at its own lines.
+    pub(crate) fn outside<T>(&self, body: impl FnOnce() -> T) -> T {
+        let line = self.0.replace(self.1);
+        let value = body();
+        self.0.set(line);
+        value
+    }
+}
+
 impl Drop for At<'_> {
     fn drop(&mut self) {
         self.0.set(self.1);
@@ -348,12 +363,13 @@ impl<'t> Site<'t> {
 
     /// Puts the ops that `body` makes into a checkpoint region of their own, and out of regions inside of it.
     pub(crate) fn checkpoint<T>(self, body: impl FnOnce() -> T) -> T {
-        let before = self.block.operations().len();
+        let block = self.innermost();
+        let before = block.operations().len();
         let value = body();
         let checkpoints = &self.tracer.state.checkpoints;
         let region = Attribute::i64(self.context(), checkpoints.get());
         checkpoints.set(checkpoints.get() + 1);
-        self.block.operations().into_iter().skip(before).for_each(|op| op.set_attribute(CHECKPOINT, region));
+        block.operations().into_iter().skip(before).for_each(|op| op.set_attribute(CHECKPOINT, region));
         value
     }
 
@@ -363,9 +379,10 @@ impl<'t> Site<'t> {
         if condition.dtype() != DType::Bool || condition.rank() != 0 {
             self.fail(format!("a condition is one truth value, not {condition}"));
         }
-        let before = self.block.operations().len();
+        let block = self.innermost();
+        let before = block.operations().len();
         let value = body();
-        for op in self.block.operations().into_iter().skip(before) {
+        for op in block.operations().into_iter().skip(before) {
             let Some(MemoryAccess::Write { value, into }) = <dyn Memory>::of(op).map(|memory| memory.access()) else {
                 continue;
             };
@@ -378,6 +395,20 @@ impl<'t> Site<'t> {
             op.set_operand(value, kept.unwrap_or_else(|error| self.fail(error.message())));
         }
         value
+    }
+
+    /// The block that ops are added to.
+    fn innermost(self) -> Block<'t> {
+        let mut block = self.block;
+        for region in &*self.tracer.state.regions.borrow() {
+            let inner = block.operations().last().and_then(|op| op.region(*region).entry());
+            block = inner.unwrap_or_else(|| self.fail("internal: a loop that is being traced is not the last op"));
+        }
+        block
+    }
+
+    fn insert(self, blueprint: &Blueprint<'t>) -> Operation<'t> {
+        self.build(&[], |b| b.insert(blueprint))
     }
 
     /// The number of a path.
@@ -512,7 +543,7 @@ impl<'t> Site<'t> {
             .operands(operands)
             .results(result_types.iter().copied())
             .attribute("callee", Attribute::symbol(self.context(), name));
-        let builder = Rewriter::at_end_of(self.block, self.tracer.location());
+        let builder = Rewriter::at_end_of(self.innermost(), self.tracer.location());
         let call = builder.insert(&call).unwrap_or_else(|error| self.fail(error.message()));
         let named = |index: usize| results.get(index).and_then(|a| a.entry(NAME)).and_then(|a| a.as_string());
         let result = |(index, value): (usize, Value<'t>)| {
@@ -580,7 +611,7 @@ impl<'t> Site<'t> {
         build: impl FnOnce(&Builder<'t>) -> thunder_ir::Result<T>,
     ) -> T {
         self.check(operands);
-        let builder = Rewriter::at_end_of(self.block, self.tracer.location());
+        let builder = Rewriter::at_end_of(self.innermost(), self.tracer.location());
         build(&builder).unwrap_or_else(|error| self.fail(error.message()))
     }
 
@@ -646,9 +677,10 @@ impl<'t> Site<'t> {
                 let symbols = self.tracer.state.symbols.borrow();
                 let symbol = &symbols[*number as usize];
                 let (argument, axis) = (self.block.argument(symbol.argument), symbol.axis as i64);
-                // Functions have one block: what exists comes before.
-                let known =
-                    argument.uses().into_iter().find(|(op, _)| DimOp::of(*op).is_some_and(|d| d.axis() == axis));
+                // What exists in the function's own block comes before.
+                let is_seen = |op: Operation<'t>| op.block() == Some(self.block);
+                let mut dims = argument.uses().into_iter().filter(|(op, _)| is_seen(*op));
+                let known = dims.find(|(op, _)| DimOp::of(*op).is_some_and(|d| d.axis() == axis));
                 return known.map_or_else(|| b.dim(argument, axis), |(op, _)| Ok(op.result(0)));
             }
             DimExpr::Add(x, y) => ("arith.addi", [x, y]),

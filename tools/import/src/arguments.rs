@@ -128,6 +128,17 @@ impl<'t> Call<'_, 't> {
         self.all(self.node.inputs.get(place..).unwrap_or_default())
     }
 
+    /// The list of tensors at a place, of which none may be another value.
+    pub(crate) fn tensors_at(&self, place: usize) -> Answer<Vec<Tensor<'t>>> {
+        match self.node.inputs.get(place).map(|input| &input.arg) {
+            Some(Argument::Tensor(_) | Argument::Tensors(_)) => self.all(&self.node.inputs[place..=place]),
+            // A list without elements has lost what it is a list of.
+            Some(Argument::None) | None => Ok(Vec::new()),
+            Some(Argument::Ints(values)) if values.is_empty() => Ok(Vec::new()),
+            Some(_) => gap("a value that is no tensor"),
+        }
+    }
+
     /// All tensors among the inputs before a place.
     pub(crate) fn tensors_until(&self, place: usize) -> Answer<Vec<Tensor<'t>>> {
         self.all(self.node.inputs.get(..place).unwrap_or_default())

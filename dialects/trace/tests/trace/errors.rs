@@ -52,7 +52,7 @@ type Mistake = (fn() -> ModelError, &'static str);
 
 #[test]
 fn every_kind_of_mistake_is_one_line() {
-    let mistakes: [Mistake; 14] = [
+    let mistakes: [Mistake; 17] = [
         (|| mistake(|_, x| x.softmax(2)), "dimension 2 is out of range for a tensor of rank 2"),
         (|| mistake(|_, x| x.sum([0, -2])), "dimension 0 is named twice in [0, -2]"),
         (|| mistake(|_, x| x.reshape([5, -1])), "f32[4, 8] has 32 elements, which 5 does not divide"),
@@ -66,6 +66,18 @@ fn every_kind_of_mistake_is_one_line() {
         (|| mistake(|_, x| x.to(DType::U8) + 300), "300 is no value of ui8"),
         (|| mistake(|_, x| x.to(DType::I32).layer_norm(1, None, None, 1e-5)), "'thunder.layer_norm' op (C1)"),
         (|| mistake(|_, _| cat(&[], 0)), "there is nothing to concatenate"),
+        (
+            || mistake(|cx, x| cx.while_loop(&[x], |v| v[0].gt(0), |v| v.to_vec())[0]),
+            "the condition of a loop is one truth value, not i1[4, 8]",
+        ),
+        (
+            || mistake(|cx, x| cx.while_loop(&[x], |v| v[0].gt(0).any([0, 1]), |v| vec![v[0].t()])[0]),
+            "a loop carries f32[4, 8] as value #0, but makes f32[8, 4] of it",
+        ),
+        (
+            || mistake(|cx, x| cx.while_loop(&[x], |v| v[0].gt(0).any([0, 1]), |_| Vec::new())[0]),
+            "a loop of 1 values makes 0 in a round",
+        ),
         (
             || mistake(|cx, _| cx.parameter("w", DType::F32, [2]) + cx.parameter("w", DType::F32, [3])),
             "parameter 'w' is f32[3] here, but f32[2] elsewhere",

@@ -39,6 +39,44 @@ fn what_a_method_is_made_of_is_at_the_line_of_its_call() {
     assert!(lines.iter().all(|at| *at == Some(line)), "{lines:?}");
 }
 
+#[test]
+fn what_a_loop_is_made_of_is_at_its_own_lines() {
+    let context = context();
+    let tracer = Tracer::new(&context);
+    let model = |cx: Scope<'_>, x| {
+        let made = cx.while_loop(
+            &[x],
+            |v| {
+                let positive = v[0].gt(0);
+                positive.any([0, 1])
+            },
+            |v| {
+                let next = v[0].relu();
+                vec![next]
+            },
+        );
+        made.len()
+    };
+    tracer
+        .function("main", spec(), |cx, x| {
+            assert_eq!(model(cx, x), 1);
+            x
+        })
+        .expect("the model is right");
+    let module = tracer.finish();
+    let mut lines = Vec::new();
+    module.operation().walk(|op| {
+        if ["scf.while", "thunder.any", "thunder.relu"].contains(&op.name()) {
+            lines.push((op.name(), op.location().file_line_column().map_or(0, |(_, line, _)| line)));
+        }
+    });
+    lines.sort_unstable();
+    let [("scf.while", start), ("thunder.any", condition), ("thunder.relu", body)] = lines[..] else {
+        panic!("{lines:?}");
+    };
+    assert_eq!([condition - start, body - start], [4, 7], "{lines:?}");
+}
+
 struct Block<'t>(Scope<'t>, Linear<'t>);
 
 const BLOCK: u32 = line!();

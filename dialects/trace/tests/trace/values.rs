@@ -28,6 +28,37 @@ fn shapes_broadcast() {
 }
 
 #[test]
+fn loops_go_round_as_values_say() {
+    let x = f32s([2], &[4.0, 9.0]);
+    let root = run([x.clone()], |cx, [x]| {
+        cx.while_loop(
+            &[x],
+            |guess| (guess[0] * guess[0] - x).abs().gt(1e-4).any([0]),
+            |guess| vec![(guess[0] + x / guess[0]) * 0.5],
+        )[0]
+    });
+    assert_close(&root, &[2], &[2.0, 3.0]);
+    // A loop in a loop, which sees the values around both; sizes of a checkpoint and of the function.
+    let nested = run([x.clone(), i64s([], &[3])], |cx, [x, n]| {
+        let zero = cx.full((), 0, DType::I64);
+        let outer = cx.while_loop(
+            &[zero, x],
+            |v| v[0].lt(n),
+            |v| {
+                let inner =
+                    cx.while_loop(&[v[0], v[1]], |w| w[0].lt(n), |w| vec![w[0] + 1, cx.checkpoint(|| w[1] + x)]);
+                vec![v[0] + 1, inner[1] + cx.ones(x.shape(), DType::F32)]
+            },
+        );
+        outer[1]
+    });
+    // 3 + 2 + 1 rounds of the inner loop, 3 of the outer one.
+    assert_close(&nested, &[2], &[4.0 + 6.0 * 4.0 + 3.0, 9.0 + 6.0 * 9.0 + 3.0]);
+    let never = run([x], |cx, [x]| cx.while_loop(&[x], |v| v[0].lt(0).all([0]), |v| vec![v[0] * 2])[0]);
+    assert_close(&never, &[2], &[4.0, 9.0]);
+}
+
+#[test]
 fn scalars_stand_on_either_side() {
     let x = f32s([2], &[1.0, 4.0]);
     assert_close(&run([x.clone()], |_, [x]| 2.0 - x), &[2], &[1.0, -2.0]);

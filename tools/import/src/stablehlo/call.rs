@@ -1,5 +1,7 @@
 //! An op with what it is given, as the builders of ops ask for it.
 
+use std::collections::HashSet;
+
 use thunder_trace::{Dim, Scalar, Scope, Tensor};
 
 use super::program::{Attribute, Element, Op, Region, TensorType, Type};
@@ -165,6 +167,26 @@ impl<'a, 't> Call<'a, 't> {
     /// What a region makes of values.
     pub(crate) fn run(&self, region: &Region, given: &[Value<'t>]) -> Answer<Vec<Value<'t>>> {
         self.writer.region(region, given, self.frame, self.lift)
+    }
+
+    /// Makes the tensors of all values of outside that regions use.
+    pub(crate) fn make_outer(&self, regions: &[&Region]) {
+        for region in regions {
+            self.make_but(region, &mut HashSet::new());
+        }
+    }
+
+    /// Makes those that are not `own`, which the regions around define.
+    fn make_but(&self, region: &Region, own: &mut HashSet<usize>) {
+        own.extend(region.arguments.iter().map(|argument| argument.value));
+        for op in &region.ops {
+            for number in op.operands.iter().filter(|number| !own.contains(number)) {
+                let value = self.frame.borrow().get(*number).cloned().flatten();
+                value.iter().for_each(|value| _ = value.tensor(self.cx));
+            }
+            op.regions.iter().for_each(|inner| self.make_but(inner, own));
+            own.extend(op.results.iter().map(|(number, _)| *number));
+        }
     }
 
     /// What a region of single elements makes of tensors of these sizes, element by element.

@@ -63,7 +63,7 @@ fn chosen_of<'t>(
     yes.into_iter().zip(no).map(pick).collect()
 }
 
-/// A loop, as often as it goes round.
+/// A loop: written out where it is known how often it goes round, else a loop of the program.
 fn rounds<'t>(c: &Call<'_, 't>) -> Answer<Vec<Value<'t>>> {
     let mut carried = c.operands.to_vec();
     loop {
@@ -72,9 +72,39 @@ fn rounds<'t>(c: &Call<'_, 't>) -> Answer<Vec<Value<'t>>> {
         match holds.int() {
             Some(0) => return Ok(carried),
             Some(_) => carried = c.run(c.region(1)?, &carried)?,
-            None => return gap("a number of rounds that only the program knows"),
+            None => return looped(c, &carried),
         }
     }
+}
+
+/// A loop of the program, which begins with these values.
+fn looped<'t>(c: &Call<'_, 't>, carried: &[Value<'t>]) -> Answer<Vec<Value<'t>>> {
+    let (condition, body) = (c.region(0)?, c.region(1)?);
+    // What is known of outside would be made where it is first needed, and not be there behind the loop.
+    c.make_outer(&[condition, body]);
+    let initial: Vec<Tensor<'t>> = carried.iter().map(|value| value.tensor(c.cx)).collect();
+    let values = |tensors: &[Tensor<'t>]| -> Vec<Value<'t>> {
+        let values = tensors.iter().zip(carried);
+        values.map(|(tensor, like)| Value::of(like.element().clone(), *tensor)).collect()
+    };
+    let holds = |tensors: &[Tensor<'t>]| match &c.run(condition, &values(tensors))?[..] {
+        [holds] if holds.tensor(c.cx).dtype() == DType::Bool => Ok(holds.tensor(c.cx).reshape(())),
+        _ => malformed("its condition is not one truth value"),
+    };
+    let round = |tensors: &[Tensor<'t>]| {
+        let made = c.run(body, &values(tensors))?;
+        let is_like =
+            |(made, like): (&Value<'t>, &Value<'t>)| made.element() == like.element() && made.rank() == like.rank();
+        if made.len() != carried.len() || !made.iter().zip(carried).all(is_like) {
+            return malformed("a round makes other values than it is given");
+        }
+        let made: Vec<Tensor<'t>> = made.iter().map(|value| value.tensor(c.cx)).collect();
+        if made.iter().zip(tensors).any(|(made, given)| made.shape() != given.shape()) {
+            return gap("a value whose sizes change from round to round");
+        }
+        Ok(made)
+    };
+    Ok(values(&c.cx.try_while_loop(&initial, holds, round)?))
 }
 
 /// What one op of CHLO makes of the same operands, if it is known here.
