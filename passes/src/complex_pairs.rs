@@ -1,12 +1,13 @@
 //! Complex numbers that functions take and return, as pairs of real ones along a last dimension.
 //!
-//! Needs: nothing is called, and no function uses memory (`--thunder-inline`, `--thunder-functionalize`).
+//! Needs: nothing is called but by loops, and no function uses memory (`--thunder-inline`, `--thunder-outline-loops`,
+//! `--thunder-functionalize`).
 //! Guarantees: no argument and no result of a function is complex, and no constant. What was has `thunder.complex`: the
 //! memory is that of the complex numbers. Inside, `--thunder-decompose` and folds leave parts only.
 
 use thunder_dialect::build::*;
-use thunder_dialect::complex::{of_pairs, to_pairs};
-use thunder_interface::{COMPLEX, DIM_NAMES, RANGES, attribute_to_tensor, is_complex, tensor_to_attribute};
+use thunder_dialect::complex::{of_pairs, part_type, to_pairs};
+use thunder_interface::{COMPLEX, Control, DIM_NAMES, RANGES, attribute_to_tensor, is_complex, tensor_to_attribute};
 use thunder_ir::prelude::*;
 
 /// Makes functions take and return pairs of real numbers for complex ones.
@@ -34,12 +35,11 @@ fn in_pairs<'c>(function: Operation<'c>, block: Block<'c>) -> Result<u64> {
     let results: Vec<usize> =
         (0..terminator.operand_count()).filter(|index| is_complex(terminator.operand(*index).ty())).collect();
     let constants = constants_in_pairs(block)?;
+    control_in_pairs(block)?;
     for index in arguments.iter().rev() {
         let argument = block.argument(*index);
         let uses = argument.uses();
-        let sizes: Vec<_> = argument.ty().as_tensor().map(|ty| ty.dims()).unwrap_or_default();
-        let part = thunder_dialect::complex::part_type(argument.ty().element());
-        argument.set_type(Type::tensor(part, &[sizes, vec![Some(2)]].concat()));
+        argument.set_type(pairs_type(argument.ty()));
         let rewriter = Rewriter::at(terminator);
         rewriter.at_start(block).set_location(function.location());
         let whole = of_pairs(&rewriter, argument)?;
@@ -58,6 +58,30 @@ fn in_pairs<'c>(function: Operation<'c>, block: Block<'c>) -> Result<u64> {
     let ty = Type::function(function.context(), &inputs, &outputs);
     function.set_attribute("function_type", Attribute::of_type(ty));
     Ok((arguments.len() + results.len()) as u64 + constants)
+}
+
+/// Gives functions that ops run pairs, and takes pairs from them, as these take and return them.
+fn control_in_pairs(block: Block<'_>) -> Result {
+    for op in block.operations().into_iter().filter(|op| <dyn Control>::of(*op).is_some()) {
+        let rewriter = Rewriter::at(op);
+        for index in (0..op.operand_count()).filter(|index| is_complex(op.operand(*index).ty())) {
+            op.set_operand(index, to_pairs(&rewriter, op.operand(index))?);
+        }
+        rewriter.after(op);
+        for result in op.results().filter(|result| is_complex(result.ty())) {
+            let uses = result.uses();
+            result.set_type(pairs_type(result.ty()));
+            let whole = of_pairs(&rewriter, result)?;
+            uses.into_iter().for_each(|(user, operand)| user.set_operand(operand, whole));
+        }
+    }
+    Ok(())
+}
+
+/// The type of pairs for complex numbers.
+fn pairs_type(ty: Type<'_>) -> Type<'_> {
+    let sizes = ty.as_tensor().map(|ty| ty.dims()).unwrap_or_default();
+    Type::tensor(part_type(ty.element()), &[sizes, vec![Some(2)]].concat())
 }
 
 /// Replaces constants by those of their parts; answers how many.
