@@ -3,8 +3,8 @@
 use crate::cotangent::only;
 use crate::{fold_constants, fold_to, infer_elements, one_shape, producer};
 use thunder_interface::{
-    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs, ShapeRule,
-    dtype_of, type_of,
+    Cost, Differentiate, Dim, Dtypes, EvalError, Precision, PrecisionClass, Reference, SampleSet, Samples, ShapeInputs,
+    ShapeRule, dtype_of, type_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::Tensor as HostTensor;
