@@ -445,15 +445,18 @@ pub fn layout<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Value<'c>, S
     Some(strided.view(&view, &shapes.dims(value)).map_or(own, |view| (root, view)))
 }
 
-/// Whether a library's op takes an operand as the view that it is: attention wants contiguous vectors, a
-/// convolution contiguous tensors.
+/// Whether a library's op takes an operand as the view that it is: products want adjacent rows or columns, attention
+/// contiguous vectors, a convolution contiguous tensors.
 pub fn takes_view<'c>(user: Operation<'c>, value: Value<'c>, shapes: &Shapes<'c>) -> bool {
     let library = <dyn Library>::of(user);
     let (Some(call), Some((_, view))) = (library.as_ref().and_then(|l| l.library()), layout(value, shapes)) else {
         return false;
     };
     let mask = match call {
-        LibraryCall::Matmul { .. } => return true,
+        LibraryCall::Matmul { .. } => {
+            let inner = view.strides.len().saturating_sub(2);
+            return view.strides[inner..].contains(&Dim::Known(1));
+        }
         LibraryCall::UpdateSlice { .. } => return library.is_some_and(|library| library.takes_views()),
         LibraryCall::Convolution { .. } => return view.is_dense(),
         LibraryCall::Attention { mask, .. } | LibraryCall::AttentionBackward { mask, .. } => mask,

@@ -206,6 +206,8 @@ impl Resolver<'_> {
         };
         let Some(offset) = place.offset else { return Ok(slot) };
         let offset = self.values.size(offset, &|| format!("the offset of {}", what()))?;
+        // A view of nothing begins anywhere: that nothing is touched is checked with the step.
+        let offset = if slot.bytes == 0 { 0 } else { offset };
         if offset > slot.bytes {
             let end = offset as u128;
             let what = format!("{}, {},", what(), root_name(self.program, place.root));

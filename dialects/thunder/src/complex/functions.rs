@@ -181,10 +181,10 @@ fn atan2(y: &Expr, x: &Expr) -> Expr {
     y.binary(BinaryFn::Atan2, x)
 }
 
-/// `r (cos t + i sin t)`; a real number stays one.
+/// `r (cos t + i sin t)`; an infinite real number stays one.
 fn polar(r: &Expr, t: &Expr) -> Parts {
-    let im = r * &t.unary(UnaryFn::Sin);
-    [r * &t.unary(UnaryFn::Cos), t.compare(Compare::Eq, &t.constant(0.0)).select(t, &im)]
+    let is_real = t.compare(Compare::Eq, &t.constant(0.0)) & r.compare(Compare::Eq, &r.constant(f64::INFINITY));
+    [r * &t.unary(UnaryFn::Cos), is_real.select(t, &(r * &t.unary(UnaryFn::Sin)))]
 }
 
 fn unary(function: UnaryFn, z: &Parts) -> Option<Parts> {
@@ -234,10 +234,7 @@ fn unary(function: UnaryFn, z: &Parts) -> Option<Parts> {
         // atan(z) == -i atanh(i z), and so is asinh by asin
         UnaryFn::Atan => turned_back(atanh(&turned(z))),
         UnaryFn::Asinh => turned_back(asin(&turned(z))),
-        UnaryFn::Acosh => {
-            let [re, im] = acos(z);
-            [abs(&im), with_sign(&re, y)]
-        }
+        UnaryFn::Acosh => acosh(z),
         _ => return None,
     })
 }
@@ -250,9 +247,9 @@ fn sqrt([x, y]: &Parts) -> Parts {
     let (zero, half) = (x.constant(0.0), x.constant(0.5));
     let larger = (&(&abs(x) + &hypot(x, y)) * &half).unary(UnaryFn::Sqrt);
     let is_zero = larger.compare(Compare::Eq, &zero);
-    let smaller = &(&abs(y) * &half) / &is_zero.select(&x.constant(1.0), &larger);
+    let smaller = &(y * &half) / &is_zero.select(&x.constant(1.0), &larger);
     let is_right = x.compare(Compare::Ge, &zero);
-    [is_right.select(&larger, &smaller), with_sign(&is_right.select(&smaller, &larger), y)]
+    [is_right.select(&larger, &abs(&smaller)), is_right.select(&smaller, &with_sign(&larger, y))]
 }
 
 /// `exp(w log z)`; a power of zero is zero, but for the power zero, which is 1.
@@ -278,24 +275,34 @@ fn tanh([x, y]: &Parts) -> Parts {
     [&(&sinh * &cosh) / &size, &(&sin * &cos) / &size]
 }
 
-/// The half axes of the ellipse through `z` with the foci -1 and 1 tell the arc sine: the larger one, and the quotient of
-/// the real part by it (Hull, Fairgrieve and Tang, 1997).
-fn ellipse([x, y]: &Parts) -> [Expr; 2] {
+/// The roots of `1 - z` and `1 + z`, by which inverse functions lose no digits near branch points (Kahan).
+fn roots([x, y]: &Parts) -> [Parts; 2] {
     let one = x.constant(1.0);
-    let axis = &(&hypot(&(x + &one), y) + &hypot(&(x - &one), y)) * &x.constant(0.5);
-    let axis = axis.max(&one);
-    let ratio = (x / &axis).max(&-&one).min(&one);
-    [axis, ratio]
+    [sqrt(&[&one - x, -y]), sqrt(&[&one + x, y.clone()])]
+}
+
+/// `conj(z) w`
+fn conjugated([a, b]: &Parts, [c, d]: &Parts) -> Parts {
+    [&(a * c) + &(b * d), &(a * d) - &(b * c)]
 }
 
 fn asin(z: &Parts) -> Parts {
-    let [axis, ratio] = ellipse(z);
-    [ratio.unary(UnaryFn::Asin), with_sign(&axis.unary(UnaryFn::Acosh), &z[1])]
+    let [minus, plus] = roots(z);
+    let [cosine, _] = product(&minus, &plus);
+    [atan2(&z[0], &cosine), conjugated(&minus, &plus)[1].unary(UnaryFn::Asinh)]
 }
 
 fn acos(z: &Parts) -> Parts {
-    let [axis, ratio] = ellipse(z);
-    [ratio.unary(UnaryFn::Acos), -&with_sign(&axis.unary(UnaryFn::Acosh), &z[1])]
+    let [minus, plus] = roots(z);
+    let half = atan2(&minus[0], &plus[0]);
+    [&half + &half, conjugated(&plus, &minus)[1].unary(UnaryFn::Asinh)]
+}
+
+fn acosh([x, y]: &Parts) -> Parts {
+    let one = x.constant(1.0);
+    let [minus, plus] = [sqrt(&[x - &one, y.clone()]), sqrt(&[x + &one, y.clone()])];
+    let half = atan2(&minus[1], &plus[0]);
+    [conjugated(&minus, &plus)[0].unary(UnaryFn::Asinh), &half + &half]
 }
 
 fn atanh([x, y]: &Parts) -> Parts {
