@@ -3,7 +3,7 @@
 mod functions;
 
 use crate::build::*;
-use crate::compose::{Extent, extents, reshape};
+use crate::compose::{Extent, converted, extents, full, reshape};
 use crate::emit::emit;
 use crate::ops::slice::END;
 use thunder_interface::{Expr, Scalar, dtype_of, is_complex, type_of};
@@ -91,6 +91,29 @@ pub fn bilinear<'c>(
     let re = b.sub(product(a, c)?, product(b_, d)?)?;
     let im = b.add(product(a, d)?, product(b_, c)?)?;
     b.complex(re, im)
+}
+
+/// What `moduli` makes of absolute values and `angles` of angles, as complex numbers again: of products the products and the
+/// sums. It is computed in double precision.
+pub fn polar<'c>(
+    b: &Builder<'c>,
+    z: Value<'c>,
+    moduli: impl FnOnce(Value<'c>) -> Result<Value<'c>>,
+    angles: impl FnOnce(Value<'c>) -> Result<Value<'c>>,
+) -> Result<Value<'c>> {
+    let wide = Type::f64(b.context());
+    let part = part_type(z.ty().element());
+    let [x, y] = parts(b, z)?;
+    let (x, y) = (converted(b, x, wide)?, converted(b, y, wide)?);
+    let square = b.add(b.mul(x, x)?, b.mul(y, y)?)?;
+    // Zero has no direction; what stands for it has slopes of zero.
+    let sizes = extents(b, square)?;
+    let (zero, one) = (full(b, wide, 0.0, &sizes)?, full(b, wide, 1.0, &sizes)?);
+    let is_zero = b.eq(square, zero)?;
+    let modulus = moduli(b.where_(is_zero, zero, b.sqrt(b.where_(is_zero, one, square)?)?)?)?;
+    let angle = angles(b.atan2(y, b.where_(is_zero, one, x)?)?)?;
+    let (re, im) = (b.mul(modulus, b.cos(angle)?)?, b.mul(modulus, b.sin(angle)?)?);
+    b.complex(converted(b, re, part)?, converted(b, im, part)?)
 }
 
 /// Complex numbers as pairs of real ones along a last dimension.

@@ -1,6 +1,7 @@
 //! Reductions: many elements become one.
 
 mod complex;
+pub(crate) use complex::FEW;
 mod gradient;
 mod panels;
 
@@ -120,6 +121,15 @@ macro_rules! reductions {
         impl Samples for $op<'_> {
             fn samples(s: &mut SampleSet) {
                 reduction_samples(s, $name, Dtypes::$dtypes);
+                $({
+                    let _: Option<&dyn $parts> = None;
+                    let ty = |dims: &str| format!("tensor<{dims}x$T>");
+                    for (operand, shape) in [("3x5", [3, 5]), ("3x17", [3, 17]), ("?x?", [2, 9]), ("2x0", [2, 0])] {
+                        let (x, y) = (ty(operand), ty(&operand[..1]));
+                        let body = format!("%r = {} %x axes = [1] : {x} -> {y}\n  return %r : {y}", $name);
+                        s.add(Dtypes::COMPLEX, &format!("(%x: {x}) -> {y}"), &body, &[&shape]).ulps(1024.0);
+                    }
+                })?
             }
         }
     )*};
@@ -180,7 +190,7 @@ const AMIN: Folding = Folding {
 };
 
 reductions! {
-    AnyNumber ANY_NUMBERS "- (C1) the operand is a tensor of numbers":
+    AnyNumber NUMBERS "- (C1) the operand is a tensor of numbers":
 
     /// Sum over `axes`.
     ///
@@ -190,8 +200,6 @@ reductions! {
         Differentiate by |r| Ok(r.dy) => Parts by |b, op| apart(b, op);
 
     /// Product over `axes`.
-    ///
-    /// Of complex numbers it needs sizes that are known.
     ///
     /// Integers wrap in their own dtype. Half-precision products are accumulated in at least single
     /// precision and rounded once. The product of nothing is 1.

@@ -2,10 +2,11 @@
 
 mod gradient;
 
+use super::reduce::FEW;
 use super::slice::END;
 use crate::build::*;
 use crate::checked_axis;
-use crate::complex::{apart, part_type};
+use crate::complex::{apart, part_type, polar};
 use crate::compose::extents;
 use thunder_interface::{
     Cost, Differentiate, Dim, Dtypes, EvalError, Parts, Precision, PrecisionClass, Reference, SampleSet, Samples,
@@ -81,6 +82,14 @@ macro_rules! scans {
         impl Samples for $op<'_> {
             fn samples(s: &mut SampleSet) {
                 samples(s, $name, Dtypes::$dtypes, $low, $high);
+                $({
+                    let _: Option<&dyn $parts> = None;
+                    for (dims, shape) in [("3x5", [3, 5]), ("3x17", [3, 17]), ("?x?", [2, 9]), ("2x0", [2, 0])] {
+                        let ty = format!("tensor<{dims}x$T>");
+                        let body = format!("%r = {} %x axis = 1 : {ty}\n  return %r : {ty}", $name);
+                        s.add(Dtypes::COMPLEX, &format!("(%x: {ty}) -> {ty}"), &body, &[&shape]).ulps(1024.0);
+                    }
+                })?
             }
         }
     )*};
@@ -97,8 +106,6 @@ scans! {
         -2.0..2.0, |total: f64, x| total + x, i64::wrapping_add => Parts by |b, op| apart(b, op);
 
     /// Product of all elements up to and including each one, along `axis`.
-    ///
-    /// Of complex numbers it needs a size that is known.
     ///
     /// Integers wrap in their own dtype. Half-precision products are accumulated in at least single
     /// precision, and each is rounded once.
@@ -138,12 +145,13 @@ fn log_sum(total: f64, x: f64) -> f64 {
 }
 
 /// Products of complex numbers with more and more before them: after a step over a distance, each is that of twice as many
-/// (Hillis and Steele, 1986).
+/// (Hillis and Steele, 1986). Where they are many, they are computed by absolute values and angles.
 fn products<'c>(b: &Builder<'c>, z: Value<'c>, axis: i64) -> Result<Vec<Value<'c>>> {
-    let axis = axis as usize;
     let sizes = extents(b, z)?;
-    let size = sizes[axis].stated().ok_or("the size of products of complex numbers must be known")?;
-    let rank = sizes.len();
+    let Some(size) = sizes[axis as usize].stated().filter(|size| *size <= FEW) else {
+        return Ok(vec![polar(b, z, |moduli| b.cumprod(moduli, axis), |angles| b.cumsum(angles, axis))?]);
+    };
+    let (axis, rank) = (axis as usize, sizes.len());
     let one = Attribute::float(part_type(z.ty().element()), 1.0);
     let (mut products, mut distance) = (z, 1);
     while distance < size {
