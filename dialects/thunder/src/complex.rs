@@ -32,7 +32,7 @@ pub fn apart<'b>(b: &Builder<'b>, op: &impl Op<'b>) -> Result<Vec<Value<'b>>> {
             operands.push(if is_complex(operand.ty()) { part(b, operand)? } else { operand });
         }
         let half = Blueprint::new(op.name()).operands(operands).results([ty]);
-        let half = op.attributes().into_iter().fold(half, |half, (name, value)| half.attribute(&name, value));
+        let half = op.attributes().into_iter().fold(half, |half, (name, value)| half.attribute(name, value));
         halves.push(b.insert(&half)?.result(0));
     }
     Ok(vec![b.complex(halves[0], halves[1])?])

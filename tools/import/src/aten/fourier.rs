@@ -132,7 +132,7 @@ fn halved<'t>(c: &Call<'_, 't>, is_forward: bool) -> Answer<Tensor<'t>> {
     let (axes, given) = dimensions(c, x)?;
     let x = resized(x, &axes, &given)?;
     let count = sizes(x, &axes)?.iter().product();
-    let Some((last, outer)) = axes.split_last() else { return Ok(operand(c, true)?) };
+    let Some((last, outer)) = axes.split_last() else { return operand(c, true) };
     let z = x.to(x.dtype().complex().unwrap_or(DType::C64));
     let z = half(along(c, z, &[*last], is_forward)?, *last)?;
     Ok(along(c, z, outer, is_forward)? * named(c, count, is_forward)?)
