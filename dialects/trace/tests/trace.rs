@@ -25,12 +25,23 @@ fn run<const N: usize>(
     inputs: [HostTensor; N],
     model: impl for<'t> FnOnce(Scope<'t>, [Tensor<'t>; N]) -> Tensor<'t>,
 ) -> HostTensor {
+    run_with([], inputs, model)
+}
+
+/// As [`run`], with what the model's states hold.
+#[track_caller]
+fn run_with<const N: usize, const STATES: usize>(
+    states: [HostTensor; STATES],
+    inputs: [HostTensor; N],
+    model: impl for<'t> FnOnce(Scope<'t>, [Tensor<'t>; N]) -> Tensor<'t>,
+) -> HostTensor {
     let specs = inputs.each_ref().map(|input| Spec::new(input.dtype(), input.shape()));
     let context = context();
     let tracer = Tracer::new(&context);
     tracer.function("main", specs, model).expect("the model is right");
     let module = tracer.finish();
-    interpret(module.operation(), "main", &inputs).expect("the program runs").remove(0)
+    let arguments: Vec<HostTensor> = inputs.into_iter().chain(states).collect();
+    interpret(module.operation(), "main", &arguments).expect("the program runs").remove(0)
 }
 
 /// The one function of a module.

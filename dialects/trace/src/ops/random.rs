@@ -4,13 +4,13 @@
 //! both 0 before the first run, of which the second counts blocks of four words of 32 bits. With the same state a program
 //! makes the same numbers everywhere, and numbers that are computed again are the same.
 
-use std::f64::consts::PI;
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use std::panic::Location;
 
 use thunder_dialect::build::*;
 use thunder_tensor::DType;
 
-use crate::{Dims, Scope, Tensor};
+use crate::{Dim, Dims, Scope, Tensor};
 
 impl<'t> Scope<'t> {
     /// 64 random bits for each element, as integers.
@@ -34,7 +34,7 @@ impl<'t> Scope<'t> {
         let dims = dims.dims();
         let state = self.root_of().state("random", DType::I64, [2], 0.0);
         let before = state.read();
-        let count = dims.iter().fold(crate::Dim::from(1), |count, size| count * size);
+        let count = dims.iter().fold(Dim::from(1), |count, size| count * size);
         let number = self.arange(&count, DType::I64);
         let blocks = (self.full(vec![count], 1, DType::I64).sum(0) + (share - 1)) >> i64::from(share.ilog2());
         state.copy_(before + self.arange(2, DType::I64) * blocks);
@@ -42,10 +42,13 @@ impl<'t> Scope<'t> {
         (counter, before.select(0, 0).expand(counter.shape()))
     }
 
-    /// Numbers from 0 up to but excluding 1, all of which are as likely.
+    /// Numbers from 0 up to but excluding 1, all of which are as likely; so is each part of complex ones.
     #[track_caller]
     pub fn rand(self, dims: impl Dims, dtype: DType) -> Tensor<'t> {
         let _at = self.site().at(Location::caller());
+        if dtype.is_complex() {
+            return self.rand(of_parts(dims), dtype.part()).view_as_complex();
+        }
         if dtype == DType::F64 {
             return uniform(self.random_bits(dims), 64, 53, dtype);
         }
@@ -57,10 +60,14 @@ impl<'t> Scope<'t> {
         uniform(self.random_words(dims), 32, digits, DType::F32).to(dtype)
     }
 
-    /// Numbers of the standard normal distribution.
+    /// Numbers of the standard normal distribution: of mean 0 and variance 1, of which each part of complex ones has
+    /// half.
     #[track_caller]
     pub fn randn(self, dims: impl Dims, dtype: DType) -> Tensor<'t> {
         let _at = self.site().at(Location::caller());
+        if dtype.is_complex() {
+            return (self.randn(of_parts(dims), dtype.part()) * FRAC_1_SQRT_2).view_as_complex();
+        }
         // By Box and Muller: the two halves of the bits are a radius and an angle.
         let bits = self.random_bits(dims);
         let wide = if dtype == DType::F64 { DType::F64 } else { DType::F32 };
@@ -84,10 +91,17 @@ impl<'t> Scope<'t> {
 
     /// The numbers 0, 1, 2, ... below `count`, in an order of which all are as likely.
     #[track_caller]
-    pub fn randperm(self, count: impl Into<crate::Dim>) -> Tensor<'t> {
+    pub fn randperm(self, count: impl Into<Dim>) -> Tensor<'t> {
         let _at = self.site().at(Location::caller());
         self.random_bits([count.into()]).argsort(0, false)
     }
+}
+
+/// The dimensions of the pairs that complex numbers are made of.
+fn of_parts(dims: impl Dims) -> Vec<Dim> {
+    let mut dims = dims.dims();
+    dims.push(2.into());
+    dims
 }
 
 /// So many of the upper bits of integers as numbers below 1.
@@ -127,7 +141,7 @@ impl<'t> Tensor<'t> {
             return (self.log() - waited.log()).topk(count, -1, true).1;
         }
         let mut dims = self.shape();
-        let classes = dims.pop().unwrap_or_else(|| crate::Dim::from(1));
+        let classes = dims.pop().unwrap_or_else(|| Dim::from(1));
         dims.push(count.into());
         let totals = self.cumsum(-1);
         let draw = cx.rand(dims, DType::F32).to(self.dtype()) * totals.slice(-1, -1..);

@@ -3,7 +3,7 @@
 use thunder_dialect::build::{BuildPhilox as _, BuildPhiloxWord as _};
 use thunder_trace::{Approximation, Attention, DType, HostTensor, Window, apply, cat, stack};
 
-use crate::{f32s, i64s, run};
+use crate::{f32s, i64s, run, run_with};
 
 #[track_caller]
 fn assert_close(actual: &HostTensor, shape: &[usize], expected: &[f64]) {
@@ -203,6 +203,41 @@ fn random_bits_are_those_of_philox() {
         (words.to(DType::I64) & 0xFFFF_FFFFi64).to(DType::F64)
     });
     assert_eq!(words.to_vec::<f64>(), expected);
+}
+
+/// Of real numbers, and of either part of complex ones: in their range, and with the mean and variance of the
+/// distribution within six standard errors.
+#[test]
+fn random_numbers_are_distributed_as_they_say() {
+    const COUNT: usize = 20_000;
+    let moments = |numbers: &HostTensor| {
+        let numbers = numbers.to_vec::<f64>();
+        assert_eq!(numbers.len(), COUNT);
+        let mean = numbers.iter().sum::<f64>() / COUNT as f64;
+        let variance = numbers.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / COUNT as f64;
+        (mean, variance, numbers)
+    };
+    let error = 6.0 / (COUNT as f64).sqrt();
+    for dtype in DType::FLOATS.into_iter().chain([DType::C64, DType::C128]) {
+        let uniform = run_with([i64s([2], &[0, 7])], [], move |cx, []| cx.rand([COUNT as i64], dtype));
+        let normal = run_with([i64s([2], &[0, 7])], [], move |cx, []| cx.randn([COUNT as i64], dtype));
+        assert_eq!((uniform.dtype(), normal.dtype()), (dtype, dtype));
+        let parts = |z: &HostTensor| if dtype.is_complex() { z.parts().to_vec() } else { vec![z.clone()] };
+        let expected_variance = 1.0 / parts(&normal).len() as f64;
+        let (uniforms, normals) = (parts(&uniform), parts(&normal));
+        for (uniform, normal) in uniforms.iter().zip(&normals) {
+            let (mean, variance, numbers) = moments(uniform);
+            assert!(numbers.iter().all(|x| (0.0..1.0).contains(x)), "{dtype}");
+            assert!((mean - 0.5).abs() < error * 0.3 && (variance - 1.0 / 12.0).abs() < error * 0.1, "{dtype}");
+            let (mean, variance, _) = moments(normal);
+            assert!(mean.abs() < error, "{dtype}: {mean}");
+            assert!((variance / expected_variance - 1.0).abs() < error * 1.5, "{dtype}: {variance}");
+        }
+        if let [re, im] = &normals[..] {
+            let product: f64 = re.to_vec::<f64>().iter().zip(im.to_vec::<f64>()).map(|(x, y)| x * y).sum();
+            assert!((product / COUNT as f64).abs() < error, "{dtype}: the parts depend on each other");
+        }
+    }
 }
 
 #[test]

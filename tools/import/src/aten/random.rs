@@ -1,6 +1,6 @@
 //! Random numbers, which are not PyTorch's: they are distributed alike, and the same wherever the program runs.
 
-use thunder_trace::{DType, Operand, Tensor};
+use thunder_trace::{DType, Operand, Scalar, Tensor};
 
 use super::{Entry, copy, many, one};
 use crate::arguments::{Answer, Call, ensure, gap};
@@ -30,12 +30,14 @@ pub(super) const OPS: &[Entry] = &[
     copy(&["aten.uniform.default"], |c| {
         let (low, high) = (c.float_or("from", 0.0)?, c.float_or("to", 1.0)?);
         ensure(low <= high, format!("numbers from {low} up to {high}"))?;
-        Ok(c.cx.rand(c.dims()?, c.result()?.dtype) * (high - low) + low)
+        let dtype = c.result()?.dtype;
+        Ok(c.cx.rand(c.dims()?, dtype) * (high - low) + in_each_part(low, dtype))
     }),
     copy(&["aten.normal_functional.default", "aten.normal.float_float", "aten.normal.default"], |c| {
         let deviation = c.float_or("std", 1.0)?;
         ensure(deviation >= 0.0, format!("a deviation of {deviation}"))?;
-        Ok(c.cx.randn(c.dims()?, c.result()?.dtype) * deviation + c.float_or("mean", 0.0)?)
+        let (mean, dtype) = (c.float_or("mean", 0.0)?, c.result()?.dtype);
+        Ok(c.cx.randn(c.dims()?, dtype) * deviation + in_each_part(mean, dtype))
     }),
     copy(&["aten.exponential.default"], |c| {
         let rate = c.float_or("lambd", 1.0)?;
@@ -113,6 +115,11 @@ pub(super) const OPS: &[Entry] = &[
         c.tensor("input")
     }),
 ];
+
+/// A number that PyTorch adds to elements of this dtype; of complex ones, it adds it to both parts.
+fn in_each_part<'t>(value: f64, dtype: DType) -> Operand<'t> {
+    Operand::Scalar(if dtype.is_complex() { Scalar::Complex(value, value) } else { Scalar::Float(value) })
+}
 
 fn trains(c: &Call<'_, '_>) -> Answer<bool> {
     c.bool_or("train", true)
