@@ -16,7 +16,8 @@ pub(crate) enum Weight {
 /// The common dtype of operands; `None` if there are none.
 ///
 /// Operands of less weight count only where they are of a higher kind: complex numbers above floats above integers above
-/// truth values.
+/// truth values. Floats keep their precision as parts of complex numbers of less weight, which PyTorch has of 16 bits
+/// too; here those are of 32.
 pub(crate) fn result_type(operands: impl IntoIterator<Item = (Weight, DType)>) -> Option<DType> {
     let mut by_weight: [Option<DType>; 3] = [None; 3];
     for (weight, dtype) in operands {
@@ -29,7 +30,11 @@ pub(crate) fn result_type(operands: impl IntoIterator<Item = (Weight, DType)>) -
 
 fn outweigh(heavier: Option<DType>, lighter: Option<DType>) -> Option<DType> {
     let (Some(heavy), Some(light)) = (heavier, lighter) else { return heavier.or(lighter) };
-    Some(if kind(heavy) >= kind(light) { heavy } else { promote(heavy, light) })
+    Some(match (kind(heavy), kind(light)) {
+        (heavier, lighter) if heavier >= lighter => heavy,
+        (2, 3) => heavy.complex().unwrap_or(DType::C64),
+        _ => promote(heavy, light),
+    })
 }
 
 /// Truth values, integers, floats and complex numbers, in this order.
