@@ -40,8 +40,8 @@ func.func @main(%x: tensor<?x16xf32> {thunder.dims = ["rows", ""]}, %n: tensor<i
 }
 "#;
 
-/// Numbers of Collatz: for each from `n` down to 1, how many steps it takes to 1, in a loop in a loop; the most of them. The
-/// inner condition makes what a round begins with.
+/// Numbers of Collatz: for each from `n` down to 1, how many steps it takes to 1, in a loop in a loop; the most of
+/// them. The inner condition makes what a round begins with.
 const COLLATZ: &str = r#"
 func.func @main(%n: tensor<i64>) -> (tensor<i64>, tensor<i64>) {
   %zero = thunder.constant value = dense<0> : tensor<i64>
@@ -113,6 +113,41 @@ func.func @main(%x: tensor<4x4xf32>, %w: tensor<4x4xf32> {thunder.parameter = "w
 }
 "#;
 
+/// Points of the plane that stay near zero under `z^2 + c` for so many rounds, or until all are far away: complex
+/// values in a loop, one that changes and one that stays, and one that the loop sees from around it.
+const ORBITS: &str = r#"
+func.func @main(%c: tensor<?xcomplex<f32>>, %n: tensor<i64>) -> (tensor<?xcomplex<f32>>, tensor<complex<f32>>) {
+  %zero = thunder.constant value = dense<0> : tensor<i64>
+  %one = thunder.constant value = dense<1> : tensor<i64>
+  %turn = thunder.constant value = dense<(0.0, 1.0)> : tensor<complex<f32>>
+  %start = thunder.mul %c, %c : tensor<?xcomplex<f32>>
+  %r:4 = scf.while (%i = %zero, %z = %start, %k = %c, %t = %turn)
+      : (tensor<i64>, tensor<?xcomplex<f32>>, tensor<?xcomplex<f32>>, tensor<complex<f32>>)
+      -> (tensor<i64>, tensor<?xcomplex<f32>>, tensor<?xcomplex<f32>>, tensor<complex<f32>>) {
+    %re = thunder.real %z : tensor<?xcomplex<f32>> -> tensor<?xf32>
+    %im = thunder.imag %z : tensor<?xcomplex<f32>> -> tensor<?xf32>
+    %re2 = thunder.mul %re, %re : tensor<?xf32>
+    %im2 = thunder.mul %im, %im : tensor<?xf32>
+    %size = thunder.add %re2, %im2 : tensor<?xf32>
+    %sum = thunder.sum %size axes = [0] : tensor<?xf32> -> tensor<f32>
+    %far = thunder.constant value = dense<100.0> : tensor<f32>
+    %is_near = thunder.lt %sum, %far : (tensor<f32>, tensor<f32>) -> tensor<i1>
+    %is_left = thunder.lt %i, %n : (tensor<i64>, tensor<i64>) -> tensor<i1>
+    %goes_on = thunder.and %is_near, %is_left : tensor<i1>
+    %b = tensor.extract %goes_on[] : tensor<i1>
+    scf.condition(%b) %i, %z, %k, %t : tensor<i64>, tensor<?xcomplex<f32>>, tensor<?xcomplex<f32>>, tensor<complex<f32>>
+  } do {
+  ^bb0(%i: tensor<i64>, %z: tensor<?xcomplex<f32>>, %k: tensor<?xcomplex<f32>>, %t: tensor<complex<f32>>):
+    %next = thunder.add %i, %one : tensor<i64>
+    %square = thunder.mul %z, %z : tensor<?xcomplex<f32>>
+    %moved = thunder.add %square, %k : tensor<?xcomplex<f32>>
+    %turned = thunder.mul %t, %turn : tensor<complex<f32>>
+    scf.yield %next, %moved, %k, %turned : tensor<i64>, tensor<?xcomplex<f32>>, tensor<?xcomplex<f32>>, tensor<complex<f32>>
+  }
+  return %r#1, %r#3 : tensor<?xcomplex<f32>>, tensor<complex<f32>>
+}
+"#;
+
 /// Compares what compiled code makes of inputs and weights, which come last, in this process and through a file, with the
 /// reference, before and after the regions are functions.
 fn check(text: &str, inputs: &[Vec<Tensor>], weights: &[(&str, Tensor)]) -> Result<()> {
@@ -169,6 +204,18 @@ fn values_that_are_views_and_weights() -> Result<()> {
     check(VIEWS, &inputs, &weights)
 }
 
+#[test]
+fn complex_values_are_carried() -> Result<()> {
+    let mut random = Random::new(11);
+    let mut input = |count: usize, rounds: i64| -> Result<Vec<Tensor>> {
+        let [re, im] = [0, 1].map(|_| random.uniform(DType::F32, [count], -0.4..0.4));
+        Ok(vec![Tensor::of_parts(&re, &im)?, Tensor::scalar(rounds)])
+    };
+    check(ORBITS, &[input(5, 3)?, input(131, 6)?, input(3, 0)?, input(0, 2)?], &[])?;
+    let far = Tensor::full(DType::C64, [2], 3.0);
+    check(ORBITS, &[vec![far, Tensor::scalar(50_i64)]], &[])
+}
+
 /// A value that a round would make of another size is refused by the reference and by a session.
 #[test]
 fn a_loop_keeps_sizes() -> Result<()> {
@@ -201,7 +248,7 @@ func.func @main(%x: tensor<?xf32>, %y: tensor<?xf32>) -> tensor<?xf32> {
 /// A loop is compiled for a GPU as it is for a processor.
 #[test]
 fn loops_have_code_for_gpus() -> Result<()> {
-    for text in [POWERS, COLLATZ, VIEWS] {
+    for text in [POWERS, COLLATZ, VIEWS, ORBITS] {
         let context = sample::context(&[]);
         let mut module = Module::parse(&context, "main.mlir", text.as_bytes())?;
         let target: Target = "cuda".parse().map_err(anyhow::Error::msg)?;
