@@ -74,9 +74,11 @@ impl<'t> Tensor<'t> {
         self.select(-1, 0).complex(self.select(-1, 1))
     }
 
-    /// `sqrt(x^2 + y^2)`, where squares overflow as well; its slope at zero is zero.
-    pub(crate) fn modulus(self) -> Self {
-        let (x, y) = (self.real().abs(), self.imag().abs());
+    /// `sqrt(self^2 + other^2)`, where squares overflow or vanish as well; its slope at zero is zero.
+    #[track_caller]
+    pub fn hypot(self, other: Tensor<'t>) -> Self {
+        let _at = self.site.at(Location::caller());
+        let (x, y) = (self.abs(), other.abs());
         let (large, small) = (x.maximum(y), x.minimum(y));
         let is_end = large.eq(0.0) | large.eq(f64::INFINITY);
         let ratio = small / is_end.where_(1.0, large);
@@ -85,7 +87,7 @@ impl<'t> Tensor<'t> {
 
     /// `z / |z|`, and zero where `z` is.
     pub(crate) fn direction(self) -> Self {
-        let size = self.modulus();
+        let size = self.abs();
         let divisor = size.eq(0.0).where_(1.0, size);
         (self.real() / divisor).complex(self.imag() / divisor)
     }

@@ -109,11 +109,15 @@ impl<'t> Tensor<'t> {
     #[track_caller]
     pub fn abs(self) -> Self {
         let _at = self.site.at(Location::caller());
-        if self.dtype().is_complex() { self.modulus() } else { self.site.op(&[self], |b| b.abs(self.value)) }
+        if self.dtype().is_complex() {
+            self.real().hypot(self.imag())
+        } else {
+            self.site.op(&[self], |b| b.abs(self.value))
+        }
     }
 
-    /// Sign: -1, 0 or 1; a zero keeps its sign, and NaN stays NaN. Of a complex number, the one of absolute value 1 in its
-    /// direction, or 0.
+    /// Sign: -1, 0 or 1; a zero keeps its sign, and NaN stays NaN. Of a complex number, the one of absolute value 1 in
+    /// its direction, or 0.
     #[track_caller]
     pub fn sign(self) -> Self {
         let _at = self.site.at(Location::caller());

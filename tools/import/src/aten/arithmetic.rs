@@ -140,13 +140,7 @@ pub(super) const OPS: &[Entry] = &[
         let is_zero = divisor.eq(0);
         Ok(is_zero.where_(0, (x.floor_divide(is_zero.where_(1, divisor)) * y).abs()))
     }),
-    one(&["aten.hypot.default"], |c| {
-        let (x, y) = (c.tensor("self")?, c.tensor("other")?);
-        // Scaled by the larger one, squares neither overflow nor vanish.
-        let (large, small) = (x.abs().maximum(y.abs()), x.abs().minimum(y.abs()));
-        let ratio = large.eq(0).where_(0.0, small / large);
-        Ok(large * (ratio * ratio + 1.0).sqrt())
-    }),
+    one(&["aten.hypot.default"], |c| Ok(c.tensor("self")?.hypot(c.tensor("other")?))),
 ];
 
 /// The greatest common divisor, by as many of Euclid's steps as numbers of the dtype can need.

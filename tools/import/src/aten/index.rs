@@ -264,6 +264,12 @@ pub(super) fn numbers<'t>(c: &Call<'_, 't>, values: &[i64]) -> Tensor<'t> {
     c.cx.constant(&host)
 }
 
+/// The positions of `count` parts of `size` elements, whose beginnings are `step` apart, as a row for each part.
+pub(super) fn of_parts<'t>(c: &Call<'_, 't>, count: i64, size: i64, step: i64) -> Tensor<'t> {
+    let beginnings = c.cx.arange(count, DType::I64) * step;
+    beginnings.unsqueeze(-1) + c.cx.arange(size, DType::I64)
+}
+
 fn selected<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (x, axis) = (c.tensor("self")?, c.int("dim")?);
     let index = c.size("index")?;

@@ -2,7 +2,7 @@
 
 use thunder_trace::{DType, Dim, Scalar, Tensor};
 
-use super::index::{MOST_POSITIONS, numbers};
+use super::index::{MOST_POSITIONS, numbers, of_parts};
 use super::{Entry, many, one, read_only, view};
 use crate::arguments::{Answer, Call, ensure, gap, malformed};
 
@@ -183,12 +183,8 @@ pub(super) const OPS: &[Entry] = &[
             return malformed(format!("parts of {size} elements, {step} apart, of {total}"));
         }
         let count = (total - size) / step + 1;
-        if count.saturating_mul(size) > MOST_POSITIONS {
-            return gap(format!("{count} parts of {size} elements"));
-        }
-        let places: Vec<i64> = (0..count).flat_map(|part| (0..size).map(move |at| part * step + at)).collect();
         let axis = if axis < 0 { axis + x.rank() as i64 } else { axis };
-        let parts = x.index_select(axis, numbers(c, &places).reshape([count, size]));
+        let parts = x.index_select(axis, of_parts(c, count, size, step));
         // The elements of a part are the last dimension.
         let order: Vec<i64> = (0..=x.rank() as i64).filter(|at| *at != axis + 1).chain([axis + 1]).collect();
         Ok(parts.permute(order))

@@ -2,7 +2,7 @@
 
 use thunder_trace::{DType, Dim, Tensor};
 
-use super::index::numbers;
+use super::index::of_parts;
 use super::resize::{around, reflected};
 use super::{Entry, one};
 use crate::arguments::{Answer, Call, ensure, gap};
@@ -46,10 +46,7 @@ fn transforms<'t>(c: &Call<'_, 't>, x: Tensor<'t>) -> Answer<Tensor<'t>> {
     let length = sizes(x, &[-1])?[0];
     ensure(size <= length, format!("parts of {size} elements of {x}"))?;
     let count = (length - size) / step + 1;
-    let places: Vec<i64> = (0..count).flat_map(|part| (0..size).map(move |at| part * step + at)).collect();
-    let frames = x.index_select(-1, numbers(c, &places));
-    let outer = &x.shape()[..x.rank() - 1];
-    let frames = frames.reshape([outer, &[count.into(), size.into()]].concat()) * window;
+    let frames = x.index_select(-1, of_parts(c, count, size, step)) * window;
     let is_real = !frames.dtype().is_complex();
     let z = transformed(c.cx, frames.to(frames.dtype().complex().unwrap_or(frames.dtype())), -1.0)?;
     let z = if c.bool_or("onesided", is_real)? { half(z, -1)? } else { z };
@@ -72,8 +69,7 @@ fn signal<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let frames = frames * (1.0 / size as f64);
     let count = counts[1];
     let length = size + step * (count - 1);
-    let places: Vec<i64> = (0..count).flat_map(|part| (0..size).map(move |at| part * step + at)).collect();
-    let places = numbers(c, &places);
+    let places = of_parts(c, count, size, step).reshape([-1]);
     let outer = &z.shape()[..z.rank() - 2];
     let flat = |parts: Tensor<'t>, outer: &[Dim]| parts.reshape([outer, &[(count * size).into()]].concat());
     let sum = |parts: Tensor<'t>, outer: &[Dim]| {
