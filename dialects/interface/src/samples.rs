@@ -12,70 +12,23 @@ impl Dtypes {
     /// All integers, without truth values.
     pub const INTEGERS: Self = Self(&[DType::I8, DType::I16, DType::I32, DType::I64, DType::U8]);
     /// Integers and truth values.
-    pub const INTEGERS_AND_BOOL: Self = Self(&[DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::Bool]);
+    pub const INTEGERS_AND_BOOL: Self = Self(&DType::joined::<6>(Self::INTEGERS.0, Self::BOOL.0));
     /// Integers that have negative values.
     pub const SIGNED: Self = Self(&[DType::I8, DType::I16, DType::I32, DType::I64]);
     /// Integers and floats.
-    pub const NUMBERS: Self = Self(&[
-        DType::F32,
-        DType::F64,
-        DType::F16,
-        DType::BF16,
-        DType::I8,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::U8,
-    ]);
+    pub const NUMBERS: Self = Self(&DType::joined::<9>(Self::FLOATS.0, Self::INTEGERS.0));
     /// Complex numbers.
-    pub const COMPLEX: Self = Self(&[DType::C64, DType::C128]);
+    pub const COMPLEX: Self = Self(&DType::COMPLEX);
     /// Floating-point dtypes, and complex numbers.
-    pub const FLOATS_AND_COMPLEX: Self =
-        Self(&[DType::F32, DType::F64, DType::F16, DType::BF16, DType::C64, DType::C128]);
+    pub const FLOATS_AND_COMPLEX: Self = Self(&DType::joined::<6>(Self::FLOATS.0, Self::COMPLEX.0));
     /// Integers, floats and complex numbers.
-    pub const ANY_NUMBERS: Self = Self(&[
-        DType::F32,
-        DType::F64,
-        DType::F16,
-        DType::BF16,
-        DType::I8,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::U8,
-        DType::C64,
-        DType::C128,
-    ]);
+    pub const ANY_NUMBERS: Self = Self(&DType::joined::<11>(Self::NUMBERS.0, Self::COMPLEX.0));
     /// Everything that is computed in.
     pub const ALL: Self = Self(&DType::COMPUTED);
     /// Everything that is moved and converted: what is computed in, and floats of 8 bits.
-    pub const MOVED: Self = Self(&[
-        DType::Bool,
-        DType::U8,
-        DType::I8,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::F16,
-        DType::BF16,
-        DType::F32,
-        DType::F64,
-        DType::F8E4M3FN,
-        DType::F8E5M2,
-        DType::F8E4M3FNUZ,
-        DType::F8E5M2FNUZ,
-    ]);
+    pub const MOVED: Self = Self(&DType::joined::<14>(&DType::COMPUTED, &DType::FLOATS8));
     /// Floats of any width.
-    pub const FLOATS_MOVED: Self = Self(&[
-        DType::F32,
-        DType::F64,
-        DType::F16,
-        DType::BF16,
-        DType::F8E4M3FN,
-        DType::F8E5M2,
-        DType::F8E4M3FNUZ,
-        DType::F8E5M2FNUZ,
-    ]);
+    pub const FLOATS_MOVED: Self = Self(&DType::joined::<8>(Self::FLOATS.0, &DType::FLOATS8));
     /// Truth values only.
     pub const BOOL: Self = Self(&[DType::Bool]);
 }

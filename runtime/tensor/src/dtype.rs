@@ -44,24 +44,7 @@ pub enum DType {
 
 impl DType {
     /// Every dtype, in the order of the enum.
-    pub const ALL: [DType; 16] = [
-        DType::Bool,
-        DType::U8,
-        DType::I8,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::F16,
-        DType::BF16,
-        DType::F32,
-        DType::F64,
-        DType::C64,
-        DType::C128,
-        DType::F8E4M3FN,
-        DType::F8E5M2,
-        DType::F8E4M3FNUZ,
-        DType::F8E5M2FNUZ,
-    ];
+    pub const ALL: [DType; 16] = Self::joined(&Self::joined::<12>(&Self::COMPUTED, &Self::COMPLEX), &Self::FLOATS8);
 
     /// The dtypes that kernels compute in: complex numbers are computed by their parts, floats of 8 bits not at all.
     pub const COMPUTED: [DType; 10] = [
@@ -80,11 +63,26 @@ impl DType {
     /// The floating dtypes, narrow to wide.
     pub const FLOATS: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
 
+    /// The complex dtypes, narrow to wide.
+    pub const COMPLEX: [DType; 2] = [DType::C64, DType::C128];
+
     /// The floats of 8 bits, which are stored, moved and converted, but not computed in.
     pub const FLOATS8: [DType; 4] = [DType::F8E4M3FN, DType::F8E5M2, DType::F8E4M3FNUZ, DType::F8E5M2FNUZ];
 
     /// The integer dtypes, narrow to wide; `Bool` is not among them.
     pub const INTEGERS: [DType; 5] = [DType::U8, DType::I8, DType::I16, DType::I32, DType::I64];
+
+    /// The `N` dtypes of both lists.
+    pub const fn joined<const N: usize>(first: &[DType], second: &[DType]) -> [DType; N] {
+        assert!(first.len() + second.len() == N, "N is how many there are");
+        let mut all = [DType::Bool; N];
+        let mut at = 0;
+        while at < N {
+            all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+            at += 1;
+        }
+        all
+    }
 
     /// Bytes that one element occupies.
     pub const fn size(self) -> usize {
@@ -98,7 +96,7 @@ impl DType {
         }
     }
 
-    /// MLIR's spelling of the element type: `i1`, `ui8`, `i8`, ..., `bf16`, `f32`, `f64`, `complex<f32>`, `complex<f64>`, `f8E4M3FN`, ...
+    /// MLIR's spelling of the element type: `i1`, `ui8`, `i8`, ..., `f32`, `f64`, `complex<f32>`, ..., `f8E4M3FN`, ...
     pub const fn name(self) -> &'static str {
         match self {
             DType::Bool => "i1",
@@ -179,8 +177,8 @@ impl DType {
         !matches!(self, DType::Bool | DType::U8)
     }
 
-    /// The distance from 1 to the next larger value: the unit of rounding of floats and of the parts of complex numbers, 0
-    /// for others.
+    /// The distance from 1 to the next larger value: the unit of rounding of floats and of the parts of complex
+    /// numbers, 0 for others.
     pub const fn epsilon(self) -> f64 {
         match self {
             DType::F16 => 1.0 / 1024.0,
@@ -194,7 +192,8 @@ impl DType {
         }
     }
 
-    /// The least finite value, of a part of complex numbers, exact in `f64` but for `I64`, whose bound is a power of two and therefore exact too.
+    /// The least finite value, of complex numbers that of a part. It is exact in `f64`: the bound of `I64` is a power
+    /// of two.
     pub const fn min_value(self) -> f64 {
         match self {
             DType::Bool | DType::U8 => 0.0,

@@ -1,8 +1,9 @@
 //! Scalar expressions over complex numbers as expressions over their parts.
 //!
-//! Sums, products and quotients are computed in the precision of the parts. Other functions are computed in double precision
-//! and rounded once each: their formulas lose digits where parts differ much in size. Branch cuts are those of C's `<complex.h>`, and the sign
-//! of a zero tells the side (Kahan, "Branch Cuts for Complex Elementary Functions", 1987).
+//! Sums, products and quotients are computed in the precision of the parts. Other functions are computed in double
+//! precision and rounded once each: their formulas lose digits where parts differ much in size. Branch cuts are those
+//! of C's `<complex.h>`, and the sign of a zero tells the side (Kahan, "Branch Cuts for Complex Elementary Functions",
+//! 1987).
 
 use std::collections::HashMap;
 use std::f64::consts::{LN_2, LN_10};
@@ -13,8 +14,8 @@ use thunder_tensor::DType;
 /// A real and an imaginary part.
 type Parts = [Expr; 2];
 
-/// The parts of `expr`, of whose input `i` they are the inputs `2 i` and `2 i + 1`; what has no meaning on complex numbers
-/// is the error.
+/// The parts of `expr`, of whose input `i` they are the inputs `2 i` and `2 i + 1`; what has no meaning on complex
+/// numbers is the error.
 pub fn parts(expr: &Expr) -> Result<Parts, String> {
     split(expr, &mut HashMap::new())
 }
@@ -146,10 +147,6 @@ fn abs(x: &Expr) -> Expr {
     x.unary(UnaryFn::Abs)
 }
 
-fn negated([x, y]: Parts) -> Parts {
-    [-&x, -&y]
-}
-
 /// `i z`
 fn turned([x, y]: &Parts) -> Parts {
     [-y, x.clone()]
@@ -193,14 +190,6 @@ fn unary(function: UnaryFn, z: &Parts) -> Option<Parts> {
     let one = x.constant(1.0);
     let scaled = |[x, y]: Parts, factor: f64| [&x * &x.constant(factor), &y * &y.constant(factor)];
     Some(match function {
-        UnaryFn::Neg => negated(z.clone()),
-        // z / |z|, and 0 at 0
-        UnaryFn::Sign => {
-            let (size, zero) = (hypot(x, y), x.constant(0.0));
-            let is_zero = size.compare(Compare::Eq, &zero);
-            let divisor = is_zero.select(&one, &size);
-            [0, 1].map(|i| &z[i] / &divisor)
-        }
         UnaryFn::Sqrt => sqrt(z),
         UnaryFn::Rsqrt => quotient(&[one.clone(), x.constant(0.0)], &sqrt(z)),
         UnaryFn::Exp => polar(&f(UnaryFn::Exp, x), y),

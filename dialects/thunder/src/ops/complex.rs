@@ -7,7 +7,7 @@ use thunder_interface::{
     ShapeRule, dtype_of, type_of,
 };
 use thunder_ir::prelude::*;
-use thunder_tensor::Tensor as HostTensor;
+use thunder_tensor::{DType, Tensor as HostTensor};
 
 /// Complex numbers from their real and their imaginary parts.
 ///
@@ -91,22 +91,18 @@ impl Precision for Complex<'_> {
 impl Samples for Complex<'_> {
     fn samples(s: &mut SampleSet) {
         for (dims, shape) in super::binary::SHAPES {
-            for (part, whole) in [("f32", "complex<f32>"), ("f64", "complex<f64>")] {
-                let (ty, out) = (format!("tensor<{dims}{part}>"), format!("tensor<{dims}{whole}>"));
-                let body = format!("%z = thunder.complex %x, %y : ({ty}, {ty}) -> {out}\n  return %z : {out}");
-                s.add(dtypes(part), &format!("(%x: {ty}, %y: {ty}) -> {out}"), &body, &[shape, shape]);
-            }
+            let (ty, out) = (format!("tensor<{dims}$T>"), format!("tensor<{dims}complex<$T>>"));
+            let body = format!("%z = thunder.complex %x, %y : ({ty}, {ty}) -> {out}\n  return %z : {out}");
+            s.add(PARTS, &format!("(%x: {ty}, %y: {ty}) -> {out}"), &body, &[shape, shape]);
         }
     }
 }
 
-/// The parts that a sample is of.
-fn dtypes(part: &str) -> Dtypes {
-    if part == "f32" { Dtypes(&[thunder_tensor::DType::F32]) } else { Dtypes(&[thunder_tensor::DType::F64]) }
-}
+/// What parts of complex numbers may be.
+const PARTS: Dtypes = Dtypes(&[DType::F32, DType::F64]);
 
-/// Defines a part of complex numbers. Each line: docs, struct, name, an example, the part's number, and the complex number
-/// that has a given cotangent for that part only.
+/// Defines a part of complex numbers. Each line: docs, struct, name, an example, the part's number, and the complex
+/// number that has a given cotangent for that part only.
 macro_rules! parts {
     ($($(#[$doc:meta])* $op:ident $name:literal $example:tt $field:ident $part:literal,
         |$b:ident, $dx:ident, $zero:ident| $cotangent:expr;)*) => {$(
@@ -173,11 +169,9 @@ macro_rules! parts {
         impl Samples for $op<'_> {
             fn samples(s: &mut SampleSet) {
                 for (dims, shape) in super::binary::SHAPES {
-                    for (part, whole) in [("f32", "complex<f32>"), ("f64", "complex<f64>")] {
-                        let (ty, z) = (format!("tensor<{dims}{part}>"), format!("tensor<{dims}{whole}>"));
-                        let body = format!("%r = {} %z : {z} -> {ty}\n  return %r : {ty}", $name);
-                        s.add(dtypes(part), &format!("(%z: {z}) -> {ty}"), &body, &[shape]);
-                    }
+                    let (ty, z) = (format!("tensor<{dims}$T>"), format!("tensor<{dims}complex<$T>>"));
+                    let body = format!("%r = {} %z : {z} -> {ty}\n  return %r : {ty}", $name);
+                    s.add(PARTS, &format!("(%z: {z}) -> {ty}"), &body, &[shape]);
                 }
             }
         }
