@@ -27,8 +27,9 @@ use crate::{ToLinalg, cpu, cuda, program};
 pub enum Phase {
     /// As traced, imported or written: `thunder` ops in `func` functions.
     Traced,
-    /// Functions call nothing and use no memory: what they update is a result. Loops are ops that name functions. Composites that no library carries out
-    /// are decomposed; constants are folded; code is what planning found to take least time. What depends on parameters alone is a function of its own.
+    /// Functions call nothing and use no memory: what they update is a result. Loops are ops that name functions.
+    /// Composites that no library carries out are decomposed; constants are folded; code is what planning found to take
+    /// least time. What depends on parameters alone is a function of its own.
     Functional,
     /// Ops are grouped: calls of kernels, library computations and views are left.
     Planned,

@@ -1,7 +1,7 @@
 //! Replaces composite ops by their decompositions.
 //!
-//! Guarantees: no op that has a `Decompose` is left, but for those that a library carries out; on complex numbers, none that
-//! has a rule for their parts.
+//! Guarantees: no op that has a `Decompose` is left, but for those that a library carries out; on complex numbers, none
+//! that has a rule for their parts.
 
 use thunder_interface::{Library, LibraryCall, on_complex, simpler};
 use thunder_ir::Scalar;

@@ -1,10 +1,10 @@
 //! Moves the regions of loops into functions of their own.
 //!
-//! Needs: tensors are all that loops carry, and their regions use no memory. Guarantees: no `scf.while` is left in a function
-//! of one block. In its place is an op that names two private functions, `@f_while0_condition` and `@f_while0_body`, whose
-//! loops are moved as well. Values of the function around are further arguments of both; small constants, sizes, other
-//! scalars, and what is made from these alone, are made again inside. What a round leaves as it is, is no value of the loop
-//! any more. Sizes that are equal outside have equal names inside.
+//! Needs: tensors are all that loops carry, and their regions use no memory. Guarantees: no `scf.while` is left in a
+//! function of one block. In its place is an op that names two private functions, `@f_while0_condition` and
+//! `@f_while0_body`, whose loops are moved as well. Values of the function around are further arguments of both; small
+//! constants, sizes, other scalars, and what is made from these alone, are made again inside. What a round leaves as it
+//! is, is no value of the loop any more. Sizes that are equal outside have equal names inside.
 //!
 //! So every other pass sees functions of one block, in which a loop is an op like others.
 
@@ -122,8 +122,8 @@ impl<'c> Loop<'c> {
         Ok(functions)
     }
 
-    /// A loop whose condition computes what a round begins with: the answer is carried with that, and a round ends by asking
-    /// again.
+    /// A loop whose condition computes what a round begins with: the answer is carried with that, and a round ends by
+    /// asking again.
     fn rotated(&self) -> Result<Vec<Operation<'c>>> {
         let (condition, yielded) = (terminator(self.before)?, terminator(self.after)?);
         let captured = self.captured()?;
@@ -288,8 +288,8 @@ impl<'c> Loop<'c> {
     }
 }
 
-/// Whether an op of outside is repeated in the functions that use it: small constants, and what is made from no tensor or is
-/// none.
+/// Whether an op of outside is repeated in the functions that use it: small constants, and what is made from no tensor
+/// or is none.
 fn is_made_again(op: Operation<'_>) -> bool {
     let is_tensor = |value: Value<'_>| value.ty().as_tensor().is_some();
     if op.has_trait("constant_like") && op.results().any(is_tensor) {

@@ -1,8 +1,9 @@
 //! Runs many small programs on a GPU, each once.
 //!
 //! `gpu_samples PROGRAMS RESULTS [PART PARTS]` runs each `STEM.thb` of the folder `PROGRAMS` on the tensors `0`, `1`, ...
-//! of `STEM.inputs` with the weights of `STEM.weights`, where `NAME.pairs` are complex numbers, and writes what comes of it to `RESULTS`: `STEM.outputs`, or
-//! `STEM.error` with the reason. Of several processes each takes a part of the programs.
+//! of `STEM.inputs` with the weights of `STEM.weights`, where `NAME.pairs` are complex numbers, and writes what comes
+//! of it to `RESULTS`: `STEM.outputs`, or `STEM.error` with the reason. Of several processes each takes a part of the
+//! programs.
 
 use std::collections::BTreeMap;
 use std::error::Error;

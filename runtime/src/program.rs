@@ -295,10 +295,10 @@ pub struct Call {
 
 /// A loop: as long as the condition says, values are replaced by what the body makes of them.
 ///
-/// Both functions have the same inputs. The body has one output for each of the first inputs, of its type and sizes, and the
-/// condition has one output, a truth value. Arguments: one for each input, which is only read; then one for each output of
-/// the body, which is what its input is after the last round; then as many of the same sizes for the rounds between; then the
-/// byte of the condition's answer.
+/// Both functions have the same inputs. The body has one output for each of the first inputs, of its type and sizes,
+/// and the condition has one output, a truth value. Arguments: one for each input, which is only read; then one for
+/// each output of the body, which is what its input is after the last round; then as many of the same sizes for the
+/// rounds between; then the byte of the condition's answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct While {
     /// Says whether there is one more round.

@@ -7,10 +7,10 @@ use thunder_ir::prelude::*;
 
 /// Replaces values by what `body` makes of them, as long as `condition` says.
 ///
-/// Both are functions of the module that take all operands, and neither calls this one again. There is one result for each of
-/// the first operands: what it is after the last round. The other operands are the same in every round. `condition` gives one
-/// truth value, and `body` gives one value for each result, of the sizes that it was given: a loop's values keep their sizes.
-/// A loop of no round gives what it was given.
+/// Both are functions of the module that take all operands, and neither calls this one again. There is one result for
+/// each of the first operands: what it is after the last round. The other operands are the same in every round.
+/// `condition` gives one truth value, and `body` gives one value for each result, of the sizes that it was given: a
+/// loop's values keep their sizes. A loop of no round gives what it was given.
 ///
 /// - (C1) there is a result, and one operand at least for each
 /// - (C2) each result has the type of the operand of the same number

@@ -1,11 +1,12 @@
 //! The reference interpreter: runs a function on host tensors, op by op.
 //!
 //! An op is computed by its `Reference`, else by its `Scalar` body, else by its `Decompose`; on complex numbers, by their
-//! parts. Beside ops with these interfaces it knows `func.call`, `func.return`, `tensor.dim`, `tensor.extract`, and constants and the
-//! index arithmetic of `arith`. What it does not know is an error at that op.
+//! parts. Beside ops with these interfaces it knows `func.call`, `func.return`, `tensor.dim`, `tensor.extract`, and
+//! constants and the index arithmetic of `arith`. What it does not know is an error at that op.
 //!
-//! A loop goes round as long as its condition says: one of the interface `Control` by functions, and `scf.while` by regions,
-//! where the values around are seen, as they are in the branches of `scf.if`. Each round sees the memory that the one before left.
+//! A loop goes round as long as its condition says: one of the interface `Control` by functions, and `scf.while` by
+//! regions, where the values around are seen, as they are in the branches of `scf.if`. Each round sees the memory that
+//! the one before left.
 //!
 //! Each argument has memory, which ops with the interface `Memory` read and write when their turn comes: literally,
 //! element by element. A call reads and writes the memory of what it is given.
@@ -176,7 +177,8 @@ impl<'c> Interpreter<'c> {
         }
     }
 
-    /// Runs the regions of a loop: the first tells whether there is one more round, and gives what the second begins with.
+    /// Runs the regions of a loop: the first tells whether there is one more round, and gives what the second begins
+    /// with.
     fn rounds(
         &mut self,
         op: Operation<'c>,
@@ -400,8 +402,8 @@ impl<'c> Environment<'c> {
     }
 }
 
-/// The value of one op by its `Reference`, else by its `Scalar` body; `None` for an op with neither, and for one on complex
-/// numbers that is computed by their parts.
+/// The value of one op by its `Reference`, else by its `Scalar` body; `None` for an op with neither, and for one on
+/// complex numbers that is computed by their parts.
 ///
 /// An operand of type `index` is a tensor of rank 0 and dtype `i64`.
 pub fn compute(op: Operation<'_>, inputs: &[Tensor]) -> Option<Result<Vec<Tensor>, EvalError>> {

@@ -17,7 +17,8 @@ pub const INITIAL: &str = "thunder.initial";
 /// The attribute of a result that is the new contents of an argument's memory: the number of that argument.
 pub const UPDATES: &str = "thunder.updates";
 
-/// The attribute of a function argument or result that holds complex numbers as pairs of real ones along its last dimension.
+/// The attribute of a function argument or result that holds complex numbers as pairs of real ones along its last
+/// dimension.
 pub const COMPLEX: &str = "thunder.complex";
 
 /// The least and the greatest size of each dimension of an argument that the program takes, in pairs; one below zero sets

@@ -93,8 +93,8 @@ pub fn bilinear<'c>(
     b.complex(re, im)
 }
 
-/// What `moduli` makes of absolute values and `angles` of angles, as complex numbers again: of products the products and the
-/// sums. It is computed in double precision.
+/// What `moduli` makes of absolute values and `angles` of angles, as complex numbers again: of products the products
+/// and the sums. It is computed in double precision.
 pub fn polar<'c>(
     b: &Builder<'c>,
     z: Value<'c>,

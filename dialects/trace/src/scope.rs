@@ -109,11 +109,12 @@ impl<'t> Scope<'t> {
         self.site.only_if(condition, body)
     }
 
-    /// Repeats `body`, which replaces the values that the loop carries, as long as `condition` holds of them: once for all
-    /// that values decide, where loops of Rust are as many rounds as are written.
+    /// Repeats `body`, which replaces the values that the loop carries, as long as `condition` holds of them: once for
+    /// all that values decide, where loops of Rust are as many rounds as are written.
     ///
-    /// Both are traced once. `condition` gives one truth value, and `body` one tensor for each of `initial`, of its dtype and
-    /// sizes. They see all tensors around; what they make is theirs. A loop has no gradient, and updates no memory.
+    /// Both are traced once. `condition` gives one truth value, and `body` one tensor for each of `initial`, of its
+    /// dtype and sizes. They see all tensors around; what they make is theirs. A loop has no gradient, and updates no
+    /// memory.
     ///
     /// ```
     /// # use thunder_trace::{Dim, DType, Spec, Tracer};
@@ -141,8 +142,8 @@ impl<'t> Scope<'t> {
         outcome.unwrap_or_else(|never: std::convert::Infallible| match never {})
     }
 
-    /// As [`Scope::while_loop`], for front ends that may find out on the way that they cannot write the loop: then there is
-    /// none.
+    /// As [`Scope::while_loop`], for front ends that may find out on the way that they cannot write the loop: then
+    /// there is none.
     #[track_caller]
     pub fn try_while_loop<E>(
         self,

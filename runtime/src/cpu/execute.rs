@@ -159,8 +159,8 @@ impl Machine {
         }
     }
 
-    /// Runs a loop: each round reads what the one before has made, and writes to the results or to the memory beside them,
-    /// in turns.
+    /// Runs a loop: each round reads what the one before has made, and writes to the results or to the memory beside
+    /// them, in turns.
     ///
     /// # Safety
     /// The pointers are those of the loop's arguments.

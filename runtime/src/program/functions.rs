@@ -1,7 +1,7 @@
 //! The functions of an artifact, and the steps that run them.
 //!
-//! A function is a program of values: it has neither parameters nor states. It runs functions before it only, so that none
-//! runs itself.
+//! A function is a program of values: it has neither parameters nor states. It runs functions before it only, so that
+//! none runs itself.
 
 use std::sync::Arc;
 

@@ -114,8 +114,8 @@ impl fmt::Display for Differences {
     }
 }
 
-/// Checks every element of `actual` against `expected`; dtype and shape must be equal. Complex numbers are compared part by
-/// part, which a last dimension counts.
+/// Checks every element of `actual` against `expected`; dtype and shape must be equal. Complex numbers are compared
+/// part by part, which a last dimension counts.
 ///
 /// 64-bit integers are compared without rounding.
 pub fn compare(actual: &Tensor, expected: &Tensor, tolerance: Tolerance) -> Result<(), Mismatch> {

@@ -130,8 +130,8 @@ float_element! {
     bf16 BF16, |x| bf16_to_f64(x), |x| bf16_from_f32(f32_to_odd(x)), |i| Self::of_f64(f64_to_odd(i));
 }
 
-/// A complex number, as tensors hold it: its real and its imaginary part. As a real number it is its real part, as a truth
-/// value whether either part differs from zero.
+/// A complex number, as tensors hold it: its real and its imaginary part. As a real number it is its real part, as a
+/// truth value whether either part differs from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(transparent)]
 pub struct Complex<T>(pub [T; 2]);

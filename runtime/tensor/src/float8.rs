@@ -1,7 +1,7 @@
 //! Floats of 8 bits: how a format's bits stand for numbers, and the one rounding of numbers to it.
 //!
-//! No crate does that: those of MXFP4's and OCP's formats lack `fnuz`, and `microfloat` rounds `f64` twice. What is out of
-//! range becomes what PyTorch makes of it: infinity where there is one, the largest number of E4M3FN, NaN of `fnuz`.
+//! No crate does that: those of MXFP4's and OCP's formats lack `fnuz`, and `microfloat` rounds `f64` twice. What is out
+//! of range becomes what PyTorch makes of it: infinity where there is one, the largest number of E4M3FN, NaN of `fnuz`.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,7 +13,8 @@ use crate::DType;
 pub enum Specials {
     /// Infinities, and NaN where the exponent is that of infinity, as in IEEE 754.
     Ieee,
-    /// NaN where all bits but the sign are set, no infinity: numbers beyond the largest, and infinity, become the largest.
+    /// NaN where all bits but the sign are set, no infinity: numbers beyond the largest, and infinity, become the
+    /// largest.
     Finite,
     /// NaN in the place of -0, and neither infinity nor -0: numbers beyond the largest, and infinity, become NaN.
     Unsigned,

@@ -25,7 +25,8 @@ impl Random {
 
     /// Uniform elements in `range`, whose bounds the elements respect after rounding to `dtype`.
     ///
-    /// Both parts of complex numbers lie in the range. Integers are uniform over those in the range; `Bool` ignores the range and tosses a coin.
+    /// Both parts of complex numbers lie in the range. Integers are uniform over those in the range; `Bool` ignores the
+    /// range and tosses a coin.
     ///
     /// # Panics
     /// If no value of `dtype` lies in the range.

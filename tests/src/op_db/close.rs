@@ -18,7 +18,8 @@ fn tolerance(dtype: DType) -> (f64, f64) {
     }
 }
 
-/// Compares a result with the exact one, which has pairs for complex numbers, and of which PyTorch's is off by `error` at most.
+/// Compares a result with the exact one, which has pairs for complex numbers, and of which PyTorch's is off by `error`
+/// at most.
 pub fn check(actual: &Tensor, exact: &Tensor, error: f64) -> Result<()> {
     let actual = &actual.as_pairs();
     ensure!(actual.shape() == exact.shape(), "the shape is {:?}, not {:?}", actual.shape(), exact.shape());

@@ -15,8 +15,8 @@ pub(crate) fn sizes(x: Tensor<'_>, axes: &[i64]) -> Answer<Vec<i64>> {
     known.map_or_else(|| gap("a dimension of dynamic size"), Ok)
 }
 
-/// `sum_j z_j e^(sign 2 pi i j k / n)` along the last dimension, whose size is split into two factors where it has any (Cooley
-/// and Tukey, 1965).
+/// `sum_j z_j e^(sign 2 pi i j k / n)` along the last dimension, whose size is split into two factors where it has any
+/// (Cooley and Tukey, 1965).
 pub(crate) fn transformed<'t>(cx: Scope<'t>, z: Tensor<'t>, sign: f64) -> Answer<Tensor<'t>> {
     let size = sizes(z, &[-1])?[0];
     let root = (size as f64).sqrt() as i64;

@@ -12,9 +12,9 @@ use thunder_tensor::DType;
 /// The same elements in another element type.
 ///
 /// Integers wrap into integers; what becomes a truth value says whether it is not zero; floats are
-/// truncated towards zero and saturate in integers, where NaN is 0; all else rounds to nearest even, and beyond the largest
-/// number to infinity. `f8E4M3FN`, which has none, saturates, and `f8E4M3FNUZ` and `f8E5M2FNUZ` are NaN there. Of complex
-/// numbers, real ones have the real part, and truth values say whether either part is not zero.
+/// truncated towards zero and saturate in integers, where NaN is 0; all else rounds to nearest even, and beyond the
+/// largest number to infinity. `f8E4M3FN`, which has none, saturates, and `f8E4M3FNUZ` and `f8E5M2FNUZ` are NaN there.
+/// Of complex numbers, real ones have the real part, and truth values say whether either part is not zero.
 ///
 /// - (C1) the operand and the result have one shape
 ///

@@ -144,8 +144,8 @@ fn log_sum(total: f64, x: f64) -> f64 {
     if distance.is_nan() { if low.is_nan() { low } else { high } } else { high + libm::log1p(libm::exp(distance)) }
 }
 
-/// Products of complex numbers with more and more before them: after a step over a distance, each is that of twice as many
-/// (Hillis and Steele, 1986). Where they are many, they are computed by absolute values and angles.
+/// Products of complex numbers with more and more before them: after a step over a distance, each is that of twice as
+/// many (Hillis and Steele, 1986). Where they are many, they are computed by absolute values and angles.
 fn products<'c>(b: &Builder<'c>, z: Value<'c>, axis: i64) -> Result<Vec<Value<'c>>> {
     let sizes = extents(b, z)?;
     let Some(size) = sizes[axis as usize].stated().filter(|size| *size <= FEW) else {

@@ -8,8 +8,8 @@ use crate::cuda::error::Result;
 use crate::plan::{Plan, PlannedLoop};
 
 impl Engine {
-    /// Runs a loop: each round reads what the one before has made, and writes to the results or to the memory beside them,
-    /// in turns. The host waits for each answer of the condition.
+    /// Runs a loop: each round reads what the one before has made, and writes to the results or to the memory beside
+    /// them, in turns. The host waits for each answer of the condition.
     pub(super) fn rounds(&self, rounds: &PlannedLoop, table: &[CUdeviceptr], memory: Free) -> Result {
         let (given, rest) = table.split_at(rounds.inputs);
         let (results, rest) = rest.split_at(rounds.carried.len());

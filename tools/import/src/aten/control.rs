@@ -19,8 +19,8 @@ pub(super) const OPS: &[Entry] = &[
     }),
 ];
 
-/// A loop: as long as the first graph says, the second replaces the tensors of the first list. Both are given those of the
-/// second list as well, in every round.
+/// A loop: as long as the first graph says, the second replaces the tensors of the first list. Both are given those of
+/// the second list as well, in every round.
 fn rounds<'t>(c: &Call<'_, 't>, run: Run<'_, 't>) -> Answer<Vec<Tensor<'t>>> {
     let Some(first) = c.graph_from(0) else { return malformed("it has no graphs") };
     let (condition, body) = (c.graph_at(first)?, c.graph_at(first + 1)?);

@@ -175,8 +175,8 @@ pub(super) const OPS: &[Entry] = &[
     }),
 ];
 
-/// A product in single precision of what need not be, multiplied by a scale for each side, of the whole or of its rows and
-/// columns.
+/// A product in single precision of what need not be, multiplied by a scale for each side, of the whole or of its rows
+/// and columns.
 fn scaled_product<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let sides = [("self", "scale_a", 1), ("mat2", "scale_b", 0)];
     if c.has("scale_result") {

@@ -186,8 +186,8 @@ fn scan<'t>(c: &Call<'_, 't>, x: Tensor<'t>, along: fn(Tensor<'t>, i64) -> Tenso
     Ok(y.to(c.result()?.dtype))
 }
 
-/// Logarithms of sums of exponentials of complex numbers with more and more before them: after a step over a distance, each
-/// is that of twice as many.
+/// Logarithms of sums of exponentials of complex numbers with more and more before them: after a step over a distance,
+/// each is that of twice as many.
 fn running_logarithm(x: Tensor<'_>, axis: i64) -> Answer<Tensor<'_>> {
     let Some(size) = x.size(axis).known() else { return gap("a dimension of dynamic size") };
     let place = kept(x, axis) as usize;

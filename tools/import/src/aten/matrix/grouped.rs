@@ -4,8 +4,8 @@ use thunder_trace::{DType, Dim, Tensor};
 
 use crate::arguments::{Answer, Call, ensure, gap};
 
-/// `aten._grouped_mm`: which dimension is cut follows from the ranks. Every group is computed whole, and what is another's is
-/// left out, so that it takes as many times the arithmetic as there are groups.
+/// `aten._grouped_mm`: which dimension is cut follows from the ranks. Every group is computed whole, and what is
+/// another's is left out, so that it takes as many times the arithmetic as there are groups.
 pub(super) fn grouped<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
     let (x, y) = (c.tensor("self")?, c.tensor("mat2")?);
     if c.has("bias") {
