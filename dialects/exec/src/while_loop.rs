@@ -116,7 +116,7 @@ impl Samples for While<'_> {
                  return %r#0, %r#1, %r#2 : tensor<i64>, {ty}, {ty}"
             );
             let signature = format!("(%n: tensor<i64>, %x: {ty}, %y: {ty}) -> {all}");
-            let sample = s.add(Dtypes::ALL, &signature, &body, &[&[], shape, shape]);
+            let sample = s.add(Dtypes::MOVED, &signature, &body, &[&[], shape, shape]);
             sample.domain(0, 0.0, 4.0);
             sample.function.push_str(&SWAPS.replace("SIZES", sizes));
         }
