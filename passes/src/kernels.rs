@@ -22,6 +22,7 @@ use thunder_ir::pass::Numerics;
 use thunder_ir::prelude::*;
 pub use time::{StepTime, estimate_time, times, total};
 
+use crate::machine::Machine;
 use crate::shapes::Shapes;
 
 /// The attribute of a function that is a kernel.
@@ -65,13 +66,13 @@ impl Kernels {
 impl Pass for Kernels {
     fn run(&self, module: Operation<'_>, cx: &PassContext<'_>) -> Result {
         let body = module.regions().next().and_then(|r| r.entry()).ok_or_else(|| module.error("has no body"))?;
-        let grouping = match self.target.as_str() {
-            "cpu" | "gpu" if self.separate => Grouping::Separate,
-            "cpu" => Grouping::Cpu,
-            "gpu" => Grouping::Gpu,
-            other => return Err(module.error(format!("option target: '{other}' is neither cpu nor gpu"))),
+        let unknown = || module.error(format!("option target: '{}' is neither cpu nor gpu", self.target));
+        let grouping = match Machine::named(&self.target).ok_or_else(unknown)?.is_gpu {
+            _ if self.separate => Grouping::Separate,
+            true => Grouping::Gpu,
+            false => Grouping::Cpu,
         };
-        let mut outliner = outline::Outliner::new(body);
+        let mut outliner = outline::Outliner::new(body, grouping == Grouping::Gpu);
         for function in body.operations() {
             if function.name() != "func.func"
                 || function.attribute(KERNEL).is_some()

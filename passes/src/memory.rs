@@ -6,7 +6,7 @@ use thunder_interface::{Dim, Strided, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 
 use crate::kernels::{absorbed_permutation, jobs, layout, steps, with_kernels};
-use crate::machine;
+use crate::machine::{CPU, DYNAMIC};
 use crate::shapes::Shapes;
 
 /// Buffers begin at multiples of this many bytes.
@@ -21,7 +21,7 @@ pub struct Assumption {
 
 impl Default for Assumption {
     fn default() -> Self {
-        Self { named: Vec::new(), other: machine::DYNAMIC }
+        Self { named: Vec::new(), other: DYNAMIC }
     }
 }
 
@@ -72,11 +72,11 @@ pub struct Estimate {
 /// from the step that makes them to the last that reads them. Kernels one after another that need nothing of each other
 /// are one step, as in the runtime.
 pub fn estimate(function: Operation<'_>, assumption: &Assumption) -> Result<Estimate> {
-    with_kernels(function, |cut, shapes, _| of_cut(cut, shapes, assumption))
+    with_kernels(function, &CPU, |cut, shapes, _| of_cut(cut, shapes, assumption))
 }
 
 fn of_cut<'c>(function: Operation<'c>, shapes: &Shapes<'c>, assumption: &Assumption) -> Result<Estimate> {
-    let steps = steps(function, shapes);
+    let steps = steps(function, shapes, &CPU);
     let made: HashSet<Value<'_>> = steps.iter().flat_map(|step| &step.makes).copied().collect();
     // What a library makes may only be wanted in another order of dimensions: that is what has memory.
     let whole = |value| layout(value, shapes).map_or(value, |(root, _)| root);

@@ -34,6 +34,7 @@ use thunder_ir::prelude::*;
 
 use crate::autodiff::find;
 use crate::kernels::KERNEL;
+use crate::machine::Machine;
 use chunk::Chunk;
 use dump::Form;
 pub use explain::{ChunkReport, Report};
@@ -62,6 +63,9 @@ pub struct Plan {
     iterations: usize,
     /// Take what rules make whatever it costs: for seeing what they do.
     always: bool,
+    /// What the code is for: a `cpu`, or a `gpu`.
+    #[default("cpu")]
+    target: String,
 }
 
 impl Plan {
@@ -74,6 +78,11 @@ impl Plan {
     pub fn allowing(numerics: Numerics) -> Self {
         let numerics = if numerics == Numerics::Exact { "exact" } else { "fast" };
         Self { numerics: numerics.to_owned(), ..Self::default() }
+    }
+
+    /// For GPUs.
+    pub fn for_gpus(self) -> Self {
+        Self { target: "gpu".to_owned(), ..self }
     }
 
     /// The plan that uses one rule only, wherever it matches; for seeing what the rule does.
@@ -180,15 +189,23 @@ impl Plan {
         let mut reports = self.plan(module, Mode::Report(None))?.reports;
         let body = module.region(0).entry().ok_or_else(|| module.error("has no body"))?;
         let copy = Rewriter::at_end_of(body, module.location()).clone_op(module);
-        let outcome = self.plan(copy, Mode::Rewrite).map(|_| {
+        let outcome = self.plan(copy, Mode::Rewrite).and_then(|_| {
+            let machine = self.machine(copy)?;
             for report in &mut reports {
                 // What cannot be cut into kernels has none to tell of.
                 let function = find(copy, &report.function);
-                report.steps = function.and_then(|function| StepReport::of(function).ok()).unwrap_or_default();
+                report.steps = function.and_then(|function| StepReport::of(function, machine).ok()).unwrap_or_default();
             }
+            Ok(())
         });
         Rewriter::at(copy).erase(copy)?;
         outcome.map(|()| reports)
+    }
+
+    /// What the code is for.
+    fn machine(&self, module: Operation<'_>) -> Result<&'static Machine> {
+        let unknown = || module.error(format!("option target: '{}' is neither cpu nor gpu", self.target));
+        Machine::named(&self.target).ok_or_else(unknown)
     }
 
     fn plan(&self, module: Operation<'_>, mode: Mode) -> Result<Planned> {
@@ -196,7 +213,7 @@ impl Plan {
         let functions = body.operations();
         let dialects = dialects(module);
         let laws = self.choose(&dialects, module)?;
-        let mut vocabulary = Vocabulary::new(body, dialects, module.context())?;
+        let mut vocabulary = Vocabulary::new(body, dialects, self.machine(module)?, module.context())?;
         let planned = Planned::default();
         let mut planner =
             Planner { laws, bounds: self.bounds(), aim: self.aim(), mode, plans: HashMap::new(), planned };
@@ -219,11 +236,15 @@ pub struct ExplainPlan {
     numerics: String,
     /// Rules to add and to leave out: `+name`, `-name`.
     rules: Vec<String>,
+    /// What the code is for: a `cpu`, or a `gpu`.
+    #[default("cpu")]
+    target: String,
 }
 
 impl Pass for ExplainPlan {
     fn run(&self, module: Operation<'_>, _: &PassContext<'_>) -> Result {
-        let plan = Plan { numerics: self.numerics.clone(), rules: self.rules.clone(), ..Plan::default() };
+        let (numerics, rules, target) = (self.numerics.clone(), self.rules.clone(), self.target.clone());
+        let plan = Plan { numerics, rules, target, ..Plan::default() };
         for report in plan.report(module)? {
             let function = find(module, &report.function).unwrap_or(module);
             function.emit(Severity::Remark, &report);

@@ -14,6 +14,8 @@ use crate::shapes::{Shapes, dim_to_attribute};
 pub struct Outliner<'c> {
     module: Block<'c>,
     names: HashMap<Content<'c>, String>,
+    /// Whether kernels write what a function returns more than once as often: else that is copied.
+    repeats: bool,
 }
 
 /// All of a kernel but its name and the places of its ops: equal kernels are one.
@@ -65,9 +67,9 @@ enum Unit<'c> {
 }
 
 impl<'c> Outliner<'c> {
-    /// An outliner that adds kernels at the end of `module`.
-    pub fn new(module: Block<'c>) -> Self {
-        Self { module, names: HashMap::new() }
+    /// An outliner that adds kernels at the end of `module`; whether they write what is returned more than once as often.
+    pub fn new(module: Block<'c>, repeats: bool) -> Self {
+        Self { module, names: HashMap::new(), repeats }
     }
 
     /// How many different kernels there are.
@@ -85,7 +87,7 @@ impl<'c> Outliner<'c> {
         let Some(block) = function.regions().next().and_then(|r| r.entry()) else { return Ok(Vec::new()) };
         let terminator = block.terminator().ok_or_else(|| function.error("does not return"))?;
         let mut replaced: HashMap<Value<'c>, Value<'c>> = HashMap::new();
-        let mut calls = Vec::new();
+        let (mut calls, mut repeated) = (Vec::new(), Vec::new());
         let copies = copies(&parts);
         let mut unneeded = block.operations();
         unneeded.retain(|op| *op != terminator && (copies.contains_key(op) || op.is_pure()));
@@ -97,17 +99,23 @@ impl<'c> Outliner<'c> {
                     substitute(op, &replaced);
                 }
                 Unit::Group(number, group) => {
-                    let border = Border::of(&group, &copies);
+                    let mut border = Border::of(&group, &copies);
                     // What nobody reads is no kernel.
-                    if !border.outputs.is_empty() {
-                        let call = self.call(&group, &border, shapes, &replaced, terminator)?;
-                        replaced.extend(border.outputs.into_iter().zip(call.results()));
-                        calls.push((number, call));
+                    if border.outputs.is_empty() {
+                        continue;
                     }
+                    let again = if self.repeats { returned_again(terminator, &border.outputs) } else { Vec::new() };
+                    let once = border.outputs.len();
+                    border.outputs.extend(again.iter().map(|index| terminator.operand(*index)));
+                    let call = self.call(&group, &border, shapes, &replaced, terminator)?;
+                    replaced.extend(border.outputs.into_iter().take(once).zip(call.results()));
+                    repeated.extend(again.into_iter().zip(call.results().skip(once)));
+                    calls.push((number, call));
                 }
             }
         }
         substitute(terminator, &replaced);
+        repeated.into_iter().for_each(|(index, value)| terminator.set_operand(index, value));
         erase_unused(unneeded)?;
         Ok(calls)
     }
@@ -173,6 +181,15 @@ impl<'c> Outliner<'c> {
         self.names.insert(content, name.clone());
         Ok(name)
     }
+}
+
+/// The operands of a terminator that are among `values` and were among its operands before.
+fn returned_again<'c>(terminator: Operation<'c>, values: &[Value<'c>]) -> Vec<usize> {
+    let is_again = |index: &usize| {
+        let value = terminator.operand(*index);
+        values.contains(&value) && (0..*index).any(|before| terminator.operand(before) == value)
+    };
+    (0..terminator.operand_count()).filter(is_again).collect()
 }
 
 /// How many groups have each op.

@@ -7,6 +7,7 @@ use thunder_ir::{Attribute, Operation, Result, Rewriter, Value};
 
 use super::outline::Outliner;
 use super::{Missed, epilogue_of, has_epilogue, layout, partition};
+use crate::machine::Machine;
 use crate::shapes::Shapes;
 
 /// One step of a program.
@@ -17,14 +18,15 @@ pub struct Step<'c> {
     pub reads: Vec<Value<'c>>,
     /// Those that it makes.
     pub makes: Vec<Value<'c>>,
-    /// Whether it is a kernel and nothing else.
+    /// Whether it is a kernel and nothing else, which others can be one job with.
     pub is_launch: bool,
 }
 
-/// Cuts a copy of a function into kernels as `--thunder-kernels` would, hands it over with its shapes and
-/// the calls of kernels, and takes it back.
+/// Cuts a copy of a function into kernels as `--thunder-kernels` would for a machine, hands it over with its shapes and the
+/// calls of kernels, and takes it back.
 pub fn with_kernels<'c, T>(
     function: Operation<'c>,
+    machine: &Machine,
     look: impl FnOnce(Operation<'c>, &Shapes<'c>, &[Cut<'c>]) -> Result<T>,
 ) -> Result<T> {
     let module = function.block().ok_or_else(|| function.error("is in no module"))?;
@@ -32,7 +34,7 @@ pub fn with_kernels<'c, T>(
     let copy = Rewriter::at_end_of(module, function.location()).clone_op(function);
     let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
     copy.set_attribute("sym_name", Attribute::string(function.context(), &format!("{name}_cut")));
-    let outcome = cut(copy).and_then(|cuts| look(copy, &Shapes::of(copy)?, &cuts));
+    let outcome = cut(copy, machine).and_then(|cuts| look(copy, &Shapes::of(copy)?, &cuts));
     for op in module.operations().into_iter().filter(|op| !before.contains(op)) {
         Rewriter::at(op).erase(op)?;
     }
@@ -49,38 +51,46 @@ pub struct Cut<'c> {
     pub missed: Vec<Missed<'c>>,
 }
 
-/// Cuts a function into kernels, which join its module.
-pub fn cut(function: Operation<'_>) -> Result<Vec<Cut<'_>>> {
+/// Cuts a function into kernels of a machine, which join its module.
+pub fn cut<'c>(function: Operation<'c>, machine: &Machine) -> Result<Vec<Cut<'c>>> {
     let module = function.block().ok_or_else(|| function.error("is in no module"))?;
+    let panels = if machine.is_gpu { partition::in_panels(function)? } else { Vec::new() };
     let shapes = Shapes::of(function)?;
-    let parts = partition::partition(function, &shapes, partition::Grouping::Cpu, &[])?;
+    let grouping = if machine.is_gpu { partition::Grouping::Gpu } else { partition::Grouping::Cpu };
+    let parts = partition::partition(function, &shapes, grouping, &panels)?;
     let mut missed: Vec<_> = parts.groups.iter().map(|group| group.missed.clone()).collect();
-    let calls = Outliner::new(module).outline(function, &shapes, parts)?;
+    let calls = Outliner::new(module, false).outline(function, &shapes, parts)?;
     let calls = calls.into_iter();
     Ok(calls.map(|(group, call)| Cut { group, call, missed: std::mem::take(&mut missed[group]) }).collect())
 }
 
 /// The steps of a function that is cut into kernels, in order: views, constants and sizes are none, and a product is one
-/// with the kernel that runs on its blocks.
-pub fn steps<'c>(function: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Step<'c>> {
+/// with the kernel that runs on its blocks, where a machine has such.
+pub fn steps<'c>(function: Operation<'c>, shapes: &Shapes<'c>, machine: &Machine) -> Vec<Step<'c>> {
     let operations = function.region(0).entry().map_or_else(Vec::new, |block| block.operations());
-    operations.into_iter().filter(|op| !op.has_trait("terminator")).filter_map(|op| step(op, shapes)).collect()
+    let operations = operations.into_iter().filter(|op| !op.has_trait("terminator"));
+    operations.filter_map(|op| step(op, shapes, !machine.is_gpu)).collect()
 }
 
-fn step<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<Step<'c>> {
+fn step<'c>(op: Operation<'c>, shapes: &Shapes<'c>, has_blocks: bool) -> Option<Step<'c>> {
     let (mut reads, mut makes): (Vec<_>, Vec<_>) = (op.operands().collect(), op.results().collect());
     if op.name() == "func.call" {
-        let epilogue = epilogue_of(op, shapes);
+        let epilogue = epilogue_of(op, shapes).filter(|_| has_blocks);
         let mut ops = vec![op];
         for product in epilogue.iter().map(|epilogue| epilogue.product) {
             reads.extend(product.operands());
             makes.extend(product.results());
             ops.insert(0, product);
         }
-        return Some(Step { ops, reads, makes, is_launch: epilogue.is_none() });
+        return Some(Step { ops, reads, makes, is_launch: has_blocks && epilogue.is_none() });
     }
     if <dyn Library>::of(op).is_some_and(|library| library.library().is_some()) {
-        return (!has_epilogue(op, shapes)).then(|| Step { ops: vec![op], reads, makes, is_launch: false });
+        return (!(has_blocks && has_epilogue(op, shapes))).then(|| Step {
+            ops: vec![op],
+            reads,
+            makes,
+            is_launch: false,
+        });
     }
     let is_free = op.has_trait("constant_like") || makes.iter().all(|v| v.ty().as_tensor().is_none());
     let is_view =

@@ -11,7 +11,7 @@ use thunder_ir::{Operation, Result, Value};
 
 use super::steps::{Step, jobs, steps, with_kernels};
 use super::{KERNEL, layout};
-use crate::machine;
+use crate::machine::{CPU, DYNAMIC, Machine};
 use crate::memory::Assumption;
 use crate::shapes::{Shapes, Symbol, find_function};
 
@@ -30,11 +30,16 @@ pub struct StepTime<'c> {
     pub starts: bool,
 }
 
-/// The steps of `function`, which is cut into kernels.
-pub fn times<'c>(function: Operation<'c>, shapes: &Shapes<'c>, assumption: &Assumption) -> Result<Vec<StepTime<'c>>> {
-    let steps = steps(function, shapes);
+/// The steps of `function`, which is cut into kernels of a machine.
+pub fn times<'c>(
+    function: Operation<'c>,
+    shapes: &Shapes<'c>,
+    assumption: &Assumption,
+    machine: &Machine,
+) -> Result<Vec<StepTime<'c>>> {
+    let steps = steps(function, shapes, machine);
     let jobs = jobs(&steps, &|value| layout(value, shapes).map_or(value, |(root, _)| root));
-    let mut timer = Timer { shapes, assumption, kernels: HashMap::new() };
+    let mut timer = Timer { shapes, assumption, machine, kernels: HashMap::new() };
     let mut times = Vec::with_capacity(steps.len());
     for (number, step) in steps.into_iter().enumerate() {
         let starts = number == 0 || jobs[number] != jobs[number - 1];
@@ -43,10 +48,10 @@ pub fn times<'c>(function: Operation<'c>, shapes: &Shapes<'c>, assumption: &Assu
     Ok(times)
 }
 
-/// The nanoseconds that a function of values is estimated to take, whose composites are decomposed: a copy of it is cut
-/// into kernels. What follows from parameters alone is counted unless `--thunder-split-setup` has split it off.
+/// The nanoseconds that a function of values is estimated to take on a processor, whose composites are decomposed: a copy of
+/// it is cut into kernels. What follows from parameters alone is counted unless `--thunder-split-setup` has split it off.
 pub fn estimate_time(function: Operation<'_>, assumption: &Assumption) -> Result<f64> {
-    with_kernels(function, |cut, shapes, _| Ok(total(&times(cut, shapes, assumption)?)))
+    with_kernels(function, &CPU, |cut, shapes, _| Ok(total(&times(cut, shapes, assumption, &CPU)?)))
 }
 
 /// The nanoseconds of all steps together.
@@ -57,6 +62,7 @@ pub fn total(times: &[StepTime<'_>]) -> f64 {
 struct Timer<'a, 'c> {
     shapes: &'a Shapes<'c>,
     assumption: &'a Assumption,
+    machine: &'a Machine,
     /// The sizes in kernels by their names.
     kernels: HashMap<&'c str, (Operation<'c>, Shapes<'c>)>,
 }
@@ -82,10 +88,10 @@ impl<'c> Timer<'_, 'c> {
             let own = if op.name() == "func.call" { self.kernel(*op)? } else { self.flops(*op) };
             let is_library = <dyn Library>::of(*op).is_some_and(|library| library.library().is_some());
             flops += own;
-            arithmetic += if is_library { machine::products(own) } else { machine::loops(own) };
+            arithmetic += if is_library { self.machine.products(own) } else { self.machine.loops(own) };
         }
-        let start = if starts { machine::LAUNCH } else { 0.0 };
-        let time = start + machine::transfer(bytes).max(arithmetic);
+        let start = if starts { self.machine.launch } else { 0.0 };
+        let time = start + self.machine.transfer(bytes).max(arithmetic);
         Ok(StepTime { ops: step.ops, bytes, flops, time, starts })
     }
 
@@ -150,7 +156,7 @@ impl<'c> Callee<'_, 'c> {
     fn dims(&self, value: Value<'c>) -> Vec<i64> {
         let size = |number: u32| self.sizes.get(number as usize).copied();
         let dims = self.shapes.dims(value);
-        dims.iter().map(|dim| dim.evaluate(&size).unwrap_or(machine::DYNAMIC).max(0)).collect()
+        dims.iter().map(|dim| dim.evaluate(&size).unwrap_or(DYNAMIC).max(0)).collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use thunder_interface::{Control, Dim, Facts};
+use thunder_interface::{CHECKPOINT, Control, Dim, Facts};
 use thunder_ir::{Block, Location, Operation, Region, Result, Rewriter, Value};
 
 use super::chunk::{Chunk, Leaf, Op, Source, ranges};
@@ -219,8 +219,14 @@ pub fn rewrite<'c>(
                     _ => Location::fused(last.context(), &origins),
                 });
                 let operands = planned.operands.iter().map(|made| value(made, &new));
-                let blueprint = symbol.blueprint().operands(operands);
-                new.push(rewriter.insert(&blueprint)?.result(0));
+                let made = rewriter.insert(&symbol.blueprint().operands(operands))?;
+                // What is made of ops of one checkpoint region belongs to it.
+                let mut regions = planned.ops.iter().map(|op| piece.ops[*op].attribute(CHECKPOINT));
+                if let Some(region) = regions.next().flatten().filter(|first| regions.all(|next| next == Some(*first)))
+                {
+                    made.set_attribute(CHECKPOINT, region);
+                }
+                new.push(made.result(0));
             }
         }
     }

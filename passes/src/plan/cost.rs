@@ -4,7 +4,7 @@ use thunder_interface::{Cost, Decompose, Dim, Library, LibraryCall, Strided, Str
 use thunder_ir::{Operation, Type};
 
 use crate::kernels::{Access, accesses, rule_of};
-use crate::machine;
+use crate::machine::{CPU, DYNAMIC, Machine};
 
 /// What an op is where code is cut into kernels.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,46 +43,49 @@ pub struct Work {
     pub read: f64,
     /// Bytes that it writes.
     pub written: f64,
+    /// What does it.
+    pub machine: &'static Machine,
 }
 
 impl Work {
     /// The work of what takes none.
-    pub const NONE: Self = Self { role: Role::Free, arithmetic: 0.0, read: 0.0, written: 0.0 };
+    pub const NONE: Self = Self { role: Role::Free, arithmetic: 0.0, read: 0.0, written: 0.0, machine: &CPU };
 
-    /// The work of an op.
-    pub fn of(op: Operation<'_>) -> Self {
+    /// The work of an op on a machine.
+    pub fn of(op: Operation<'_>, machine: &'static Machine) -> Self {
         let operands: Vec<_> = op.operands().map(|v| dims(v.ty())).collect();
         let results: Vec<_> = op.results().map(|v| dims(v.ty())).collect();
-        let role = role(op, &operands, &results);
+        let role = role(op, &operands, &results, machine);
         let flops = || {
             let elements = || results.iter().map(|dims| dims.iter().product::<i64>() as f64).sum();
             <dyn Cost>::of(op).map_or_else(elements, |cost| cost.flops(&operands, &results))
         };
         let arithmetic = match role {
             Role::Free | Role::View { .. } => 0.0,
-            Role::Library { .. } => machine::products(flops()),
-            Role::Generator | Role::Loop { .. } | Role::Alone => machine::loops(flops()),
+            Role::Library { .. } => machine.products(flops()),
+            Role::Generator | Role::Loop { .. } | Role::Alone => machine.loops(flops()),
         };
         let total = |types: &mut dyn Iterator<Item = Type<'_>>| types.map(bytes).sum();
         let read = total(&mut op.operands().map(|v| v.ty()));
         let written = total(&mut op.results().map(|v| v.ty()));
-        Self { role, arithmetic, read, written }
+        Self { role, arithmetic, read, written, machine }
     }
 
     /// The nanoseconds that it takes where nothing is fused.
     pub fn alone(&self) -> f64 {
+        let machine = self.machine;
         match self.role {
             Role::Free => 0.0,
-            Role::View { is_ordered: true } | Role::Generator => machine::SCALAR,
-            Role::View { is_ordered: false } => machine::SCALAR + machine::transfer(self.read + self.written),
+            Role::View { is_ordered: true } | Role::Generator => machine.scalar,
+            Role::View { is_ordered: false } => machine.scalar + machine.transfer(self.read + self.written),
             Role::Loop { .. } | Role::Library { .. } | Role::Alone => {
-                machine::LAUNCH + self.arithmetic.max(machine::transfer(self.read + self.written))
+                machine.launch + self.arithmetic.max(machine.transfer(self.read + self.written))
             }
         }
     }
 }
 
-fn role(op: Operation<'_>, operands: &[Vec<i64>], results: &[Vec<i64>]) -> Role {
+fn role(op: Operation<'_>, operands: &[Vec<i64>], results: &[Vec<i64>], machine: &Machine) -> Role {
     if op.has_trait("constant_like") || op.results().all(|v| v.ty().as_tensor().is_none()) {
         return Role::Free;
     }
@@ -93,7 +96,7 @@ fn role(op: Operation<'_>, operands: &[Vec<i64>], results: &[Vec<i64>]) -> Role 
         return Role::Generator;
     }
     if let Some(call) = <dyn Library>::of(op).as_ref().and_then(|library| library.library()) {
-        return Role::Library { has_blocks: matches!(call, LibraryCall::Matmul { .. }) };
+        return Role::Library { has_blocks: !machine.is_gpu && matches!(call, LibraryCall::Matmul { .. }) };
     }
     // What is decomposed before it is cut into kernels shares them as its parts do, which are nodes of their own.
     let is_whole = <dyn Decompose>::of(op).is_none() && op.result_count() == 1;
@@ -106,7 +109,7 @@ fn role(op: Operation<'_>, operands: &[Vec<i64>], results: &[Vec<i64>]) -> Role 
 
 fn dims(ty: Type<'_>) -> Vec<i64> {
     let dims = ty.as_tensor().map(|t| t.dims()).unwrap_or_default();
-    dims.into_iter().map(|dim| dim.unwrap_or(machine::DYNAMIC)).collect()
+    dims.into_iter().map(|dim| dim.unwrap_or(DYNAMIC)).collect()
 }
 
 /// The bytes of a tensor; sizes are no traffic.

@@ -8,7 +8,7 @@
 
 use super::cost::{Role, Work};
 use super::extract::{Choice, Effort, Graph, extract};
-use crate::machine;
+use crate::machine::Machine;
 
 /// A node of an e-graph.
 pub struct Node {
@@ -24,12 +24,17 @@ pub struct Node {
     pub is_fixed: bool,
 }
 
-/// Chooses nodes for `roots` among `nodes` of `count` classes with values of these bytes; improves on `known`.
+/// Chooses nodes for `roots` among `nodes` of `count` classes with values of these bytes, for a machine; improves on `known`.
 ///
 /// The choice has one node for each class that is needed. It may be cyclic, where a value is computed in one way in memory
 /// and in another within kernels.
-pub fn choose(nodes: &[Node], bytes: &[f64], roots: &[usize], known: &Choice, effort: Effort) -> Option<Choice> {
-    let mut places = Places { graph: Graph::default(), of: Vec::new() };
+pub fn choose(
+    (nodes, bytes, roots): (&[Node], &[f64], &[usize]),
+    machine: &Machine,
+    known: &Choice,
+    effort: Effort,
+) -> Option<Choice> {
+    let mut places = Places { machine, graph: Graph::default(), of: Vec::new() };
     places.graph.classes.resize(2 * bytes.len(), Vec::new());
     let own: Vec<Own> = nodes.iter().enumerate().map(|(number, node)| places.add(number, node)).collect();
     let moves: Vec<(usize, usize)> =
@@ -64,16 +69,17 @@ struct Own {
     is_product: bool,
 }
 
-struct Places {
+struct Places<'m> {
+    machine: &'m Machine,
     graph: Graph,
     /// The node that each node of the graph is; `None` for loads and stores.
     of: Vec<Option<usize>>,
 }
 
-impl Places {
+impl Places<'_> {
     fn add(&mut self, number: usize, node: &Node) -> Own {
         let stored = || node.operands.iter().map(|class| memory(*class)).collect::<Vec<_>>();
-        let (class, work) = (node.class, &node.work);
+        let (class, work, machine) = (node.class, &node.work, self.machine);
         let mut add = |class, operands, cost: f64| {
             self.of.push(Some(number));
             Some(self.graph.add(class, operands, cost + node.extra))
@@ -81,18 +87,18 @@ impl Places {
         if node.is_fixed {
             return Own { memory: add(memory(class), stored(), 0.0), ..Own::default() };
         }
-        let all = machine::transfer(work.read + work.written);
+        let all = machine.transfer(work.read + work.written);
         match &work.role {
             Role::Free => Own { memory: add(memory(class), stored(), 0.0), ..Own::default() },
             Role::View { is_ordered } => {
                 let mut operands = stored();
-                let in_memory = add(memory(class), operands.clone(), machine::SCALAR);
+                let in_memory = add(memory(class), operands.clone(), machine.scalar);
                 operands[0] = kernel(node.operands[0]);
                 let disorder = if *is_ordered { 0.0 } else { all };
-                let in_kernel = add(kernel(class), operands, machine::SCALAR + disorder);
+                let in_kernel = add(kernel(class), operands, machine.scalar + disorder);
                 Own { memory: in_memory, kernel: in_kernel, is_product: false }
             }
-            Role::Generator => Own { kernel: add(kernel(class), stored(), machine::SCALAR), ..Own::default() },
+            Role::Generator => Own { kernel: add(kernel(class), stored(), machine.scalar), ..Own::default() },
             Role::Loop { aligned } => {
                 let place = |(class, is_aligned): (&usize, &bool)| match is_aligned {
                     true => kernel(*class),
@@ -102,13 +108,13 @@ impl Places {
                 Own { kernel: add(kernel(class), operands, work.arithmetic), ..Own::default() }
             }
             Role::Library { has_blocks } => {
-                let cost = |bytes| machine::LAUNCH + work.arithmetic.max(machine::transfer(bytes));
+                let cost = |bytes| machine.launch + work.arithmetic.max(machine.transfer(bytes));
                 let in_memory = add(memory(class), stored(), cost(work.read + work.written));
                 let in_kernel = has_blocks.then(|| add(kernel(class), stored(), cost(work.read))).flatten();
                 Own { memory: in_memory, kernel: in_kernel, is_product: true }
             }
             Role::Alone => {
-                let cost = machine::LAUNCH + work.arithmetic.max(all);
+                let cost = machine.launch + work.arithmetic.max(all);
                 Own { memory: add(memory(class), stored(), cost), ..Own::default() }
             }
         }
@@ -116,9 +122,10 @@ impl Places {
 
     /// The load and the store of a class.
     fn moves(&mut self, class: usize, bytes: f64) -> (usize, usize) {
+        let machine = self.machine;
         self.of.extend([None, None]);
-        let load = self.graph.add(kernel(class), vec![memory(class)], machine::transfer(bytes));
-        let store = self.graph.add(memory(class), vec![kernel(class)], machine::LAUNCH + machine::transfer(bytes));
+        let load = self.graph.add(kernel(class), vec![memory(class)], machine.transfer(bytes));
+        let store = self.graph.add(memory(class), vec![kernel(class)], machine.launch + machine.transfer(bytes));
         (load, store)
     }
 }

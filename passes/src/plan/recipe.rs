@@ -127,7 +127,7 @@ impl<'c> Saturation<'_, '_, 'c> {
         if aim == Aim::Cheapest {
             let bytes = |id: &Id| self.graph[*id].data.ty.map_or(0.0, bytes);
             let bytes: Vec<f64> = classes.iter().map(bytes).collect();
-            let fused = fused::choose(&options, &bytes, &graph.roots, &known, effort);
+            let fused = fused::choose((&options, &bytes, &graph.roots), self.graph.analysis.0.machine, &known, effort);
             choices.extend(fused.and_then(|choice| graph.needed(&choice)));
         }
         choices.dedup();

@@ -7,6 +7,7 @@ use thunder_ir::{Operation, Result};
 
 use super::explain::list;
 use crate::kernels::{Cut, StepTime, times, with_kernels};
+use crate::machine::Machine;
 use crate::memory::Assumption;
 use crate::shapes::find_function;
 use crate::split_setup::split_setup;
@@ -32,9 +33,9 @@ pub struct StepReport {
 
 impl StepReport {
     /// The steps of `function`, once what follows from weights alone is split off.
-    pub(super) fn of(function: Operation<'_>) -> Result<Vec<Self>> {
-        with_kernels(split_setup(function)?, |function, shapes, cuts| {
-            let times = times(function, shapes, &Assumption::default())?;
+    pub(super) fn of(function: Operation<'_>, machine: &'static Machine) -> Result<Vec<Self>> {
+        with_kernels(split_setup(function)?, machine, |function, shapes, cuts| {
+            let times = times(function, shapes, &Assumption::default(), machine)?;
             let mut step_of = HashMap::new();
             for (number, step) in times.iter().enumerate() {
                 step_of.extend(step.ops.iter().map(|op| (*op, number)));

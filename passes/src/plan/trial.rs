@@ -21,8 +21,8 @@ pub fn time<'c>(chunk: &Chunk<'c>, recipe: Option<&Recipe>, vocabulary: &mut Voc
     let constants = chunk.leaves.iter().map(|leaf| vocabulary.constant(leaf.facts.constant?)).collect();
     let function = Writer::function(chunk, recipe, vocabulary, constants, module);
     let time = function.and_then(split_setup).and_then(|function| {
-        cut(function)?;
-        Ok(total(&times(function, &Shapes::of(function)?, &Assumption::default())?))
+        cut(function, vocabulary.machine)?;
+        Ok(total(&times(function, &Shapes::of(function)?, &Assumption::default(), vocabulary.machine)?))
     });
     Rewriter::at(module).erase(module)?;
     Ok(time.ok())

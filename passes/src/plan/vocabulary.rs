@@ -13,6 +13,7 @@ use thunder_ir::{
 
 use super::chunk::Leaf;
 use super::cost::Work;
+use crate::machine::Machine;
 
 /// An op with everything but its operands' values.
 pub struct Symbol<'c> {
@@ -79,6 +80,8 @@ pub enum Simplified<'c> {
 
 /// All symbols of a function, and the place where new ops are tried.
 pub struct Vocabulary<'c> {
+    /// What the code is for.
+    pub machine: &'static Machine,
     symbols: Vec<Symbol<'c>>,
     numbers: HashMap<Key<'c>, u32>,
     heads: HashMap<&'c str, u32>,
@@ -92,14 +95,20 @@ pub struct Vocabulary<'c> {
 }
 
 impl<'c> Vocabulary<'c> {
-    /// An empty vocabulary over some dialects, with a scratch block at the end of `body`.
-    pub fn new(body: Block<'c>, dialects: Vec<&'static Dialect>, cx: ContextRef<'c>) -> Result<Self> {
+    /// An empty vocabulary over some dialects for a machine, with a scratch block at the end of `body`.
+    pub fn new(
+        body: Block<'c>,
+        dialects: Vec<&'static Dialect>,
+        machine: &'static Machine,
+        cx: ContextRef<'c>,
+    ) -> Result<Self> {
         let rewriter = Rewriter::at_end_of(body, Location::unknown(cx));
         let holder = rewriter.insert(&Blueprint::new("builtin.module").regions(1))?;
         let block = holder.region(0).append_block(&[]);
         rewriter.at_end(block);
         let definitions = dialects.iter().flat_map(|d| &d.ops).map(|def| (def.name, *def)).collect();
         let mut vocabulary = Self {
+            machine,
             symbols: Vec::new(),
             numbers: HashMap::new(),
             heads: HashMap::new(),
@@ -175,7 +184,7 @@ impl<'c> Vocabulary<'c> {
             is_commutative: op.has_trait("commutative"),
             moves: <dyn Strided>::of(op).is_some(),
             facts,
-            work: Work::of(op),
+            work: Work::of(op, self.machine),
             is_fixed: false,
         };
         self.add(key, symbol)

@@ -4,6 +4,7 @@ use super::{holds, rule};
 use crate::ops::convert::is_passage;
 use thunder_interface::Numerics::Exact;
 use thunder_interface::{Dtypes, Match, Rule, dtype_of};
+use thunder_ir::Type;
 
 pub(super) fn rules() -> Vec<Rule> {
     vec![
@@ -166,6 +167,41 @@ pub(super) fn rules() -> Vec<Rule> {
              return %r : tensor<2x3x$T>",
             &[&[3, 5], &[3, 4]],
         ),
+        // reshape(x[.., i d..j d]) == reshape(x)[.., i..j, ..], where d elements stay together
+        rule(
+            "split_of_slice",
+            Exact,
+            "reshape(slice[start = s, limit = l, stride = t](x))",
+            "slice[start = a, limit = b, stride = c](reshape(x) : u)",
+        )
+        .when(|m| {
+            let (from, to) = (m.dims("x")?, sizes(m.result)?);
+            let last = from.len().checked_sub(1)?;
+            let (starts, limits) = (m.ints("s")?, m.ints("l")?);
+            let is_whole = |axis: usize| starts[axis] == 0 && limits[axis] >= from[axis];
+            holds(to.len() > from.len() && to[..last] == from[..last] && (0..last).all(is_whole))?;
+            let (start, limit, together) =
+                (starts[last], limits[last].min(from[last]), to[last + 1..].iter().product::<i64>());
+            holds(0 <= start && start <= limit && together > 0 && m.ints("t")?.iter().all(|stride| *stride == 1))?;
+            holds([start, limit, from[last]].iter().all(|place| place % together == 0))?;
+            let mut whole = to.clone();
+            whole[last] = from[last] / together;
+            let (mut starts, mut limits) = (vec![0; to.len()], whole.clone());
+            (starts[last], limits[last]) = (start / together, limit / together);
+            m.set_ints("a", &starts)?;
+            m.set_ints("b", &limits)?;
+            m.set_ints("c", &vec![1; to.len()])?;
+            m.set_type("u", Type::tensor(m.result.element(), &whole.into_iter().map(Some).collect::<Vec<_>>()))
+        })
+        .sample(
+            Dtypes::ALL,
+            "(%x: tensor<5x18x$T>) -> tensor<5x2x3x$T>",
+            "%a = thunder.slice %x start = [0, 6] limit = [9223372036854775807, 12] stride = [1, 1]
+               : tensor<5x18x$T> -> tensor<5x6x$T>
+             %r = thunder.reshape %a, [] : tensor<5x6x$T> -> tensor<5x2x3x$T>
+             return %r : tensor<5x2x3x$T>",
+            &[&[5, 18]],
+        ),
         // concat(x[i..j], x[j..k]) == x[i..k]
         rule(
             "concat_of_neighbours",
@@ -196,6 +232,11 @@ pub(super) fn rules() -> Vec<Rule> {
 /// The permutation or placement that is first `inner`, then `outer`: `outer . inner` of lists as functions.
 fn compose(outer: &[i64], inner: &[i64]) -> Option<Vec<i64>> {
     inner.iter().map(|at| outer.get(usize::try_from(*at).ok()?).copied()).collect()
+}
+
+/// The sizes of a type, where all are known.
+fn sizes(ty: Type<'_>) -> Option<Vec<i64>> {
+    ty.as_tensor()?.static_dims()
 }
 
 /// The starts and limits of the slice of a concatenation, as positions of it along its axis.
