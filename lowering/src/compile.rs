@@ -203,7 +203,10 @@ fn transform(module: &mut Module<'_>, options: &Options) -> Result<(), CompileEr
 /// Plans code as far as options allow.
 fn planned(pipeline: Pipeline, options: &Options) -> Pipeline {
     match options.plan {
-        Some(numerics) => pipeline.pass(&Plan::allowing(numerics)),
+        Some(numerics) => match options.target {
+            Target::Cpu(_) => pipeline.pass(&Plan::allowing(numerics)),
+            Target::Cuda(_) => pipeline.pass(&Plan::allowing(numerics).for_gpus()),
+        },
         None => pipeline,
     }
 }
@@ -434,7 +437,7 @@ fn vector_features() -> Vec<String> {
 fn lower(module: &mut Module<'_>, target: &Target) -> Result<BTreeMap<String, Grid>, CompileError> {
     match target {
         Target::Cpu(_) => cpu::lower(module, cpu::CPU).map(|()| BTreeMap::new()).map_err(CompileError::from),
-        Target::Cuda(_) => cuda::lower(module).map_err(CompileError::from),
+        Target::Cuda(arch) => cuda::lower(module, *arch).map_err(CompileError::from),
     }
 }
 

@@ -8,6 +8,7 @@
 //! results (`cuda/element.rs`), and decides which thread computes which, and who combines what.
 
 mod affine;
+mod arrivals;
 mod assembler;
 mod body;
 mod columns;
@@ -20,6 +21,7 @@ mod memory;
 mod nest;
 mod panels;
 mod pointwise;
+mod ptx;
 mod rows;
 mod team;
 mod transpose;
@@ -28,7 +30,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use thunder_ir::codegen::{Machine, Output, emit};
+use thunder_ir::codegen::Machine;
 use thunder_ir::prelude::*;
 use thunder_passes::KERNEL;
 
@@ -61,6 +63,15 @@ impl Arch {
         }
     }
 
+    /// Bytes of shared memory that a multiprocessor has for its blocks, on each of the GPUs that code for this one runs on.
+    pub(crate) fn shared_memory(self) -> i64 {
+        match self {
+            // Among those that came after it are some for graphics, which have less.
+            Self::Sm80 | Self::Sm100 => 100 << 10,
+            Self::Sm90a => 228 << 10,
+        }
+    }
+
     fn machine(self) -> Machine {
         let version = match self {
             Self::Sm80 | Self::Sm90a => "+ptx80",
@@ -89,12 +100,12 @@ impl FromStr for Arch {
 const LLVM: &str = "inline,canonicalize,cse,symbol-dce,convert-scf-to-cf,convert-to-llvm,reconcile-unrealized-casts";
 
 /// Lowers a module of kernels to the LLVM and NVVM dialects; how each is launched.
-pub fn lower(module: &mut Module<'_>) -> Result<BTreeMap<String, Grid>> {
+pub fn lower(module: &mut Module<'_>, arch: Arch) -> Result<BTreeMap<String, Grid>> {
     let mut grids = BTreeMap::new();
     for function in module.body().operations() {
         if function.name() == "func.func" && function.attribute(KERNEL).is_some() {
             let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default().to_owned();
-            grids.insert(name, entry::make(function)?);
+            grids.insert(name, entry::make(function, arch)?);
         } else {
             Rewriter::at(function).erase(function)?;
         }
@@ -107,6 +118,5 @@ pub fn lower(module: &mut Module<'_>) -> Result<BTreeMap<String, Grid>> {
 
 /// The PTX of a module that [`lower`] has lowered.
 pub fn ptx(module: &Module<'_>, arch: Arch) -> Result<String> {
-    let text = emit(module, &arch.machine(), 3, Output::Assembly)?;
-    String::from_utf8(text).map_err(|error| format!("internal: PTX is no text: {error}").as_str().into())
+    ptx::ptx(module, &arch.machine())
 }

@@ -2,12 +2,12 @@
 
 use thunder_ir::{Builder, Result, Value};
 
-/// Makes a reduction of a tensor's first dimensions of panels of these, one after another.
+/// Makes a reduction of a tensor's first dimensions of panels of these: each has every so many as there are panels.
 pub trait Panels<'c> {
     /// What so many panels of equally many rows give, with a leading dimension for these, and what that gives together.
     ///
     /// The first is made, by an op with this interface, of the operand with two dimensions for those that are reduced:
-    /// one that counts panels, and one over a panel. An error where these have no number that `panels` divides.
+    /// one over a panel, and one that counts panels. An error where these have no number that `panels` divides.
     fn in_panels(&self, b: &Builder<'c>, panels: i64) -> Result<(Value<'c>, Value<'c>)>;
 }
 

@@ -182,9 +182,12 @@ impl<'c> Emitter<'_, 'c> {
                 let mut results = vec![Vec::new(); op.result_count()];
                 for lane in 0..count {
                     let operands: Vec<_> = operands.iter().map(|lanes| lanes.lane(lane)).collect();
-                    for (number, value) in self.repeated(op, &operands)?.into_iter().enumerate() {
-                        results[number].push(value);
-                    }
+                    let widened = match op.name() {
+                        "arith.extf" => self.widened(operands[0], op.result(0).ty())?,
+                        _ => None,
+                    };
+                    let made = widened.map_or_else(|| self.repeated(op, &operands), |value| Ok(vec![value]))?;
+                    results.iter_mut().zip(made).for_each(|(result, value)| result.push(value));
                 }
                 values.lanes.extend(op.results().zip(results.into_iter().map(Lanes::each)));
             }

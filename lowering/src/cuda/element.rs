@@ -29,6 +29,9 @@ impl<'c> Emitter<'_, 'c> {
     fn compute(&mut self, tensor: Value<'c>, point: &Point<'c>) -> Result<Lanes<'c>> {
         let Some((op, number)) = tensor.definer() else {
             let memory = self.inputs.get(&tensor).cloned().ok_or("internal: an argument has no memory")?;
+            if let Some(image) = self.images.get(&tensor).cloned() {
+                return self.load_image(&image, &memory, point);
+            }
             return match self.staged.get(&tensor).cloned() {
                 Some(staged) => self.load_staged(&staged, point, &memory),
                 None => self.load(&memory, point),

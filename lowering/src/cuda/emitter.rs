@@ -8,6 +8,8 @@ use std::collections::HashMap;
 use thunder_interface::{Dim, DimExpr};
 use thunder_ir::{Attribute, Blueprint, Builder, ContextRef, Operation, Result, Type, Value};
 
+use super::Arch;
+use super::arrivals::Image;
 use super::lanes::{Index, Lanes};
 use super::memory::Memory;
 use super::transpose::Staged;
@@ -18,8 +20,12 @@ pub struct Emitter<'a, 'c> {
     pub b: &'a Builder<'c>,
     /// The kernel.
     pub function: Operation<'c>,
+    /// What runs it.
+    pub arch: Arch,
     /// How many pieces of memory it has.
     pub globals: usize,
+    /// Whether it has shared memory that launches give.
+    pub is_given: bool,
     /// The type of indices: 32 bits where all sizes are known to fit, else 64.
     pub index: Type<'c>,
     /// How many neighbouring elements are computed at once.
@@ -30,6 +36,12 @@ pub struct Emitter<'a, 'c> {
     pub inputs: HashMap<Value<'c>, Memory<'c>>,
     /// Those of which a part is in shared memory, from where it is read.
     pub staged: HashMap<Value<'c>, Staged<'c>>,
+    /// Those of which rows are in shared memory.
+    pub images: HashMap<Value<'c>, Image<'c>>,
+    /// Whether these are still on their way.
+    pub arriving: bool,
+    /// Elements that are a lane of what an access has read, which has so many.
+    pub read: HashMap<Value<'c>, (Value<'c>, usize, usize)>,
     /// The kernel's inputs that are no tensors.
     pub numbers: HashMap<Value<'c>, Value<'c>>,
     /// The sizes that differ from call to call.
@@ -53,16 +65,21 @@ struct Scope<'c> {
 
 impl<'a, 'c> Emitter<'a, 'c> {
     /// Writes `function` where `b` inserts.
-    pub fn new(b: &'a Builder<'c>, function: Operation<'c>, index: Type<'c>) -> Self {
+    pub fn new(b: &'a Builder<'c>, function: Operation<'c>, index: Type<'c>, arch: Arch) -> Self {
         Self {
             b,
             function,
+            arch,
             globals: 0,
+            is_given: false,
             index,
             lanes: 1,
             is_aligned: false,
             inputs: HashMap::new(),
             staged: HashMap::new(),
+            images: HashMap::new(),
+            arriving: false,
+            read: HashMap::new(),
             numbers: HashMap::new(),
             symbols: Vec::new(),
             known: HashMap::new(),

@@ -10,7 +10,7 @@ use thunder_ir::{Attribute, Block, Blueprint, Module, Operation, Result, Rewrite
 
 use super::emitter::Emitter;
 use super::memory::Memory;
-use super::{columns, general, panels, pointwise, rows, transpose};
+use super::{Arch, columns, general, panels, pointwise, rows, transpose};
 use crate::signature::Signature;
 
 /// How many threads run a kernel, in terms of its symbols.
@@ -37,7 +37,7 @@ pub struct Output<'c> {
 }
 
 /// Replaces the kernel `function` by a GPU function of its name; the threads that it is for.
-pub fn make(function: Operation<'_>) -> Result<Grid> {
+pub fn make(function: Operation<'_>, arch: Arch) -> Result<Grid> {
     let signature = Signature::of(function)?;
     let rewriter = Rewriter::at(function);
     let (entry, block) = declare(&signature, &rewriter, function)?;
@@ -45,7 +45,7 @@ pub fn make(function: Operation<'_>) -> Result<Grid> {
     let done = rewriter.insert(&Blueprint::new("func.return"))?;
     rewriter.before(done);
     let index = Type::int(function.context(), if fits(&signature) { 32 } else { 64 });
-    let mut emitter = Emitter::new(&rewriter, entry, index);
+    let mut emitter = Emitter::new(&rewriter, entry, index, arch);
     let outputs = bind(&mut emitter, function, &signature, block)?;
     let pointers: Vec<_> = block.arguments().take(signature.tensors()).collect();
     let grid = schedule(&mut emitter, function, &outputs, &pointers)?;

@@ -7,6 +7,8 @@ use super::lanes::{Index, Lanes, Point};
 
 /// Bytes of the widest access.
 pub const WIDEST: i64 = 16;
+/// The address space of a block's shared memory.
+pub const SHARED: i64 = 3;
 
 /// A dense tensor in memory.
 #[derive(Clone)]
@@ -79,9 +81,18 @@ impl<'c> Emitter<'_, 'c> {
     /// What an access to so many elements reads, as one value.
     pub fn load_access(&mut self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Result<Value<'c>> {
         let address = self.address(memory, offset)?;
-        let alignment = self.alignment(memory, offset, count);
-        let ty = self.vector(memory.element, count)?;
-        let load = Blueprint::new("llvm.load").operands([address]).results([ty]);
+        self.load_vector(address, (memory.element, count), self.alignment(memory, offset, count))
+    }
+
+    /// So many elements from an address on, which is a multiple of `alignment`, as one value.
+    pub fn load_vector(
+        &self,
+        from: Value<'c>,
+        (element, count): (Type<'c>, usize),
+        alignment: i64,
+    ) -> Result<Value<'c>> {
+        let load = Blueprint::new("llvm.load").operands([from]).results([self.vector(element, count)?]);
+        let alignment = Attribute::i64(self.context(), alignment);
         Ok(self.b.insert(&load.attribute("alignment", alignment))?.result(0))
     }
 
@@ -94,7 +105,34 @@ impl<'c> Emitter<'_, 'c> {
             let number = self.lane_number(lane)?;
             self.op("llvm.extractelement", &[loaded, number], memory.element)
         };
-        (0..count).map(lane).collect()
+        let elements = (0..count).map(lane).collect::<Result<Vec<_>>>()?;
+        self.read.extend(elements.iter().copied().zip((0..count).map(|lane| (loaded, lane, count))));
+        Ok(elements)
+    }
+
+    /// An element of 16 bits that an access has read, as a float of 32: its bits are the upper ones. `None` for other elements.
+    pub fn widened(&mut self, element: Value<'c>, ty: Type<'c>) -> Result<Option<Value<'c>>> {
+        let is_upper = element.ty().as_scalar() == Some(Scalar::BF16) && ty.as_scalar() == Some(Scalar::F32);
+        let read = self.read.get(&element).copied();
+        let Some((loaded, lane, lanes)) = read.filter(|(_, _, lanes)| is_upper && lanes % 4 == 0) else {
+            return Ok(None);
+        };
+        let i32 = Type::int(self.context(), 32);
+        let words = self.vector(i32, lanes / 2)?;
+        let words = self.op("llvm.bitcast", &[loaded], words)?;
+        let number = self.lane_number(lane / 2)?;
+        let word = self.op("llvm.extractelement", &[words, number], i32)?;
+        let bits = match lane % 2 {
+            0 => {
+                let distance = self.constant(Attribute::integer(i32, 16))?;
+                self.op("arith.shli", &[word, distance], i32)?
+            }
+            _ => {
+                let upper = self.constant(Attribute::integer(i32, -1 << 16))?;
+                self.op("arith.andi", &[word, upper], i32)?
+            }
+        };
+        Ok(Some(self.op("arith.bitcast", &[bits], ty)?))
     }
 
     fn store_to(&mut self, memory: &Memory<'c>, offset: Value<'c>, values: &[Value<'c>]) -> Result {
@@ -110,7 +148,7 @@ impl<'c> Emitter<'_, 'c> {
             }
         }
         let store = Blueprint::new("llvm.store").operands([stored, address]);
-        self.b.insert(&store.attribute("alignment", alignment))?;
+        self.b.insert(&store.attribute("alignment", Attribute::i64(self.context(), alignment)))?;
         Ok(())
     }
 
@@ -167,14 +205,14 @@ impl<'c> Emitter<'_, 'c> {
     }
 
     /// What the address of an access is a multiple of.
-    fn alignment(&self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Attribute<'c> {
+    fn alignment(&self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> i64 {
         let size = bytes_of(memory.element);
         let mut alignment = size;
         let whole = (size * count as i64).min(WIDEST);
         while self.is_aligned && alignment < whole && self.factor(offset) * size % (alignment * 2) == 0 {
             alignment *= 2;
         }
-        Attribute::i64(self.context(), alignment)
+        alignment
     }
 
     /// The address of memory that belongs to the kernel: in an address space, with these contents if any.
@@ -185,14 +223,38 @@ impl<'c> Emitter<'_, 'c> {
         space: i64,
         contents: Option<Attribute<'c>>,
     ) -> Result<Value<'c>> {
-        let cx = self.context();
-        let kernel = self.function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
-        let name = format!("{kernel}_{what}{}", self.globals);
+        let name = format!("{}_{what}{}", self.name(), self.globals);
         self.globals += 1;
-        let linkage = Attribute::parse(cx, "#llvm.linkage<internal>").ok_or("internal: a linkage parses")?;
+        self.declare(&name, ty, space, ("internal", contents))?;
+        self.address_of(&name, space)
+    }
+
+    /// The address of the shared memory that a launch gives a block: as many bytes as its grid says.
+    pub fn given_shared(&mut self) -> Result<Value<'c>> {
+        let name = format!("{}_given", self.name());
+        if !std::mem::replace(&mut self.is_given, true) {
+            let bytes = Type::parse(self.context(), "!llvm.array<0 x i8>").ok_or("internal: an array type parses")?;
+            self.declare(&name, bytes, SHARED, ("external", None))?;
+        }
+        self.address_of(&name, SHARED)
+    }
+
+    fn name(&self) -> &'c str {
+        self.function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default()
+    }
+
+    fn declare(
+        &mut self,
+        name: &str,
+        ty: Type<'c>,
+        space: i64,
+        (linkage, contents): (&str, Option<Attribute<'c>>),
+    ) -> Result {
+        let cx = self.context();
+        let linkage = Attribute::parse(cx, &format!("#llvm.linkage<{linkage}>")).ok_or("internal: a linkage parses")?;
         let module = self.function.block().ok_or("internal: a kernel is in a module")?;
         let mut global = Blueprint::new("llvm.mlir.global")
-            .attribute("sym_name", Attribute::string(cx, &name))
+            .attribute("sym_name", Attribute::string(cx, name))
             .attribute("global_type", Attribute::of_type(ty))
             .attribute("addr_space", Attribute::integer(Type::int(cx, 32), space))
             .attribute("alignment", Attribute::i64(cx, WIDEST))
@@ -202,10 +264,14 @@ impl<'c> Emitter<'_, 'c> {
             global = global.attribute("constant", Attribute::unit(cx)).attribute("value", contents);
         }
         self.b.nested(|b| b.at_start(module).insert(&global))?;
-        let text = format!("!llvm.ptr<{space}>");
-        let pointer = Type::parse(cx, &text).ok_or("internal: a pointer type parses")?;
+        Ok(())
+    }
+
+    fn address_of(&self, name: &str, space: i64) -> Result<Value<'c>> {
+        let cx = self.context();
+        let pointer = Type::parse(cx, &format!("!llvm.ptr<{space}>")).ok_or("internal: a pointer type parses")?;
         let address = Blueprint::new("llvm.mlir.addressof").results([pointer]);
-        Ok(self.b.insert(&address.attribute("global_name", Attribute::symbol(cx, &name)))?.result(0))
+        Ok(self.b.insert(&address.attribute("global_name", Attribute::symbol(cx, name)))?.result(0))
     }
 
     fn vector(&self, element: Type<'c>, count: usize) -> Result<Type<'c>> {

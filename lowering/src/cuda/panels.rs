@@ -1,17 +1,19 @@
 //! The schedule of kernels over rows that also reduce rows by panels, such as gradients of norms with those of weights.
 //!
 //! A block computes the rows of a panel one after the other, as the schedule of rows does, or as many at a time as it has
-//! teams. Each thread keeps what it has reduced of its columns in registers, and reads the next row before it computes one, so
-//! that memory is busy all the time. What a panel gives is written once, in the end.
+//! teams. Each thread keeps what it has reduced of its columns in registers. The next rows are on their way into shared memory
+//! while it computes one, so that memory is busy all the time. What a panel gives is written once, in the end.
 
 use thunder_interface::Dim;
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::{PANELS, ROWS};
 
+use super::arrivals::{Image, bytes_of_image, is_copied};
 use super::emitter::Emitter;
 use super::entry::{Grid, Output};
 use super::general::register;
 use super::lanes::{Index, Lanes, Point};
+use super::memory::{Memory, bytes_of};
 use super::nest::Nest;
 use super::rows::{self, Team};
 use super::team::{Combiner, WARP};
@@ -22,8 +24,12 @@ const KEPT: i64 = 16;
 const THREADS: u32 = 256;
 /// Threads of a block at most.
 const MOST: i64 = 1024;
-/// Threads that a multiprocessor should have registers for: two rows of 16 elements each, and what is reduced of them.
+/// Threads that a multiprocessor should have registers for: those of a row, and what is reduced of them.
 const RESIDENT: u32 = 512;
+/// Rows that a team has in shared memory at most: the one that it computes, and those that are on their way.
+const ROWS_AHEAD: i64 = 4;
+/// Bytes of shared memory of a block that are for other uses.
+const RESERVED: i64 = 4 << 10;
 
 /// Writes the kernel, if it has panels of rows.
 pub fn emit<'c>(
@@ -33,14 +39,17 @@ pub fn emit<'c>(
     pointers: &[Value<'c>],
 ) -> Result<Option<Grid>> {
     let Some(plan) = Plan::of(emitter, function, outputs)? else { return Ok(None) };
-    let slow = Plan { rows: rows::Plan { width: 1, ..plan.rows.clone() }, ..plan.clone() };
+    let narrow = rows::Plan { width: 1, is_kept: false, ..plan.rows.clone() };
+    let slow = Plan { rows: narrow, copied: Vec::new(), batches: 0, ..plan.clone() };
     emitter.where_aligned(
         (pointers, &plan.rows.ends, plan.rows.width),
         |emitter| plan.write(emitter, outputs),
         |emitter| slow.write(emitter, outputs),
     )?;
     let blocks = [Dim::Known(plan.panels), Dim::Known(1), Dim::Known(1)];
-    Ok(Some(Grid { blocks, threads: plan.rows.threads, shared: 0, resident: plan.resident() }))
+    let rows = plan.batches * plan.teams() * plan.bytes_of_row(emitter);
+    let shared = rows.max(plan.bytes_of_teams());
+    Ok(Some(Grid { blocks, threads: plan.rows.threads, shared: shared as u32, resident: plan.resident() }))
 }
 
 /// Who computes what.
@@ -60,8 +69,9 @@ struct Plan<'c> {
     depth: i64,
     /// For each result, whether it is of panels.
     of_panels: Vec<bool>,
-    /// The inputs of which a row is read.
-    read: Vec<Value<'c>>,
+    /// The inputs of which rows go through shared memory, and how many rows have room there.
+    copied: Vec<Value<'c>>,
+    batches: i64,
 }
 
 impl<'c> Plan<'c> {
@@ -95,29 +105,45 @@ impl<'c> Plan<'c> {
         let of_panels: Vec<bool> = (0..outputs.len())
             .map(|number| counts[body.argument_count() + number] == 1 && outputs[number].dims[0] == Dim::Known(panels))
             .collect();
-        let is_read = |number: &usize| {
-            let sizes = emitter.inputs.get(&body.argument(*number)).map(|memory| &memory.sizes[..]);
-            counts[*number] == count && sizes.and_then(|sizes| sizes.get(rank..)) == Some(&columns)
-        };
-        let read = (0..body.argument_count()).filter(is_read).map(|number| body.argument(number)).collect();
         let ends: Vec<_> = columns.last().copied().into_iter().collect();
         let width = rows::width(emitter, outputs, rank, &ends);
         let (threads, team) = shape(length, width, depth);
+        let is_copied = |number: &usize| {
+            let memory = emitter.inputs.get(&body.argument(*number));
+            let is_row = |memory: &Memory<'c>| memory.sizes.get(rank..) == Some(&columns);
+            counts[*number] == count && memory.is_some_and(|memory| is_row(memory) && is_copied(memory.element, width))
+        };
+        let copied = (0..body.argument_count()).filter(is_copied).map(|number| body.argument(number)).collect();
         let count = Dim::Known(panels * depth);
-        let rows = rows::Plan { rows: rank, count, totals, ends, width, threads, team, is_kept: true };
-        Ok(Some(Self { rows, sizes, columns, length, sums, panels, depth, of_panels, read }))
+        let rows = rows::Plan {
+            rows: rank,
+            count,
+            totals,
+            ends,
+            width,
+            threads,
+            team,
+            is_unrolled: true,
+            is_kept: true,
+            kept: None,
+        };
+        let mut plan = Self { rows, sizes, columns, length, sums, panels, depth, of_panels, copied, batches: 0 };
+        let room = emitter.arch.shared_memory() / i64::from(plan.resident()) - RESERVED;
+        plan.batches = (room / (plan.bytes_of_row(emitter) * plan.teams()).max(1)).min(ROWS_AHEAD);
+        if plan.batches < 2 || plan.copied.is_empty() {
+            (plan.batches, plan.copied) = (0, Vec::new());
+        }
+        Ok(Some(plan))
     }
 
     fn write(&self, emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Result {
         let (thread, panel) = (register(emitter, "tid.x")?, register(emitter, "ctaid.x")?);
         let (size, depth) = (emitter.int(i64::from(self.rows.team))?, emitter.int(self.depth)?);
         let (number, team) = (emitter.rem(thread, size)?, emitter.div(thread, size)?);
-        let before = emitter.mul(panel, depth)?;
         // One after the other, or every so many as there are teams.
-        let (from, step) = match self.teams() {
-            1 => (emitter.int(0)?, emitter.int(1)?),
-            teams => (team, emitter.int(teams)?),
-        };
+        let teams = self.teams();
+        let from = if teams == 1 { emitter.int(0)? } else { team };
+        let step = emitter.int(teams)?;
         let mut parts = Vec::new();
         for (_, combiners) in &self.sums {
             let neutral = combiners.iter().map(|combiner| combiner.start(emitter)).collect::<Result<Vec<_>>>()?;
@@ -125,37 +151,49 @@ impl<'c> Plan<'c> {
             parts.extend(of_access.collect::<Vec<_>>().repeat(self.accesses() as usize));
         }
         let of_rows = self.outputs(outputs, false);
-        let count = parts.len();
-        let first = emitter.add(before, from)?;
-        parts.extend(self.load(emitter, number, first)?);
-        let parts = emitter.repeat((from, depth, step), &parts, |emitter, within, carried| {
-            let (parts, loaded) = carried.split_at(count);
-            let row = emitter.add(before, within)?;
+        let ahead = self.batches - 1;
+        for number in 0..ahead {
+            let distance = emitter.int(number * teams)?;
+            let within = emitter.add(from, distance)?;
+            self.ask(emitter, [thread, panel, within])?;
+        }
+        let parts = emitter.repeat((from, depth, step), &parts, |emitter, within, parts| {
+            let row = self.row(emitter, panel, within)?;
             let at = emitter.delinearize(row, &self.sizes)?.into_iter().map(Index::Same).collect();
             let team = Team { thread: number, row, at, exists: None };
-            // After the last row it is read again, for nobody.
-            let after = emitter.add(within, step)?;
-            let is_row = emitter.is_less(after, depth)?;
-            let next = emitter.select(is_row, after, within)?;
-            let next = emitter.add(before, next)?;
-            let next = self.load(emitter, number, next)?;
-            self.remember(emitter, &team, loaded)?;
+            if self.batches > 0 {
+                let distance = emitter.int(ahead * teams)?;
+                let last = emitter.add(within, distance)?;
+                self.ask(emitter, [thread, panel, last])?;
+                emitter.wait_for_batches(ahead)?;
+                for (tensor, memory) in self.images(emitter, [thread, within])? {
+                    let image = Image { memory, at: team.at.clone(), columns: None };
+                    emitter.images.insert(tensor, image);
+                }
+            }
             self.rows.make_totals(emitter, &team)?;
-            let mut parts = self.add(emitter, &team, [panel, within], parts)?;
+            let parts = self.add(emitter, &team, [within, panel], parts)?;
             self.rows.store_all(emitter, &team, &of_rows)?;
-            // The next row's totals go through the memory of this one's: between those of two there are barriers anyway.
-            let totals: usize = self.rows.totals.iter().map(|total| total.combiners.len()).sum();
-            if self.rows.team > WARP && totals == 1 {
+            // The next row's totals go through the memory of this one's: between those of two passes there are barriers anyway.
+            let passes = self.rows.totals.iter().map(|total| total.pass + 1).max();
+            if self.rows.team > WARP && passes == Some(1) {
                 emitter.barrier()?;
             }
-            parts.extend(next);
             Ok(parts)
         })?;
-        let parts = &parts[..count];
+        emitter.images.clear();
         let at = vec![Index::Same(panel)];
         let place = Team { thread: number, row: panel, at, exists: None };
-        self.finish(emitter, &place, team, parts)?;
-        self.store(emitter, &place, team, &self.outputs(outputs, true))
+        let done = Self { rows: rows::Plan { is_kept: true, ..self.rows.clone() }, ..self.clone() };
+        done.finish(emitter, &place, team, &parts)?;
+        done.store(emitter, &place, team, &self.outputs(outputs, true))
+    }
+
+    /// A row of a panel: blocks that run together are at neighbouring rows.
+    fn row(&self, emitter: &mut Emitter<'_, 'c>, panel: Value<'c>, within: Value<'c>) -> Result<Value<'c>> {
+        let panels = emitter.int(self.panels)?;
+        let before = emitter.mul(within, panels)?;
+        emitter.add(before, panel)
     }
 
     /// The results that are of panels, or the others.
@@ -202,38 +240,58 @@ impl<'c> Plan<'c> {
         Ok(())
     }
 
-    /// Reads a thread's part of a row of all inputs.
-    fn load(&self, emitter: &mut Emitter<'_, 'c>, thread: Value<'c>, row: Value<'c>) -> Result<Vec<Value<'c>>> {
-        let length = emitter.int(self.length)?;
-        let before = emitter.mul(row, length)?;
-        let place = Team { thread, row, at: Vec::new(), exists: None };
-        let mut loaded = Vec::new();
-        for tensor in &self.read {
-            let memory = emitter.inputs.get(tensor).cloned().ok_or("internal: an argument has no memory")?;
-            self.rows.each(emitter, &place, length, &mut Vec::new(), |emitter, accesses, _| {
-                for access in accesses {
-                    let offset = emitter.add(before, access.first)?;
-                    loaded.push(emitter.load_access(&memory, offset, self.rows.width as usize)?);
-                }
-                Ok(Vec::new())
-            })?;
-        }
-        Ok(loaded)
+    /// Asks for a thread's part of a row of the inputs, if there is such a row: as a batch in any case.
+    fn ask(&self, emitter: &mut Emitter<'_, 'c>, [thread, panel, within]: [Value<'c>; 3]) -> Result {
+        let depth = emitter.int(self.depth)?;
+        let is_row = emitter.is_less(within, depth)?;
+        emitter.when(is_row, |emitter| {
+            let row = self.row(emitter, panel, within)?;
+            let size = emitter.int(i64::from(self.rows.team))?;
+            let team = Team { thread: emitter.rem(thread, size)?, row, at: Vec::new(), exists: None };
+            for (tensor, image) in self.images(emitter, [thread, within])? {
+                let memory = emitter.inputs[&tensor].clone();
+                self.rows.ask_for_row(emitter, &team, (&memory, &image), 0..self.length)?;
+            }
+            Ok(())
+        })?;
+        emitter.end_batch()
     }
 
-    /// Notes what was read of a row.
-    fn remember(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>, loaded: &[Value<'c>]) -> Result {
-        let mut rest = loaded.iter();
-        for tensor in &self.read {
-            let memory = emitter.inputs.get(tensor).cloned().ok_or("internal: an argument has no memory")?;
-            self.each(emitter, team, |emitter, _, column, _| {
-                let loaded = rest.next().ok_or("internal: an access was not made")?;
-                let lanes = Lanes::each(emitter.elements_of(&memory, *loaded, self.rows.width as usize)?);
-                emitter.remember_elements(*tensor, &[team.at.clone(), column].concat(), lanes);
-                Ok(())
-            })?;
+    /// Where rows of the inputs go that a team has at a time: they take turns.
+    fn images(
+        &self,
+        emitter: &mut Emitter<'_, 'c>,
+        [thread, within]: [Value<'c>; 2],
+    ) -> Result<Vec<(Value<'c>, Memory<'c>)>> {
+        let [teams, batches, size, bytes] =
+            [self.teams(), self.batches, i64::from(self.rows.team), self.bytes_of_row(emitter)].map(|n| emitter.int(n));
+        let (teams, batches, size, bytes) = (teams?, batches?, size?, bytes?);
+        let round = emitter.div(within, teams)?;
+        let turn = emitter.rem(round, batches)?;
+        let place = emitter.mul(turn, teams)?;
+        let team = emitter.div(thread, size)?;
+        let place = emitter.add(place, team)?;
+        let mut before = emitter.mul(place, bytes)?;
+        let mut images = Vec::new();
+        for tensor in &self.copied {
+            let element = emitter.inputs[tensor].element;
+            images.push((*tensor, emitter.image(element, &self.columns, before)?));
+            let bytes = emitter.int(bytes_of_image(element, self.length))?;
+            before = emitter.add(before, bytes)?;
         }
-        Ok(())
+        Ok(images)
+    }
+
+    /// Bytes of shared memory of a row of the inputs.
+    fn bytes_of_row(&self, emitter: &Emitter<'_, 'c>) -> i64 {
+        self.copied.iter().map(|tensor| bytes_of_image(emitter.inputs[tensor].element, self.length)).sum()
+    }
+
+    /// Bytes of shared memory through which teams combine what they have.
+    fn bytes_of_teams(&self) -> i64 {
+        let results = self.sums.iter().flat_map(|(op, _)| op.results());
+        let widest = results.map(|result| bytes_of(result.ty().element())).max().unwrap_or(0);
+        if self.teams() > 1 { widest * self.rows.width * i64::from(self.rows.threads) } else { 0 }
     }
 
     /// Adds a row to what a thread has of its panel.
@@ -304,7 +362,8 @@ impl<'c> Plan<'c> {
         own: &[Value<'c>],
     ) -> Result<Vec<Value<'c>>> {
         let (ty, size, count) = (own[0].ty(), i64::from(self.rows.team), own.len() as i64);
-        let shared = emitter.shared(ty, i64::from(self.rows.threads) * count)?;
+        let shared = emitter.given_shared()?;
+        emitter.barrier()?;
         // Neighbouring threads are neighbours in memory.
         let place = |emitter: &mut Emitter<'_, 'c>, team: Value<'c>, lane: usize| {
             let (count, size, lane) = (emitter.int(count)?, emitter.int(size)?, emitter.int(lane as i64)?);
@@ -356,14 +415,14 @@ impl<'c> Plan<'c> {
     }
 }
 
-/// Whether a reduction is of panels: of the second of its dimensions.
+/// Whether a reduction is of panels: of the first of its dimensions.
 fn is_of_panels(nest: &Nest<'_>, panels: i64) -> bool {
-    let others: Vec<_> = (0..nest.count).filter(|number| *number != 1).collect();
+    let others: Vec<_> = (0..nest.count).filter(|number| *number != 0).collect();
     let is_kept =
         |number: usize| nest.output(number).iter().map(|index| index.as_loop()).eq(others.iter().copied().map(Some));
-    nest.reductions == [1]
+    nest.reductions == [0]
         && nest.count > 2
-        && nest.known_extent(0) == Some(panels)
+        && nest.known_extent(1) == Some(panels)
         && (0..nest.input_count()).all(|number| nest.is_identity(number))
         && (0..nest.op.result_count()).all(is_kept)
 }

@@ -1,10 +1,13 @@
 //! The schedule of kernels whose ops share rows: a team of threads computes a row, from the first op to the last.
 //!
 //! What a row needs of memory is read once where it fits into the team's registers, and stays there across all ops. Short
-//! rows take a part of a warp, others a block. Rows that are too long, or whose length is not known, are read again by each
-//! pass; totals that need nothing of each other are of one (`cuda/rows/pass.rs`), as are a maximum and a sum of exponentials
-//! relative to it (`cuda/rows/online.rs`). Totals of a row are combined by shuffles and shared memory.
+//! rows take a part of a warp, others a block. Longer ones are kept in shared memory (`cuda/rows/kept.rs`). Rows that are too
+//! long for that, or whose length is not known, are read again by each pass; totals that need nothing of each other are of one
+//! (`cuda/rows/pass.rs`), as are a maximum and a sum of exponentials relative to it (`cuda/rows/online.rs`). Totals of a row are
+//! combined by shuffles and shared memory; a sum of which one element counts reads that (`cuda/rows/chosen.rs`).
 
+mod chosen;
+mod kept;
 mod online;
 mod pass;
 
@@ -16,9 +19,10 @@ use super::emitter::Emitter;
 use super::entry::{Grid, Output};
 use super::general::{groups, register};
 use super::lanes::{Index, Point};
-use super::memory::{WIDEST, bytes_of};
+use super::memory::{Memory, WIDEST, bytes_of};
 use super::nest::Nest;
 use super::team::{Combiner, WARP};
+use kept::Kept;
 use pass::{Total, assign_passes};
 
 /// Elements of a row that a thread keeps in registers at most.
@@ -42,14 +46,15 @@ pub fn emit<'c>(
     pointers: &[Value<'c>],
 ) -> Result<Option<Grid>> {
     let Some(plan) = Plan::of(emitter, function, outputs)? else { return Ok(None) };
-    let slow = Plan { width: 1, is_kept: false, ..plan.clone() };
+    let slow = Plan { width: 1, is_unrolled: false, is_kept: false, kept: None, ..plan.clone() };
     emitter.where_aligned(
         (pointers, &plan.ends, plan.width),
         |emitter| plan.write(emitter, outputs),
         |emitter| slow.write(emitter, outputs),
     )?;
     let blocks = plan.count.ceil_div(i64::from(plan.threads / plan.team));
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: plan.threads, shared: 0, resident: 1 }))
+    let (shared, resident) = plan.kept.as_ref().map_or((0, 1), |kept| (kept.bytes as u32, kept.blocks as u32));
+    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: plan.threads, shared, resident }))
 }
 
 /// Who computes what.
@@ -68,8 +73,11 @@ pub struct Plan<'c> {
     /// Threads of a block, and those that share a row.
     pub threads: u32,
     pub team: u32,
-    /// Whether rows stay in registers.
+    /// Whether the accesses of a thread to a row are written one by one, and whether what is read stays in registers.
+    pub is_unrolled: bool,
     pub is_kept: bool,
+    /// What stays of them in shared memory.
+    pub kept: Option<Kept<'c>>,
 }
 
 /// A team at work.
@@ -117,16 +125,28 @@ impl<'c> Plan<'c> {
         let (mut threads, mut team, mut is_kept) = longest.map_or((LONG, LONG, false), |longest| shape(longest, width));
         let count = Dim::product(&first.dims[..rows]);
         let is_read_again = outputs.iter().any(|output| Dim::product(&output.dims[rows..]) != Dim::Known(1));
-        if team > WARP && !is_read_again && assign_passes(&mut totals, true)? == 1 {
-            // What is read once needs no registers to stay in; small blocks are many at a time.
-            is_kept = false;
+        let mut kept = None;
+        if let Some(length) = longest.filter(|_| team >= THREADS) {
+            let inputs = row_inputs(emitter, function, (rows, length))?;
+            kept = Kept::of(emitter, inputs.into_iter(), (length, width, i64::from(team.min(LONG))));
+        }
+        let is_once = team > WARP && !is_read_again && assign_passes(&mut totals, true)? == 1;
+        if is_once {
+            // What is read once needs no room; small blocks are many at a time.
+            (is_kept, kept) = (false, None);
             if count.known().is_none_or(|count| count >= MANY) {
                 (threads, team) = (THREADS, THREADS);
             }
-        } else {
-            assign_passes(&mut totals, !is_kept)?;
         }
-        Ok(Some(Self { rows, count, totals, ends, width, threads, team, is_kept }))
+        if let Some(kept) = &kept {
+            is_kept = false;
+            if kept.blocks > 1 {
+                (threads, team) = (threads.min(LONG), team.min(LONG));
+            }
+        }
+        let is_near = is_kept || kept.as_ref().is_some_and(|kept| kept.is_whole);
+        assign_passes(&mut totals, !is_near)?;
+        Ok(Some(Self { rows, count, totals, ends, width, threads, team, is_unrolled: is_kept, is_kept, kept }))
     }
 
     fn write(&self, emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Result {
@@ -134,8 +154,12 @@ impl<'c> Plan<'c> {
             return Ok(());
         }
         let team = self.team_of_thread(emitter, outputs)?;
+        self.keep(emitter, &team)?;
         self.make_totals(emitter, &team)?;
-        self.store_all(emitter, &team, &outputs.iter().collect::<Vec<_>>())
+        self.store_all(emitter, &team, &outputs.iter().collect::<Vec<_>>())?;
+        emitter.images.clear();
+        emitter.arriving = false;
+        Ok(())
     }
 
     /// Makes all totals of a row.
@@ -199,6 +223,7 @@ impl<'c> Plan<'c> {
         number: Index<'c>,
         condition: Option<Value<'c>>,
     ) -> Result {
+        self.at_access(emitter, &number)?;
         let mut at = team.at.clone();
         at.extend(emitter.split(&number, &outputs[0].memory.sizes[self.rows..])?);
         let length = emitter.dim(&Dim::product(&outputs[0].dims[self.rows..]))?;
@@ -235,10 +260,26 @@ pub fn totals<'c>(
         let is_total = (0..op.result_count()).all(|number| is_total_of_row(&nest, number, rows));
         let Some(combiners) = Combiner::all_of(&nest).filter(|_| is_total) else { return Ok(None) };
         let sizes = nest.reductions.iter().map(|number| nest.extent(emitter, *number)).collect::<Result<_>>()?;
-        totals.push(Total { op, combiners, sizes, pass: 0, over: None });
+        totals.push(Total { op, combiners, sizes, pass: 0, over: None, chosen: chosen::chosen(op)? });
     }
     assign_passes(&mut totals, false)?;
     Ok(Some(totals))
+}
+
+/// The inputs that have `length` elements for each of the rows.
+fn row_inputs<'c>(
+    emitter: &Emitter<'_, 'c>,
+    function: Operation<'c>,
+    (rows, length): (usize, i64),
+) -> Result<Vec<Value<'c>>> {
+    let counts = function.attribute(ROWS).and_then(|a| a.as_i64_array()).unwrap_or_default();
+    let body = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
+    let is_row = |memory: &Memory<'c>| {
+        let sizes = memory.sizes.iter().skip(rows).map(|size| emitter.number(*size));
+        sizes.product::<Option<i64>>() == Some(length)
+    };
+    let inputs = body.arguments().zip(counts).filter(|(_, count)| *count == rows as i64);
+    Ok(inputs.map(|(input, _)| input).filter(|input| emitter.inputs.get(input).is_some_and(is_row)).collect())
 }
 
 /// How many elements of rows, whose innermost sizes are `ends`, the widest access holds: of the narrowest that are no bytes.

@@ -3,7 +3,7 @@
 use thunder_ir::{Attribute, Blueprint, Operation, Result, Scalar, Type, Value};
 
 use super::emitter::Emitter;
-use super::memory::bytes_of;
+use super::memory::{SHARED, bytes_of};
 use super::nest::Nest;
 
 /// Threads of a warp.
@@ -75,34 +75,47 @@ impl<'c> Combiner<'c> {
         }
         Ok(total)
     }
+}
 
-    /// The total of all threads of a block, in each of them, given that of its warp.
-    pub fn across_warps(&self, emitter: &mut Emitter<'_, 'c>, total: Value<'c>, threads: u32) -> Result<Value<'c>> {
-        let warps = threads.div_ceil(WARP);
-        if warps == 1 {
-            return Ok(total);
-        }
-        let i32 = Type::int(emitter.context(), 32);
-        let thread = emitter.op("nvvm.read.ptx.sreg.tid.x", &[], i32)?;
-        let constant =
-            |emitter: &mut Emitter<'_, 'c>, number: u32| emitter.constant(Attribute::integer(i32, i64::from(number)));
-        let (bits, mask) = (constant(emitter, 5)?, constant(emitter, WARP - 1)?);
-        let warp = emitter.op("arith.shrui", &[thread, bits], i32)?;
-        let lane = emitter.op("arith.andi", &[thread, mask], i32)?;
-        let shared = emitter.shared(total.ty(), i64::from(WARP))?;
-        let zero = constant(emitter, 0)?;
-        let is_first = emitter.compare(0, lane, zero)?;
-        emitter.when(is_first, |emitter| emitter.store_shared(shared, warp, total))?;
-        emitter.barrier()?;
-        // Warps are as many as a power of 2 at least in what is read: the rest is neutral.
-        let count = constant(emitter, warps)?;
-        let is_there = emitter.is_less(lane, count)?;
-        let place = emitter.select(is_there, lane, zero)?;
-        let read = emitter.load_shared(shared, place, total.ty())?;
-        let neutral = self.start(emitter)?;
-        let part = emitter.select(is_there, read, neutral)?;
-        self.across_lanes(emitter, part, WARP, 1)
+/// The totals of all threads of a block, in each of them, given those of its warp: behind one barrier.
+pub fn across_warps<'c>(
+    emitter: &mut Emitter<'_, 'c>,
+    totals: &[(Combiner<'c>, Value<'c>)],
+    threads: u32,
+) -> Result<Vec<Value<'c>>> {
+    let warps = threads.div_ceil(WARP);
+    if warps == 1 || totals.is_empty() {
+        return Ok(totals.iter().map(|(_, total)| *total).collect());
     }
+    let i32 = Type::int(emitter.context(), 32);
+    let thread = emitter.op("nvvm.read.ptx.sreg.tid.x", &[], i32)?;
+    let constant =
+        |emitter: &mut Emitter<'_, 'c>, number: u32| emitter.constant(Attribute::integer(i32, i64::from(number)));
+    // Warps are as many as a power of 2 in what is read: the rest is neutral.
+    let places = warps.next_power_of_two();
+    let (bits, within, mask) = (constant(emitter, 5)?, constant(emitter, WARP - 1)?, constant(emitter, places - 1)?);
+    let warp = emitter.op("arith.shrui", &[thread, bits], i32)?;
+    let lane = emitter.op("arith.andi", &[thread, within], i32)?;
+    let zero = constant(emitter, 0)?;
+    let is_first = emitter.compare(0, lane, zero)?;
+    let shared = totals.iter().map(|(_, total)| emitter.shared(total.ty(), i64::from(warps)));
+    let shared = shared.collect::<Result<Vec<_>>>()?;
+    emitter.when(is_first, |emitter| {
+        let mut all = shared.iter().zip(totals);
+        all.try_for_each(|(shared, (_, total))| emitter.store_shared(*shared, warp, *total))
+    })?;
+    emitter.barrier()?;
+    let place = emitter.op("arith.andi", &[lane, mask], i32)?;
+    let count = constant(emitter, warps)?;
+    let is_there = emitter.is_less(place, count)?;
+    let place = emitter.select(is_there, place, zero)?;
+    let whole = shared.iter().zip(totals).map(|(shared, (combiner, total))| {
+        let read = emitter.load_shared(*shared, place, total.ty())?;
+        let neutral = combiner.start(emitter)?;
+        let part = emitter.select(is_there, read, neutral)?;
+        combiner.across_lanes(emitter, part, places, 1)
+    });
+    whole.collect()
 }
 
 /// The total of nothing, of an op that combines.
@@ -110,7 +123,8 @@ fn neutral<'c>(name: &str, ty: Type<'c>) -> Option<Attribute<'c>> {
     let scalar = ty.as_scalar()?;
     if scalar.is_float() {
         let value = match name {
-            "arith.addf" => 0.0,
+            // What is added to it stays as it is, which 0 is not of -0.
+            "arith.addf" => -0.0,
             "arith.mulf" => 1.0,
             "arith.maximumf" => f64::NEG_INFINITY,
             "arith.minimumf" => f64::INFINITY,
@@ -189,7 +203,7 @@ impl<'c> Emitter<'_, 'c> {
         let cx = self.context();
         let text = format!("!llvm.array<{count} x {element}>");
         let ty = Type::parse(cx, &text).ok_or_else(|| format!("internal: '{text}' is no type"))?;
-        self.global("shared", ty, 3, None)
+        self.global("shared", ty, SHARED, None)
     }
 
     /// Writes an element of shared memory.

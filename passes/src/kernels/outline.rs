@@ -293,7 +293,7 @@ fn row_counts(group: &Group<'_>, border: &Border<'_>) -> Vec<i64> {
 /// How many panels a group has, and of how many rows.
 fn panels_of(group: &Group<'_>) -> Option<[i64; 2]> {
     let panels = group.panels.first()?.operand(0).ty().as_tensor()?.static_dims()?;
-    Some([*panels.first()?, *panels.get(1)?])
+    Some([*panels.get(1)?, *panels.first()?])
 }
 
 /// Writes the sizes of a kernel's inputs and results on it: lowered ops no longer tell them.

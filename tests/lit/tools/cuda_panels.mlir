@@ -1,16 +1,19 @@
 // RUN: thunder-compile %s --target cuda:sm_90a -o %t.thb
 // RUN: FileCheck %s < %t.thb
 
-// A block computes the rows of a panel one after the other. It reads each once, while it computes the one before; what it has
-// of the panel stays in registers until the last.
+// A block computes the rows of a panel one after the other. While it computes one, the next three are on their way into shared
+// memory; what it has of the panel stays in registers until the last.
 // CHECK: .visible .entry kernel_0(
 // CHECK: .maxntid 256
 // CHECK: .minnctapersm 2
-// CHECK-COUNT-4: ld.global.nc.v4.b32
+// CHECK-COUNT-12: cp.async.cg.shared.global
+// CHECK: cp.async.wait_group 3
+// CHECK-COUNT-4: ld.shared.v4.b32
 // CHECK: bar.sync
 // CHECK-COUNT-2: st.global.v4.b32
 // CHECK: bar.sync
-// CHECK-COUNT-4: ld.global.nc.v4.b32
+// CHECK-COUNT-4: cp.async.cg.shared.global
+// CHECK-NOT: ld.global.nc.v4
 // CHECK-COUNT-4: st.global.v4.b32
 // CHECK: .visible .entry kernel_1(
 func.func @main(%x: tensor<8192x4096xbf16>, %dy: tensor<8192x4096xbf16>) -> (tensor<8192x4096xbf16>, tensor<4096xf32>) {

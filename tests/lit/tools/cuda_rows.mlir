@@ -9,7 +9,8 @@
 // CHECK: st.shared.b32
 // CHECK: bar.sync
 // CHECK: ld.shared.b32
-// CHECK-COUNT-5: shfl.sync.bfly.b32
+// CHECK-COUNT-2: shfl.sync.bfly.b32
+// CHECK-NOT: shfl
 // CHECK-NOT: ld.global
 // CHECK-COUNT-4: st.global.v4.b32
 // CHECK-NOT: st.global

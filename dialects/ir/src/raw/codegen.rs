@@ -65,6 +65,11 @@ pub fn objects(module: &Module<'_>, machine: &Machine, level: u8, count: usize) 
     emit_parts(module, machine, level, shim::EMIT_OBJECT, count)
 }
 
+/// As [`objects`], assembly.
+pub fn assemblies(module: &Module<'_>, machine: &Machine, level: u8, count: usize) -> Result<Vec<Vec<u8>>, Error> {
+    emit_parts(module, machine, level, shim::EMIT_ASSEMBLY, count)
+}
+
 fn emit_parts(
     module: &Module<'_>,
     machine: &Machine,

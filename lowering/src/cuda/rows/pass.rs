@@ -4,15 +4,18 @@ use std::collections::HashSet;
 
 use thunder_ir::{Operation, Result, Value};
 
+use super::chosen::Chosen;
 use super::online::{self, Reference};
 use super::{Plan, Team};
 use crate::cuda::emitter::Emitter;
 use crate::cuda::lanes::{Index, Lanes, Point};
 use crate::cuda::nest::Nest;
-use crate::cuda::team::{Combiner, WARP};
+use crate::cuda::team::{Combiner, WARP, across_warps};
 
-/// Accesses to a row that is read again by each pass that a thread makes at once: as many are on their way together.
+/// Accesses to a row that is read again by each pass that a thread makes at once: as many are on their way together. Those to
+/// shared memory take less time.
 const TOGETHER: i64 = 4;
+const NEAR: i64 = 1;
 
 /// A reduction of rows.
 #[derive(Clone)]
@@ -27,6 +30,8 @@ pub struct Total<'c> {
     pub pass: usize,
     /// What it is relative to, if that is a total of the same pass.
     pub over: Option<Reference<'c>>,
+    /// What it is made of, if one element of a row is all that counts.
+    pub chosen: Option<Chosen<'c>>,
 }
 
 /// An access of a thread.
@@ -113,7 +118,8 @@ impl<'c> Plan<'c> {
     pub(super) fn pass(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>, number: usize) -> Result {
         let lanes = self.width as usize;
         let (mut running, mut carried) = (Vec::new(), Vec::new());
-        for total in self.totals.iter().filter(|total| total.pass == number) {
+        let of_pass = || self.totals.iter().filter(|total| total.pass == number);
+        for total in of_pass().filter(|total| total.chosen.is_none()) {
             let made = self.start(emitter, team, total, carried.len())?;
             for combiner in &total.combiners {
                 let neutral = combiner.start(emitter)?;
@@ -125,7 +131,9 @@ impl<'c> Plan<'c> {
             }
             running.push(made);
         }
-        let Some(first) = running.first() else { return Ok(()) };
+        let read =
+            |emitter: &mut Emitter<'_, 'c>| of_pass().try_for_each(|total| self.read_chosen(emitter, team, total));
+        let Some(first) = running.first() else { return read(emitter) };
         let mut length = emitter.int(1)?;
         for size in &first.total.sizes {
             length = emitter.mul(length, *size)?;
@@ -156,7 +164,9 @@ impl<'c> Plan<'c> {
             Ok(after)
         })?;
         emitter.lanes = 1;
-        running.iter().try_for_each(|made| self.finish(emitter, made, &carried))
+        self.finish(emitter, &running, &carried)?;
+        self.has_arrived(emitter);
+        read(emitter)
     }
 
     /// Where the parts are of the total that another is relative to.
@@ -216,6 +226,7 @@ impl<'c> Plan<'c> {
     ) -> Result {
         let parts = &mut parts[made.from..][..made.total.combiners.len() * emitter.lanes];
         for access in accesses {
+            self.at_access(emitter, &access.number(self.width))?;
             made.go_to(emitter, &access.number(self.width))?;
             let after = emitter.iteration(&made.nest, &made.loops, parts)?;
             for (part, after) in parts.iter_mut().zip(after) {
@@ -229,27 +240,49 @@ impl<'c> Plan<'c> {
     }
 
     /// Combines the parts of all threads.
-    fn finish(&self, emitter: &mut Emitter<'_, 'c>, made: &Running<'_, 'c>, carried: &[Value<'c>]) -> Result {
-        let lanes = self.width as usize;
-        for (number, combiner) in made.total.combiners.iter().enumerate() {
-            let mut total = combiner.joined(emitter, &carried[made.from + number * lanes..][..lanes])?;
-            if let Some(over) = &made.total.over {
-                let largest = emitter.known_elements(self.totals[over.total].op.result(0), &made.point.at);
-                let largest = largest.ok_or("internal: a total is relative to one that is not made")?.lane(0);
-                let shift = self.relative_to(emitter, over, made, largest)?;
-                let factor = over.factor(emitter, carried[made.from + lanes], shift)?;
-                total = emitter.op("arith.mulf", &[total, factor], total.ty())?;
+    fn finish(&self, emitter: &mut Emitter<'_, 'c>, running: &[Running<'_, 'c>], carried: &[Value<'c>]) -> Result {
+        // What is relative to a total needs the whole of it.
+        for is_relative in [false, true] {
+            let chosen = || running.iter().filter(|made| made.total.over.is_some() == is_relative);
+            let mut parts = Vec::new();
+            for made in chosen() {
+                for (number, combiner) in made.total.combiners.iter().enumerate() {
+                    let own = combiner
+                        .joined(emitter, &carried[made.from + number * self.width as usize..][..self.width as usize])?;
+                    let own = self.shifted(emitter, made, own, carried)?;
+                    parts.push((*combiner, combiner.across_lanes(emitter, own, self.team.min(WARP), 1)?));
+                }
             }
-            total = combiner.across_lanes(emitter, total, self.team.min(WARP), 1)?;
-            if self.team > WARP {
-                total = combiner.across_warps(emitter, total, self.threads)?;
+            // Warps have teams of their own where these are no larger.
+            let mut whole =
+                across_warps(emitter, &parts, if self.team > WARP { self.threads } else { WARP })?.into_iter();
+            for made in chosen() {
+                for (number, combiner) in made.total.combiners.iter().enumerate() {
+                    let mut total = whole.next().ok_or("internal: a total was not combined")?;
+                    if let Some(start) = &made.starts[number] {
+                        total = combiner.join(emitter, start.lane(0), total)?;
+                    }
+                    emitter.remember_elements(made.total.op.result(number), &made.point.at, Lanes::Same(total));
+                }
             }
-            if let Some(start) = &made.starts[number] {
-                total = combiner.join(emitter, start.lane(0), total)?;
-            }
-            emitter.remember_elements(made.total.op.result(number), &made.point.at, Lanes::Same(total));
         }
         Ok(())
+    }
+
+    /// What a thread has of a total that may be relative to another, now that the other is known.
+    fn shifted(
+        &self,
+        emitter: &mut Emitter<'_, 'c>,
+        made: &Running<'_, 'c>,
+        own: Value<'c>,
+        carried: &[Value<'c>],
+    ) -> Result<Value<'c>> {
+        let Some(over) = &made.total.over else { return Ok(own) };
+        let largest = emitter.known_elements(self.totals[over.total].op.result(0), &made.point.at);
+        let largest = largest.ok_or("internal: a total is relative to one that is not made")?.lane(0);
+        let shift = self.relative_to(emitter, over, made, largest)?;
+        let factor = over.factor(emitter, carried[made.from + self.width as usize], shift)?;
+        emitter.op("arith.mulf", &[own, factor], own.ty())
     }
 
     /// Goes over the accesses of this thread to a row: `body` gets those that are made at once, and what is carried from one
@@ -262,18 +295,58 @@ impl<'c> Plan<'c> {
         carried: &mut Vec<Value<'c>>,
         mut body: impl FnMut(&mut Emitter<'_, 'c>, &[Access<'c>], &[Value<'c>]) -> Result<Vec<Value<'c>>>,
     ) -> Result {
-        let width = emitter.int(self.width)?;
-        let first = emitter.mul(team.thread, width)?;
-        let step = self.width * i64::from(self.team);
         let known = emitter.number(length).filter(|length| *length > 0);
-        if let (Some(known), true) = (known, self.is_kept) {
+        if let (Some(known), true) = (known, self.is_unrolled) {
+            let (width, step) = (emitter.int(self.width)?, self.width * i64::from(self.team));
+            let first = emitter.mul(team.thread, width)?;
             for number in 0..(known + step - 1) / step {
                 let access = self.access(emitter, first, number * step, known, length)?;
-                *carried = body(emitter, &[access], carried)?;
+                *carried = match self.is_kept {
+                    true => body(emitter, &[access], carried)?,
+                    false => emitter.supposing(|emitter| body(emitter, &[access], carried))?,
+                };
             }
             return Ok(());
         }
-        let together = emitter.int(step * TOGETHER)?;
+        let zero = emitter.int(0)?;
+        let kept = self.kept.as_ref().filter(|kept| known.is_some_and(|known| known >= kept.elements));
+        let Some(kept) = kept else {
+            self.wait_for_row(emitter)?;
+            return self.range(emitter, team, (zero, length, TOGETHER), carried, &mut body);
+        };
+        let once = std::iter::once(0..kept.elements);
+        let parts = if emitter.arriving { self.parts(kept) } else { once.collect() };
+        for (number, part) in parts.iter().enumerate() {
+            if emitter.arriving {
+                emitter.wait_for_batches((parts.len() - 1 - number) as i64)?;
+            }
+            let bounds = (emitter.int(part.start)?, emitter.int(part.end)?);
+            self.range(emitter, team, (bounds.0, bounds.1, NEAR), carried, &mut body)?;
+        }
+        if known == Some(kept.elements) {
+            return Ok(());
+        }
+        let kept = emitter.int(kept.elements)?;
+        let images = std::mem::take(&mut emitter.images);
+        let done = self.range(emitter, team, (kept, length, TOGETHER / 2), carried, &mut body);
+        emitter.images = images;
+        done
+    }
+
+    /// Goes over the accesses of this thread to a part of a row that is in no registers, some at once.
+    fn range(
+        &self,
+        emitter: &mut Emitter<'_, 'c>,
+        team: &Team<'c>,
+        (from, to, count): (Value<'c>, Value<'c>, i64),
+        carried: &mut Vec<Value<'c>>,
+        body: &mut impl FnMut(&mut Emitter<'_, 'c>, &[Access<'c>], &[Value<'c>]) -> Result<Vec<Value<'c>>>,
+    ) -> Result {
+        let (width, step) = (emitter.int(self.width)?, self.width * i64::from(self.team));
+        let own = emitter.mul(team.thread, width)?;
+        let first = emitter.add(own, from)?;
+        let length = emitter.sub(to, from)?;
+        let together = emitter.int(step * count)?;
         let rest = emitter.rem(length, together)?;
         let even = emitter.sub(length, rest)?;
         if emitter.number(even) != Some(0) {
@@ -281,7 +354,7 @@ impl<'c> Plan<'c> {
             let zero = emitter.int(0)?;
             *carried = emitter.repeat((zero, even, together), carried, |emitter, before, carried| {
                 let start = emitter.add(before, first)?;
-                let accesses = (0..TOGETHER).map(|number| {
+                let accesses = (0..count).map(|number| {
                     let distance = emitter.int(number * step)?;
                     Ok(Access { first: emitter.add(start, distance)?, inside: None })
                 });
@@ -289,9 +362,9 @@ impl<'c> Plan<'c> {
                 body(emitter, &accesses, carried)
             })?;
         }
-        if let (Some(known), Some(even)) = (known, emitter.number(even)) {
+        if let (Some(known), Some(even)) = (emitter.number(length), emitter.number(even)) {
             let left = (known - even + step - 1) / step;
-            let accesses = (0..left).map(|number| self.access(emitter, first, even + number * step, known, length));
+            let accesses = (0..left).map(|number| self.access(emitter, first, even + number * step, known, to));
             let accesses = accesses.collect::<Result<Vec<_>>>()?;
             if !accesses.is_empty() {
                 *carried = body(emitter, &accesses, carried)?;
@@ -299,7 +372,7 @@ impl<'c> Plan<'c> {
             return Ok(());
         }
         let (from, step) = (emitter.add(even, first)?, emitter.int(step)?);
-        *carried = emitter.repeat((from, length, step), carried, |emitter, first, carried| {
+        *carried = emitter.repeat((from, to, step), carried, |emitter, first, carried| {
             body(emitter, &[Access { first, inside: None }], carried)
         })?;
         Ok(())

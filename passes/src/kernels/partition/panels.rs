@@ -60,7 +60,7 @@ impl<'c> Panel<'c> {
         let most = MOST_PANELS.min(rows / LEAST_ROWS).min(MOST_ELEMENTS / columns.max(1));
         let count = (LEAST_PANELS..=most).rev().find(|count| rows % count == 0).filter(|_| fits)?;
         // Rows that are counted like panels are seen as such already.
-        (self.rows != [Dim::Known(count), Dim::Known(rows / count)]).then_some(count)
+        (self.rows != [Dim::Known(rows / count), Dim::Known(count)]).then_some(count)
     }
 
     fn dims(&self) -> Vec<Dim> {

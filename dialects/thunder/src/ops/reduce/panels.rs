@@ -5,7 +5,8 @@ use thunder_ir::prelude::*;
 
 use crate::compose::{Extent, converted, reshape, widened};
 
-/// What panels of the rows that `op` reduces give, in the precision to compute in, and what these give together.
+/// What panels of the rows that `op` reduces give, in the precision to compute in, and what these give together. Neighbouring
+/// rows are of neighbouring panels.
 ///
 /// Panels have equally many rows: what they give stands for equally many elements, so that a mean of means is the mean.
 pub(super) fn in_panels<'c>(
@@ -27,10 +28,10 @@ pub(super) fn in_panels<'c>(
     if panels <= 0 || rows % panels != 0 {
         return Err(op.error(format!("{rows} rows are not {panels} equal panels")));
     }
-    let before = [&[panels, rows / panels], &columns[..]].concat();
+    let before = [&[rows / panels, panels], &columns[..]].concat();
     let seen: Vec<_> = before.iter().map(|size| Extent::Known(*size)).collect();
     let seen = reshape(b, widened(b, x)?, &seen)?;
-    let of_panels = again(op, b, seen, 1, &[&[panels], &columns[..]].concat())?;
+    let of_panels = again(op, b, seen, 0, &[&[panels], &columns[..]].concat())?;
     let whole = again(op, b, of_panels, 0, &columns)?;
     Ok((of_panels, converted(b, whole, out.ty().element())?))
 }
