@@ -10,6 +10,8 @@ pub const DYNAMIC: i64 = 128;
 pub struct Machine {
     /// Whether it is a GPU, for which kernels are cut in other ways.
     pub is_gpu: bool,
+    /// Threads that share the rows of a kernel; those of a GPU are more than there are rows, and share these as well.
+    pub threads: i64,
     /// Nanoseconds to start a job of all threads.
     pub launch: f64,
     /// Nanoseconds for what computes sizes, or is only another view of memory.
@@ -25,12 +27,19 @@ pub struct Machine {
 /// Two cores of a current server, measured with the benchmarks of this project: large products reach 430 floating-point
 /// operations in a nanosecond, kernels of `exp` and the like 110, and copies of more than caches hold 30 bytes.
 pub static CPU: Machine =
-    Machine { is_gpu: false, launch: 1_000.0, scalar: 20.0, bandwidth: 30.0, peak: 400.0, loops: 100.0 };
+    Machine { is_gpu: false, threads: 2, launch: 1_000.0, scalar: 20.0, bandwidth: 30.0, peak: 400.0, loops: 100.0 };
 
 /// A GPU of 2022 to 2024: products in 16 bits reach 750,000 floating-point operations in a nanosecond, kernels a tenth of
 /// that, and copies 3,000 to 4,200 bytes. A small kernel takes 3 microseconds within a graph.
-pub static GPU: Machine =
-    Machine { is_gpu: true, launch: 3_000.0, scalar: 20.0, bandwidth: 3_500.0, peak: 600_000.0, loops: 40_000.0 };
+pub static GPU: Machine = Machine {
+    is_gpu: true,
+    threads: 1,
+    launch: 3_000.0,
+    scalar: 20.0,
+    bandwidth: 3_500.0,
+    peak: 600_000.0,
+    loops: 40_000.0,
+};
 
 impl Machine {
     /// By what kernels are cut for: a `cpu`, or a `gpu`.

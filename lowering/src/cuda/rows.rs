@@ -126,26 +126,26 @@ impl<'c> Plan<'c> {
         let count = Dim::product(&first.dims[..rows]);
         let is_read_again = outputs.iter().any(|output| Dim::product(&output.dims[rows..]) != Dim::Known(1));
         let mut kept = None;
-        if let Some(length) = longest.filter(|_| team >= THREADS) {
-            let inputs = row_inputs(emitter, function, (rows, length))?;
-            kept = Kept::of(emitter, inputs.into_iter(), (length, width, i64::from(team.min(LONG))));
-        }
-        let is_once = team > WARP && !is_read_again && assign_passes(&mut totals, true)? == 1;
-        if is_once {
-            // What is read once needs no room; small blocks are many at a time.
-            (is_kept, kept) = (false, None);
+        if team > WARP && !is_read_again && assign_passes(&mut totals, true)? == 1 {
+            // What is read once needs no room to stay in; small blocks are many at a time.
+            is_kept = false;
             if count.known().is_none_or(|count| count >= MANY) {
                 (threads, team) = (THREADS, THREADS);
             }
-        }
-        if let Some(kept) = &kept {
-            is_kept = false;
-            if kept.blocks > 1 {
-                (threads, team) = (threads.min(LONG), team.min(LONG));
+        } else {
+            if let Some(length) = longest.filter(|_| team >= THREADS) {
+                let inputs = row_inputs(emitter, function, (rows, length))?;
+                kept = Kept::of(emitter, inputs.into_iter(), (length, width, i64::from(team.min(LONG))));
             }
+            if let Some(kept) = &kept {
+                is_kept = false;
+                if kept.blocks > 1 {
+                    (threads, team) = (threads.min(LONG), team.min(LONG));
+                }
+            }
+            let is_near = is_kept || kept.as_ref().is_some_and(|kept| kept.is_whole);
+            assign_passes(&mut totals, !is_near)?;
         }
-        let is_near = is_kept || kept.as_ref().is_some_and(|kept| kept.is_whole);
-        assign_passes(&mut totals, !is_near)?;
         Ok(Some(Self { rows, count, totals, ends, width, threads, team, is_unrolled: is_kept, is_kept, kept }))
     }
 

@@ -10,7 +10,7 @@ use thunder_interface::{Cost, Library, Strided, dtype_of};
 use thunder_ir::{Operation, Result, Value};
 
 use super::steps::{Step, jobs, steps, with_kernels};
-use super::{KERNEL, layout};
+use super::{KERNEL, ROWS, layout};
 use crate::machine::{CPU, DYNAMIC, Machine};
 use crate::memory::Assumption;
 use crate::shapes::{Shapes, Symbol, find_function};
@@ -91,8 +91,22 @@ impl<'c> Timer<'_, 'c> {
             arithmetic += if is_library { self.machine.products(own) } else { self.machine.loops(own) };
         }
         let start = if starts { self.machine.launch } else { 0.0 };
-        let time = start + self.machine.transfer(bytes).max(arithmetic);
+        let alone = call.map_or(Ok(1.0), |call| self.threads_per_row(call))?;
+        let time = start + alone * self.machine.transfer(bytes).max(arithmetic);
         Ok(StepTime { ops: step.ops, bytes, flops, time, starts })
+    }
+
+    /// How many threads there are for each row of a kernel, if they are more than rows: all but one of these wait. What is
+    /// decomposed later on has no rows yet.
+    fn threads_per_row(&mut self, call: Operation<'c>) -> Result<f64> {
+        let Some(last) = call.results().last() else { return Ok(1.0) };
+        let dims = self.assumption.dims(self.shapes, last);
+        let rows = self.callee(call)?.kernel.attribute(ROWS).and_then(|a| a.as_i64_array()).unwrap_or_default();
+        let Some(rows) = rows.last().and_then(|rows| usize::try_from(*rows).ok()).filter(|rows| *rows > 0) else {
+            return Ok(1.0);
+        };
+        let count: i64 = dims.iter().take(rows).product();
+        Ok((self.machine.threads as f64 / count.max(1) as f64).max(1.0))
     }
 
     /// The bytes that a step reads of a value: where a kernel only uses views of it, those of the views.

@@ -16,7 +16,7 @@ use crate::cuda::memory::{Memory, bytes_of};
 /// Threads of a multiprocessor, at most: while some blocks read, others compute and write.
 const RESIDENT: i64 = 1536;
 /// Bytes of shared memory of a block that are for other uses.
-const RESERVED: i64 = 2 << 10;
+const RESERVED: i64 = 4 << 10;
 /// Bytes of the narrowest access that is worth a copy.
 const NARROWEST: i64 = 8;
 /// Batches in which a row arrives at most.
