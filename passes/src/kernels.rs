@@ -66,12 +66,8 @@ impl Kernels {
 impl Pass for Kernels {
     fn run(&self, module: Operation<'_>, cx: &PassContext<'_>) -> Result {
         let body = module.regions().next().and_then(|r| r.entry()).ok_or_else(|| module.error("has no body"))?;
-        let unknown = || module.error(format!("option target: '{}' is neither cpu nor gpu", self.target));
-        let grouping = match Machine::named(&self.target).ok_or_else(unknown)?.is_gpu {
-            _ if self.separate => Grouping::Separate,
-            true => Grouping::Gpu,
-            false => Grouping::Cpu,
-        };
+        let machine = Machine::of_target(&self.target, module)?;
+        let grouping = if self.separate { Grouping::Separate } else { Grouping::of(machine) };
         let mut outliner = outline::Outliner::new(body, grouping == Grouping::Gpu);
         for function in body.operations() {
             if function.name() != "func.func"

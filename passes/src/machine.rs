@@ -2,6 +2,8 @@
 //!
 //! Plans depend on their order of magnitude only.
 
+use thunder_ir::{Operation, Result};
+
 /// The size that a dynamic dimension is taken to have.
 pub const DYNAMIC: i64 = 128;
 
@@ -42,12 +44,12 @@ pub static GPU: Machine = Machine {
 };
 
 impl Machine {
-    /// By what kernels are cut for: a `cpu`, or a `gpu`.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        match name {
-            "cpu" => Some(&CPU),
-            "gpu" => Some(&GPU),
-            _ => None,
+    /// What the option `target` of a pass over `module` names: a `cpu`, or a `gpu`.
+    pub fn of_target(target: &str, module: Operation<'_>) -> Result<&'static Self> {
+        match target {
+            "cpu" => Ok(&CPU),
+            "gpu" => Ok(&GPU),
+            other => Err(module.error(format!("option target: '{other}' is neither cpu nor gpu"))),
         }
     }
 

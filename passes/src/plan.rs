@@ -190,7 +190,7 @@ impl Plan {
         let body = module.region(0).entry().ok_or_else(|| module.error("has no body"))?;
         let copy = Rewriter::at_end_of(body, module.location()).clone_op(module);
         let outcome = self.plan(copy, Mode::Rewrite).and_then(|_| {
-            let machine = self.machine(copy)?;
+            let machine = Machine::of_target(&self.target, copy)?;
             for report in &mut reports {
                 // What cannot be cut into kernels has none to tell of.
                 let function = find(copy, &report.function);
@@ -202,18 +202,13 @@ impl Plan {
         outcome.map(|()| reports)
     }
 
-    /// What the code is for.
-    fn machine(&self, module: Operation<'_>) -> Result<&'static Machine> {
-        let unknown = || module.error(format!("option target: '{}' is neither cpu nor gpu", self.target));
-        Machine::named(&self.target).ok_or_else(unknown)
-    }
-
     fn plan(&self, module: Operation<'_>, mode: Mode) -> Result<Planned> {
         let body = module.regions().next().and_then(|r| r.entry()).ok_or_else(|| module.error("has no body"))?;
         let functions = body.operations();
         let dialects = dialects(module);
         let laws = self.choose(&dialects, module)?;
-        let mut vocabulary = Vocabulary::new(body, dialects, self.machine(module)?, module.context())?;
+        let mut vocabulary =
+            Vocabulary::new(body, dialects, Machine::of_target(&self.target, module)?, module.context())?;
         let planned = Planned::default();
         let mut planner =
             Planner { laws, bounds: self.bounds(), aim: self.aim(), mode, plans: HashMap::new(), planned };

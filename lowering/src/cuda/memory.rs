@@ -81,18 +81,9 @@ impl<'c> Emitter<'_, 'c> {
     /// What an access to so many elements reads, as one value.
     pub fn load_access(&mut self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Result<Value<'c>> {
         let address = self.address(memory, offset)?;
-        self.load_vector(address, (memory.element, count), self.alignment(memory, offset, count))
-    }
-
-    /// So many elements from an address on, which is a multiple of `alignment`, as one value.
-    pub fn load_vector(
-        &self,
-        from: Value<'c>,
-        (element, count): (Type<'c>, usize),
-        alignment: i64,
-    ) -> Result<Value<'c>> {
-        let load = Blueprint::new("llvm.load").operands([from]).results([self.vector(element, count)?]);
-        let alignment = Attribute::i64(self.context(), alignment);
+        let alignment = self.alignment(memory, offset, count);
+        let ty = self.vector(memory.element, count)?;
+        let load = Blueprint::new("llvm.load").operands([address]).results([ty]);
         Ok(self.b.insert(&load.attribute("alignment", alignment))?.result(0))
     }
 
@@ -148,7 +139,7 @@ impl<'c> Emitter<'_, 'c> {
             }
         }
         let store = Blueprint::new("llvm.store").operands([stored, address]);
-        self.b.insert(&store.attribute("alignment", Attribute::i64(self.context(), alignment)))?;
+        self.b.insert(&store.attribute("alignment", alignment))?;
         Ok(())
     }
 
@@ -205,14 +196,14 @@ impl<'c> Emitter<'_, 'c> {
     }
 
     /// What the address of an access is a multiple of.
-    fn alignment(&self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> i64 {
+    fn alignment(&self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Attribute<'c> {
         let size = bytes_of(memory.element);
         let mut alignment = size;
         let whole = (size * count as i64).min(WIDEST);
         while self.is_aligned && alignment < whole && self.factor(offset) * size % (alignment * 2) == 0 {
             alignment *= 2;
         }
-        alignment
+        Attribute::i64(self.context(), alignment)
     }
 
     /// The address of memory that belongs to the kernel: in an address space, with these contents if any.

@@ -184,6 +184,7 @@ impl<'c> Plan<'c> {
         emitter.images.clear();
         let at = vec![Index::Same(panel)];
         let place = Team { thread: number, row: panel, at, exists: None };
+        // What is combined is asked for once more, to be written.
         let done = Self { rows: rows::Plan { is_kept: true, ..self.rows.clone() }, ..self.clone() };
         done.finish(emitter, &place, team, &parts)?;
         done.store(emitter, &place, team, &self.outputs(outputs, true))

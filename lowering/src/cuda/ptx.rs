@@ -28,7 +28,7 @@ pub fn ptx(module: &Module<'_>, machine: &Machine) -> Result<String> {
 fn joined<'n>(parts: &[String], names: impl Iterator<Item = &'n str>) -> Result<String> {
     let (mut head, mut declared, mut entries) = ("", IndexSet::new(), HashMap::new());
     for part in parts {
-        let (own, body) = part.split_at(part.find(HEAD).map_or(0, |at| at + HEAD.len()));
+        let (own, body) = part.split_at(part.find(HEAD).ok_or("internal: PTX has no head")? + HEAD.len());
         head = own;
         let mut rest = body;
         while let Some(at) = rest.find(ENTRY) {

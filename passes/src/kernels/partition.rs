@@ -11,6 +11,7 @@ use thunder_interface::{Dim, Library, LibraryCall, Strided, StridedView};
 use thunder_ir::{Operation, Result, Value};
 
 use super::rows::{Access, accesses, columns, max_rows, rule_of};
+use crate::machine::Machine;
 use crate::shapes::Shapes;
 use panels::Panel;
 pub use panels::in_panels;
@@ -102,6 +103,13 @@ pub enum Grouping {
     /// For a GPU, where arithmetic costs less than memory: what is wide and quickly made of what is narrow is made again by
     /// each kernel that reads it.
     Gpu,
+}
+
+impl Grouping {
+    /// For a machine.
+    pub fn of(machine: &Machine) -> Self {
+        if machine.is_gpu { Self::Gpu } else { Self::Cpu }
+    }
 }
 
 /// Partitions the one block of `function`, where `panels` are the ops that reduce panels of rows.

@@ -56,8 +56,7 @@ pub fn cut<'c>(function: Operation<'c>, machine: &Machine) -> Result<Vec<Cut<'c>
     let module = function.block().ok_or_else(|| function.error("is in no module"))?;
     let panels = if machine.is_gpu { partition::in_panels(function)? } else { Vec::new() };
     let shapes = Shapes::of(function)?;
-    let grouping = if machine.is_gpu { partition::Grouping::Gpu } else { partition::Grouping::Cpu };
-    let parts = partition::partition(function, &shapes, grouping, &panels)?;
+    let parts = partition::partition(function, &shapes, partition::Grouping::of(machine), &panels)?;
     let mut missed: Vec<_> = parts.groups.iter().map(|group| group.missed.clone()).collect();
     let calls = Outliner::new(module, false).outline(function, &shapes, parts)?;
     let calls = calls.into_iter();

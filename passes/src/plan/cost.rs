@@ -4,7 +4,7 @@ use thunder_interface::{Cost, Decompose, Dim, Library, LibraryCall, Strided, Str
 use thunder_ir::{Operation, Type};
 
 use crate::kernels::{Access, accesses, rule_of};
-use crate::machine::{CPU, DYNAMIC, Machine};
+use crate::machine::{DYNAMIC, Machine};
 
 /// What an op is where code is cut into kernels.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,16 +43,14 @@ pub struct Work {
     pub read: f64,
     /// Bytes that it writes.
     pub written: f64,
-    /// What does it.
-    pub machine: &'static Machine,
 }
 
 impl Work {
     /// The work of what takes none.
-    pub const NONE: Self = Self { role: Role::Free, arithmetic: 0.0, read: 0.0, written: 0.0, machine: &CPU };
+    pub const NONE: Self = Self { role: Role::Free, arithmetic: 0.0, read: 0.0, written: 0.0 };
 
     /// The work of an op on a machine.
-    pub fn of(op: Operation<'_>, machine: &'static Machine) -> Self {
+    pub fn of(op: Operation<'_>, machine: &Machine) -> Self {
         let operands: Vec<_> = op.operands().map(|v| dims(v.ty())).collect();
         let results: Vec<_> = op.results().map(|v| dims(v.ty())).collect();
         let role = role(op, &operands, &results, machine);
@@ -68,12 +66,11 @@ impl Work {
         let total = |types: &mut dyn Iterator<Item = Type<'_>>| types.map(bytes).sum();
         let read = total(&mut op.operands().map(|v| v.ty()));
         let written = total(&mut op.results().map(|v| v.ty()));
-        Self { role, arithmetic, read, written, machine }
+        Self { role, arithmetic, read, written }
     }
 
-    /// The nanoseconds that it takes where nothing is fused.
-    pub fn alone(&self) -> f64 {
-        let machine = self.machine;
+    /// The nanoseconds that it takes on the machine where nothing is fused.
+    pub fn alone(&self, machine: &Machine) -> f64 {
         match self.role {
             Role::Free => 0.0,
             Role::View { is_ordered: true } | Role::Generator => machine.scalar,

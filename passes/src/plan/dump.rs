@@ -80,7 +80,7 @@ impl<'c> Saturation<'_, '_, 'c> {
             for (number, node) in self.graph[*class].nodes.iter().enumerate() {
                 let children = node.children().iter().map(|child| format!("\"{}.0\"", self.graph.find(*child)));
                 let children = children.collect::<Vec<_>>().join(", ");
-                let cost = self.graph.analysis.0.symbol(node.symbol).work.alone();
+                let cost = self.graph.analysis.0.symbol(node.symbol).work.alone(self.graph.analysis.0.machine);
                 let op = self.label(node.symbol);
                 nodes.push(format!(
                     "    \"{class}.{number}\": {{\"op\": {op:?}, \"children\": [{children}], \"eclass\": \"{class}\", \"cost\": {cost:?}}}"

@@ -107,7 +107,7 @@ impl<'c> Saturation<'_, '_, 'c> {
                 let is_leaf = self.graph.analysis.0.symbol(node.symbol).leaf().is_some();
                 let cost = match aim {
                     Aim::Cheapest if option.is_fixed => option.extra,
-                    Aim::Cheapest => option.work.alone() + option.extra,
+                    Aim::Cheapest => option.work.alone(self.graph.analysis.0.machine) + option.extra,
                     Aim::Newest if self.is_new(node) => CHANGE,
                     Aim::Newest => f64::from(u8::from(!is_leaf)),
                 };
@@ -153,7 +153,7 @@ impl<'c> Saturation<'_, '_, 'c> {
 
     fn unfused(&self, node: &Node) -> f64 {
         let option = self.option(node, 0, Vec::new());
-        if option.is_fixed { 0.0 } else { option.work.alone() }
+        if option.is_fixed { 0.0 } else { option.work.alone(self.graph.analysis.0.machine) }
     }
 
     /// A node as what may be chosen.

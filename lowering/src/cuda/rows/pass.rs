@@ -241,21 +241,21 @@ impl<'c> Plan<'c> {
 
     /// Combines the parts of all threads.
     fn finish(&self, emitter: &mut Emitter<'_, 'c>, running: &[Running<'_, 'c>], carried: &[Value<'c>]) -> Result {
+        let lanes = self.width as usize;
+        // Warps have teams of their own where these are no larger.
+        let threads = if self.team > WARP { self.threads } else { WARP };
         // What is relative to a total needs the whole of it.
         for is_relative in [false, true] {
             let chosen = || running.iter().filter(|made| made.total.over.is_some() == is_relative);
             let mut parts = Vec::new();
             for made in chosen() {
                 for (number, combiner) in made.total.combiners.iter().enumerate() {
-                    let own = combiner
-                        .joined(emitter, &carried[made.from + number * self.width as usize..][..self.width as usize])?;
+                    let own = combiner.joined(emitter, &carried[made.from + number * lanes..][..lanes])?;
                     let own = self.shifted(emitter, made, own, carried)?;
                     parts.push((*combiner, combiner.across_lanes(emitter, own, self.team.min(WARP), 1)?));
                 }
             }
-            // Warps have teams of their own where these are no larger.
-            let mut whole =
-                across_warps(emitter, &parts, if self.team > WARP { self.threads } else { WARP })?.into_iter();
+            let mut whole = across_warps(emitter, &parts, threads)?.into_iter();
             for made in chosen() {
                 for (number, combiner) in made.total.combiners.iter().enumerate() {
                     let mut total = whole.next().ok_or("internal: a total was not combined")?;
