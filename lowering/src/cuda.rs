@@ -72,6 +72,11 @@ impl Arch {
         }
     }
 
+    /// Whether its kernels wait themselves for what was started before them.
+    pub fn overlaps(self) -> bool {
+        self >= Self::Sm90a
+    }
+
     fn machine(self) -> Machine {
         let version = match self {
             Self::Sm80 | Self::Sm90a => "+ptx80",

@@ -193,6 +193,7 @@ pub(crate) struct PlannedGrid {
     pub blocks: [u32; 3],
     pub threads: u32,
     pub shared: u32,
+    pub overlaps: bool,
 }
 
 /// A step with its pointers in `slots` and its numbers in `numbers`.

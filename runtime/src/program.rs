@@ -263,6 +263,8 @@ pub struct Grid {
     pub threads: u32,
     /// Bytes of shared memory that a block is given beyond those that the kernel declares.
     pub shared: u32,
+    /// Whether the kernel itself waits for what was started before it, so that its blocks may be on the GPU earlier.
+    pub overlaps: bool,
 }
 
 /// How a launch splits into independent slices of one extent.

@@ -254,7 +254,7 @@ fn code_of_a_gpu_runs_on_grids_only() {
     let none = || Bytes::new(Vec::new());
     let mut dims = Dims::default();
     let n = dims.constant(4);
-    let grid = |threads| Spread::Grid(Grid { blocks: [n; 3], threads, shared: 0 });
+    let grid = |threads| Spread::Grid(Grid { blocks: [n; 3], threads, shared: 0, overlaps: false });
     let with = |spread| Program {
         name: "one".into(),
         dims: dims.clone(),

@@ -57,7 +57,22 @@ fn ptx_of(dialect: &'static Dialect, text: &str, arch: Arch) -> Result<String> {
     let mut module = Module::parse(&context, "sample.mlir", text.as_bytes())?;
     let options = Options { entry: "sample".to_owned(), target: Target::Cuda(arch), ..Options::default() };
     let compiled = compile(&mut module, &options)?;
-    Ok(String::from_utf8(compiled.artifact.code().to_vec())?)
+    let ptx = String::from_utf8(compiled.artifact.code().to_vec())?;
+    if arch.overlaps() {
+        waits_first(&ptx)?;
+    }
+    Ok(ptx)
+}
+
+/// Every kernel waits for what was started before it, and touches no memory until then.
+fn waits_first(ptx: &str) -> Result<()> {
+    for kernel in ptx.split(".visible .entry ").skip(1) {
+        let touches = [".global", "cp.async", "atom.", "red."].iter().filter_map(|name| kernel.find(name)).min();
+        let waits = kernel.find("griddepcontrol.wait;");
+        let is_first = waits.is_some_and(|at| touches.is_none_or(|touches| at < touches));
+        ensure!(is_first, "a kernel touches memory before it waits:\n{kernel}");
+    }
+    Ok(())
 }
 
 /// PTX whose names no other has, with a header if it is the first.

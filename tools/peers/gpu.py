@@ -3,8 +3,9 @@
 `gpu.py prepare FOLDER --thunder-compile PATH` writes modules and artifacts, and needs neither GPU nor PyTorch.
 `gpu.py measure FOLDER --thunder-run PATH` runs where a GPU and PyTorch are: each case is compared with float64 first, ours
 and PyTorch's, on the same random inputs, then all are timed by the GPU's clock: medians of rounds of runs that follow each
-other. The limit of a case is the time that a copy of the bytes it must move takes in the same run, or a large matrix
-product for its operations.
+other. The limit of a case is the time that the bytes it must move take at the rate of a large copy of the same run, or its
+operations at that of a large matrix product. Beside that limit stands a copy of as many bytes, recorded as a CUDA graph as
+ours is: what a small kernel could do at best.
 """
 
 import argparse
@@ -72,7 +73,7 @@ def measure(arguments, chosen):
     limits = limits_of(torch)
     print(f"{device.name}: copies {limits['bytes'] / 1e12:.2f} TB/s, products {limits['flops'] / 1e12:.0f} TFLOP/s")
     modes = arguments.modes.split(",")
-    print(f"{'median, us':40}{'limit':>9}{'ours':>9}" + "".join(f"{mode:>10}" for mode in modes) + "  ours/best  of limit  error")
+    print(f"{'median, us':40}{'limit':>9}{'ours':>9}" + "".join(f"{mode:>10}" for mode in modes) + "  ours/best  of limit  of copy  error")
     failed = 0
     for case in chosen:
         try:
@@ -87,6 +88,7 @@ def compare(torch, arguments, case, modes, limits):
     """Measures a case and prints its line; whether ours is right."""
     inputs = [given(torch, case, *input) for input in case.inputs]
     limit = max(case.bytes / limits["bytes"], case.flops / limits["flops"]) * 1e6
+    copy = float("nan") if case.flops else copy_of(torch, case.bytes)
     with torch.no_grad():
         outputs = call(torch, case, inputs)
     cotangents = [torch.randn_like(output) for output in outputs] if case.backward else []
@@ -105,7 +107,7 @@ def compare(torch, arguments, case, modes, limits):
     cells = "".join(f"{times.get(mode, float('nan')):10.1f}" for mode in modes)
     right = error <= allowed
     print(
-        f"{case.label:40}{limit:9.1f}{ours:9.1f}{cells}{ours / best:11.2f}{limit / ours:10.2f}"
+        f"{case.label:40}{limit:9.1f}{ours:9.1f}{cells}{ours / best:11.2f}{limit / ours:10.2f}{copy / ours:9.2f}"
         f"  {error:.1e}{'' if right else f' WRONG, {allowed:.1e} is allowed'}",
         flush=True,
     )
@@ -244,6 +246,16 @@ def profile(path):
             totals[event["name"]] = (time + event["dur"], count + 1)
     longest = sorted(totals.items(), key=lambda item: -item[1][0])[:16]
     return [f"{time:9.1f} us in {count:3} x {name}" for name, (time, count) in longest]
+
+
+def copy_of(torch, moved):
+    """What a copy takes that reads and writes so many bytes in all."""
+    x = torch.randint(256, (int(moved) // 2,), device="cuda", dtype=torch.uint8)
+    y = torch.empty_like(x)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        y.copy_(x)
+    return rounds(torch, graph.replay)
 
 
 def limits_of(torch):

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use thunder_interface::Dim;
-use thunder_ir::{Attribute, Block, Blueprint, Module, Operation, Result, Rewriter, Type, Value};
+use thunder_ir::{Attribute, Block, Blueprint, ContextRef, Module, Operation, Result, Rewriter, Type, Value};
 
 use super::emitter::Emitter;
 use super::memory::Memory;
@@ -44,6 +44,9 @@ pub fn make(function: Operation<'_>, arch: Arch) -> Result<Grid> {
     rewriter.at_end(block);
     let done = rewriter.insert(&Blueprint::new("func.return"))?;
     rewriter.before(done);
+    if arch.overlaps() {
+        overlap(&rewriter, function.context())?;
+    }
     let index = Type::int(function.context(), if fits(&signature) { 32 } else { 64 });
     let mut emitter = Emitter::new(&rewriter, entry, index, arch);
     let outputs = bind(&mut emitter, function, &signature, block)?;
@@ -51,6 +54,22 @@ pub fn make(function: Operation<'_>, arch: Arch) -> Result<Grid> {
     let grid = schedule(&mut emitter, function, &outputs, &pointers)?;
     Rewriter::at(function).erase(function)?;
     Ok(grid)
+}
+
+/// Lets what is started next be on the GPU beside this kernel, and waits for what was started before, of which nothing is
+/// touched until then ("programmatic dependent launch").
+///
+/// The text is the assembler's, as for LLVM its intrinsics have nothing to do with memory.
+fn overlap<'c>(rewriter: &Rewriter<'c>, cx: ContextRef<'c>) -> Result {
+    for (text, clobbers) in [("griddepcontrol.launch_dependents;", ""), ("griddepcontrol.wait;", "~{memory}")] {
+        rewriter.insert(
+            &Blueprint::new("llvm.inline_asm")
+                .attribute("asm_string", Attribute::string(cx, text))
+                .attribute("constraints", Attribute::string(cx, clobbers))
+                .attribute("has_side_effects", Attribute::unit(cx)),
+        )?;
+    }
+    Ok(())
 }
 
 /// Writes the kernel as the first schedule that takes it.

@@ -101,7 +101,7 @@ fn port(name: &str, n: DimId) -> Port {
 pub fn add(program: &mut Program, n: DimId, [a, b, out]: [Arg; 3]) {
     let (threads, one) = (program.dims.constant(256), program.dims.constant(1));
     let blocks = program.dims.intern(DimExpr::CeilDiv(n, threads));
-    let spread = Spread::Grid(Grid { blocks: [blocks, one, one], threads: 256, shared: 0 });
+    let spread = Spread::Grid(Grid { blocks: [blocks, one, one], threads: 256, shared: 0, overlaps: false });
     program.steps.push(Step::Launch(Launch { kernel: KernelId(0), args: vec![a, b, out], dims: vec![n], spread }));
 }
 
@@ -313,7 +313,7 @@ fn loops(gpu: &Arc<Gpu>) -> Outcome {
     condition.constants.push(Constant { dtype: DType::F32, shape: Vec::new(), offset: 0 });
     let one = condition.dims.constant(1);
     let args = vec![Arg::read(Root::Input(0)), Arg::read(Root::Constant(0)), Arg::write(Root::Output(0))];
-    let spread = Spread::Grid(Grid { blocks: [one; 3], threads: 1, shared: 0 });
+    let spread = Spread::Grid(Grid { blocks: [one; 3], threads: 1, shared: 0, overlaps: false });
     condition.steps.push(Step::Launch(Launch { kernel: KernelId(0), args, dims: Vec::new(), spread }));
     let looped = |name: &str, body: u32| {
         let (mut program, _) = dynamic(name);

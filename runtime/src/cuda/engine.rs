@@ -407,13 +407,9 @@ impl Engine {
         let pointers = table[launch.slots.clone()].iter().map(std::ptr::from_ref).map(|p| p.cast::<c_void>());
         let numbers = plan.numbers[launch.numbers.clone()].iter().map(std::ptr::from_ref).map(|n| n.cast());
         let mut arguments: Vec<*mut c_void> = pointers.chain(numbers).map(<*const c_void>::cast_mut).collect();
-        let [x, y, z] = grid.blocks;
-        let kernel = self.kernels[launch.kernel].0;
-        // SAFETY: the launch's contract; the plan has checked offsets and sizes. The driver copies the arguments, 8 bytes each.
-        let started = unsafe {
-            let stream = self.gpu.queue.stream();
-            result::launch_kernel(kernel, (x, y, z), (grid.threads, 1, 1), grid.shared, stream, &mut arguments)
-        };
+        let (kernel, stream) = (self.kernels[launch.kernel], self.gpu.queue.stream());
+        // SAFETY: the launch's contract; the plan has checked offsets and sizes. The arguments have 8 bytes each.
+        let started = unsafe { kernel.start(grid, stream, &mut arguments) };
         started.map_err(|error| CudaError::Launch {
             kernel: self.program.kernels[launch.kernel].clone(),
             blocks: grid.blocks,

@@ -6,11 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use cudarc::driver::result::{self, DriverError};
 use cudarc::driver::sys;
-use cudarc::driver::sys::{CUfunction, CUfunction_attribute, CUjit_option, CUmodule};
+use cudarc::driver::sys::{
+    CUfunction, CUfunction_attribute, CUjit_option, CUlaunchAttribute, CUlaunchAttributeID, CUlaunchAttributeValue,
+    CUlaunchConfig, CUmodule, CUstream,
+};
 
 use super::error::{CudaError, Result, said};
 use super::queue::Queue;
 use crate::artifact::Bytes;
+use crate::plan::PlannedGrid;
 
 /// Bytes of what the driver's assembler may say.
 const LOG: usize = 4096;
@@ -35,6 +39,41 @@ impl fmt::Debug for Module {
 /// A kernel of a module that is loaded.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Function(pub(super) CUfunction);
+
+impl Function {
+    /// Starts the kernel on a stream, where `overlaps` says that it may be on the GPU before the kernel ahead is done.
+    ///
+    /// # Safety
+    ///
+    /// The module lives; the arguments are as many and of such sizes as the kernel's parameters, and of what it touches.
+    pub(super) unsafe fn start(
+        self,
+        grid: &PlannedGrid,
+        stream: CUstream,
+        arguments: &mut [*mut c_void],
+    ) -> std::result::Result<(), DriverError> {
+        let value = CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 };
+        let id = CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;
+        let mut overlaps = CUlaunchAttribute { id, pad: [0; 4], value };
+        let [x, y, z] = grid.blocks;
+        let config = CUlaunchConfig {
+            gridDimX: x,
+            gridDimY: y,
+            gridDimZ: z,
+            blockDimX: grid.threads,
+            blockDimY: 1,
+            blockDimZ: 1,
+            sharedMemBytes: grid.shared,
+            hStream: stream,
+            attrs: &raw mut overlaps,
+            numAttrs: grid.overlaps.into(),
+        };
+        // SAFETY: the caller's; the driver copies the configuration and the arguments.
+        unsafe {
+            sys::cuLaunchKernelEx(&raw const config, self.0, arguments.as_mut_ptr(), std::ptr::null_mut()).result()
+        }
+    }
+}
 
 // SAFETY: the driver's handles may be used from any thread.
 unsafe impl Send for Function {}

@@ -368,7 +368,7 @@ impl Resolver<'_> {
                 .filter(|&count| count <= MOST_BLOCKS[axis])
                 .ok_or_else(|| PlanError::Blocks { what: what(), count, most: MOST_BLOCKS[axis] })?;
         }
-        Ok(PlannedGrid { blocks, threads: grid.threads, shared: grid.shared })
+        Ok(PlannedGrid { blocks, threads: grid.threads, shared: grid.shared, overlaps: grid.overlaps })
     }
 
     fn strided(&self, index: usize, element: usize, dims: &[(DimId, DimId)]) -> Result<Strided> {
