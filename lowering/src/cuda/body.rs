@@ -183,7 +183,7 @@ impl<'c> Emitter<'_, 'c> {
                 for lane in 0..count {
                     let operands: Vec<_> = operands.iter().map(|lanes| lanes.lane(lane)).collect();
                     let widened = match op.name() {
-                        "arith.extf" => self.widened(operands[0], op.result(0).ty())?,
+                        "arith.extf" if !is_narrowed(op) => self.widened(operands[0], op.result(0).ty())?,
                         _ => None,
                     };
                     let made = widened.map_or_else(|| self.repeated(op, &operands), |value| Ok(vec![value]))?;
@@ -302,4 +302,20 @@ impl<'c> Emitter<'_, 'c> {
             }
         }
     }
+}
+
+/// Whether what is widened is only added, subtracted or multiplied, and rounded to what it was: LLVM then computes it as that,
+/// two at a time, with the same results.
+fn is_narrowed(extf: Operation<'_>) -> bool {
+    let narrow = extf.operand(0).ty();
+    extf.result(0).uses().into_iter().all(|(user, _)| {
+        let computes = ["arith.addf", "arith.subf", "arith.mulf", "arith.negf"].contains(&user.name());
+        computes
+            && user.operands().all(|operand| operand.defining_op().is_some_and(|op| op.name() == "arith.extf"))
+            && user
+                .result(0)
+                .uses()
+                .iter()
+                .all(|(user, _)| user.name() == "arith.truncf" && user.result(0).ty() == narrow)
+    })
 }

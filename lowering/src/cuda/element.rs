@@ -11,6 +11,7 @@ use super::emitter::Emitter;
 use super::lanes::{Index, Lanes, Point};
 use super::memory::Memory;
 use super::nest::Nest;
+use super::team::WARP;
 
 /// The entry of static offsets, sizes and strides that stands for a value.
 const OPEN: i64 = i64::MIN;
@@ -247,7 +248,7 @@ impl<'c> Emitter<'_, 'c> {
         }
         let mut inside: Option<Value<'c>> = None;
         let mut at = point.at.clone();
-        for axis in cut {
+        for axis in cut.iter().copied() {
             let relative = point.at[axis].sub(self, &Index::Same(offsets[axis]))?;
             let first = relative.lane(self, 0)?;
             // Unsigned: what is before the part is far behind it.
@@ -270,6 +271,26 @@ impl<'c> Emitter<'_, 'c> {
         }
         let Some(inside) = inside else { return self.element(part, point) };
         let count = self.lanes;
+        // Where every warp has both, it computes both one way or the other: without branches, loads do not wait for each other.
+        let is_mixed = cut[..] == [offsets.len() - 1]
+            && self.number(extents[cut[0]]).is_some_and(|extent| extent <= i64::from(WARP) * lanes)
+            && self.number(sizes[cut[0]]).is_some_and(|size| size > 0);
+        if is_mixed {
+            let zero = self.int(0)?;
+            at[cut[0]] = match &at[cut[0]] {
+                Index::Same(index) => Index::Same(self.guarded(inside, *index, zero)?),
+                Index::Step(first) => Index::Step(self.guarded(inside, *first, zero)?),
+                Index::Each(_) => return Err(op.error("internal: lanes are on both sides")),
+            };
+            let inner = self.element(part, &Point::new(at))?;
+            if whole.defining_op().is_some_and(|op| op.name() == "tensor.empty") {
+                return Ok(inner);
+            }
+            let outer = self.element(whole, point)?;
+            let (yes, no) = (self.joined(&inner.all(count))?, self.joined(&outer.all(count))?);
+            let chosen = self.select(inside, yes, no)?;
+            return Ok(Lanes::each(self.elements_of(chosen, part.ty().element(), count)?));
+        }
         let types = vec![part.ty().element(); count];
         let values = self.choose(
             inside,

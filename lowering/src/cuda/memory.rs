@@ -75,7 +75,7 @@ impl<'c> Emitter<'_, 'c> {
 
     fn load_from(&mut self, memory: &Memory<'c>, offset: Value<'c>, count: usize) -> Result<Vec<Value<'c>>> {
         let loaded = self.load_access(memory, offset, count)?;
-        self.elements_of(memory, loaded, count)
+        self.elements_of(loaded, memory.element, count)
     }
 
     /// What an access to so many elements reads, as one value.
@@ -87,14 +87,14 @@ impl<'c> Emitter<'_, 'c> {
         Ok(self.b.insert(&load.attribute("alignment", alignment))?.result(0))
     }
 
-    /// The elements of what an access has read.
-    pub fn elements_of(&mut self, memory: &Memory<'c>, loaded: Value<'c>, count: usize) -> Result<Vec<Value<'c>>> {
+    /// The elements of what an access has read, or of what is one value for another reason.
+    pub fn elements_of(&mut self, loaded: Value<'c>, element: Type<'c>, count: usize) -> Result<Vec<Value<'c>>> {
         if count == 1 {
             return Ok(vec![loaded]);
         }
         let lane = |lane: usize| {
             let number = self.lane_number(lane)?;
-            self.op("llvm.extractelement", &[loaded, number], memory.element)
+            self.op("llvm.extractelement", &[loaded, number], element)
         };
         let elements = (0..count).map(lane).collect::<Result<Vec<_>>>()?;
         self.read.extend(elements.iter().copied().zip((0..count).map(|lane| (loaded, lane, count))));
@@ -126,18 +126,24 @@ impl<'c> Emitter<'_, 'c> {
         Ok(Some(self.op("arith.bitcast", &[bits], ty)?))
     }
 
+    /// Elements as one value.
+    pub fn joined(&mut self, values: &[Value<'c>]) -> Result<Value<'c>> {
+        if let [only] = values {
+            return Ok(*only);
+        }
+        let ty = self.vector(values[0].ty(), values.len())?;
+        let mut joined = self.op("llvm.mlir.poison", &[], ty)?;
+        for (lane, value) in values.iter().enumerate() {
+            let number = self.lane_number(lane)?;
+            joined = self.op("llvm.insertelement", &[joined, *value, number], ty)?;
+        }
+        Ok(joined)
+    }
+
     fn store_to(&mut self, memory: &Memory<'c>, offset: Value<'c>, values: &[Value<'c>]) -> Result {
         let address = self.address(memory, offset)?;
         let alignment = self.alignment(memory, offset, values.len());
-        let mut stored = values[0];
-        if values.len() > 1 {
-            let ty = self.vector(memory.element, values.len())?;
-            stored = self.op("llvm.mlir.poison", &[], ty)?;
-            for (lane, value) in values.iter().enumerate() {
-                let number = self.lane_number(lane)?;
-                stored = self.op("llvm.insertelement", &[stored, *value, number], ty)?;
-            }
-        }
+        let stored = self.joined(values)?;
         let store = Blueprint::new("llvm.store").operands([stored, address]);
         self.b.insert(&store.attribute("alignment", alignment))?;
         Ok(())
