@@ -72,6 +72,15 @@ impl Arch {
         }
     }
 
+    /// How many multiprocessors a large GPU of it has: for how work is dealt out.
+    pub(crate) fn multiprocessors(self) -> i64 {
+        match self {
+            Self::Sm80 => 108,
+            Self::Sm90a => 132,
+            Self::Sm100 => 148,
+        }
+    }
+
     /// Whether its kernels wait themselves for what was started before them.
     pub fn overlaps(self) -> bool {
         self >= Self::Sm90a

@@ -342,6 +342,28 @@ impl<'a, 'c> Emitter<'a, 'c> {
         Ok(op.results().collect())
     }
 
+    /// As long as `number < end`: `body` makes the next number of one.
+    pub fn turns(
+        &mut self,
+        (first, end): (Value<'c>, Value<'c>),
+        body: impl FnOnce(&mut Self, Value<'c>) -> Result<Value<'c>>,
+    ) -> Result {
+        let b = self.b;
+        let op = b.insert(&Blueprint::new("scf.while").operands([first]).results([first.ty()]).regions(2))?;
+        let blocks = [0, 1].map(|region| op.region(region).append_block(&[(first.ty(), b.location())]));
+        self.scoped(|emitter| {
+            b.at_end(blocks[0]);
+            let number = blocks[0].argument(0);
+            let goes_on = emitter.is_less(number, end)?;
+            b.insert(&Blueprint::new("scf.condition").operands([goes_on, number]))
+        })?;
+        self.scoped(|emitter| {
+            b.at_end(blocks[1]);
+            let next = body(emitter, blocks[1].argument(0))?;
+            b.insert(&Blueprint::new("scf.yield").operands([next]))
+        })
+    }
+
     /// `if condition`, with as many values of either branch as `types`.
     pub fn choose(
         &mut self,

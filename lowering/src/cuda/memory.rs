@@ -10,6 +10,22 @@ pub const WIDEST: i64 = 16;
 /// The address space of a block's shared memory.
 pub const SHARED: i64 = 3;
 
+/// The address space of global memory.
+const GLOBAL: i64 = 1;
+/// How LLVM's dialect counts an atomic addition, and the order of memory that one by itself needs.
+const ATOMIC_ADD: i64 = 1;
+const MONOTONIC: i64 = 2;
+
+/// What memory of a kernel's own holds.
+enum Contents<'c> {
+    /// Whatever.
+    Any,
+    /// This, when code is loaded.
+    First(Attribute<'c>),
+    /// This.
+    Always(Attribute<'c>),
+}
+
 /// A dense tensor in memory.
 #[derive(Clone)]
 pub struct Memory<'c> {
@@ -222,8 +238,42 @@ impl<'c> Emitter<'_, 'c> {
     ) -> Result<Value<'c>> {
         let name = format!("{}_{what}{}", self.name(), self.globals);
         self.globals += 1;
+        let contents = contents.map_or(Contents::Any, Contents::Always);
         self.declare(&name, ty, space, ("internal", contents))?;
         self.address_of(&name, space)
+    }
+
+    /// The address of numbers in global memory that are 0 when code is loaded, and that each launch leaves so.
+    pub fn counters(&mut self, count: i64) -> Result<Value<'c>> {
+        let (cx, name) = (self.context(), format!("{}_counters{}", self.name(), self.globals));
+        self.globals += 1;
+        let text = format!("!llvm.array<{count} x i32>");
+        let ty = Type::parse(cx, &text).ok_or_else(|| format!("internal: '{text}' is no type"))?;
+        let zeros = Attribute::parse(cx, &format!("dense<0> : tensor<{count}xi32>")).ok_or("internal: zeros parse")?;
+        self.declare(&name, ty, GLOBAL, ("internal", Contents::First(zeros)))?;
+        self.address_of(&name, GLOBAL)
+    }
+
+    /// Sets numbers in global memory to 0.
+    pub fn reset(&mut self, counters: Value<'c>, count: i64) -> Result {
+        let ty = Type::int(self.context(), 32);
+        for number in 0..count {
+            let (number, zero) = (self.int(number)?, self.constant(Attribute::integer(ty, 0))?);
+            let address = self.element_of(counters, number, ty)?;
+            self.b.insert(&Blueprint::new("llvm.store").operands([zero, address]))?;
+        }
+        Ok(())
+    }
+
+    /// Adds to a number in global memory; what it was before.
+    pub fn add_atomically(&self, address: Value<'c>, number: Value<'c>) -> Result<Value<'c>> {
+        let (cx, ty) = (self.context(), number.ty());
+        let op = Blueprint::new("llvm.atomicrmw")
+            .operands([address, number])
+            .results([ty])
+            .attribute("bin_op", Attribute::i64(cx, ATOMIC_ADD))
+            .attribute("ordering", Attribute::i64(cx, MONOTONIC));
+        Ok(self.b.insert(&op)?.result(0))
     }
 
     /// The address of the shared memory that a launch gives a block: as many bytes as its grid says.
@@ -231,7 +281,7 @@ impl<'c> Emitter<'_, 'c> {
         let name = format!("{}_given", self.name());
         if !std::mem::replace(&mut self.is_given, true) {
             let bytes = Type::parse(self.context(), "!llvm.array<0 x i8>").ok_or("internal: an array type parses")?;
-            self.declare(&name, bytes, SHARED, ("external", None))?;
+            self.declare(&name, bytes, SHARED, ("external", Contents::Any))?;
         }
         self.address_of(&name, SHARED)
     }
@@ -240,13 +290,7 @@ impl<'c> Emitter<'_, 'c> {
         self.function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default()
     }
 
-    fn declare(
-        &mut self,
-        name: &str,
-        ty: Type<'c>,
-        space: i64,
-        (linkage, contents): (&str, Option<Attribute<'c>>),
-    ) -> Result {
+    fn declare(&mut self, name: &str, ty: Type<'c>, space: i64, (linkage, contents): (&str, Contents<'c>)) -> Result {
         let cx = self.context();
         let linkage = Attribute::parse(cx, &format!("#llvm.linkage<{linkage}>")).ok_or("internal: a linkage parses")?;
         let module = self.function.block().ok_or("internal: a kernel is in a module")?;
@@ -257,8 +301,12 @@ impl<'c> Emitter<'_, 'c> {
             .attribute("alignment", Attribute::i64(cx, WIDEST))
             .attribute("linkage", linkage)
             .regions(1);
-        if let Some(contents) = contents {
-            global = global.attribute("constant", Attribute::unit(cx)).attribute("value", contents);
+        match contents {
+            Contents::Any => {}
+            Contents::First(value) => global = global.attribute("value", value),
+            Contents::Always(value) => {
+                global = global.attribute("constant", Attribute::unit(cx)).attribute("value", value);
+            }
         }
         self.b.nested(|b| b.at_start(module).insert(&global))?;
         Ok(())

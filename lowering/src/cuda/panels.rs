@@ -107,7 +107,7 @@ impl<'c> Plan<'c> {
             .collect();
         let ends: Vec<_> = columns.last().copied().into_iter().collect();
         let width = rows::width(emitter, outputs, rank, &ends);
-        let (threads, team) = shape(length, width, depth);
+        let (threads, team) = shape(length, width, (panels, depth), emitter.arch.multiprocessors());
         let is_copied = |number: &usize| {
             let memory = emitter.inputs.get(&body.argument(*number));
             let is_row = |memory: &Memory<'c>| memory.sizes.get(rank..) == Some(&columns);
@@ -126,6 +126,7 @@ impl<'c> Plan<'c> {
             is_unrolled: true,
             is_kept: true,
             kept: None,
+            turns: None,
         };
         let mut plan = Self { rows, sizes, columns, length, sums, panels, depth, of_panels, copied, batches: 0 };
         let room = emitter.arch.shared_memory() / i64::from(plan.resident()) - RESERVED;
@@ -428,15 +429,22 @@ fn is_of_panels(nest: &Nest<'_>, panels: i64) -> bool {
         && (0..nest.op.result_count()).all(is_kept)
 }
 
-/// Threads of a block, and those that share a row of `length`; panels have `depth` rows.
-fn shape(length: i64, width: i64, depth: i64) -> (u32, u32) {
+/// Threads of a block, and those that share a row of `length`; there are so many panels, of `depth` rows.
+fn shape(length: i64, width: i64, (panels, depth): (i64, i64), multiprocessors: i64) -> (u32, u32) {
     let accesses = (length + width - 1) / width;
     let each = (KEPT / width).max(1);
     let wanted = ((accesses + each - 1) / each).max(1);
     if wanted > i64::from(WARP) {
-        let threads = wanted.min(MOST) as u32;
-        let threads = threads.next_multiple_of(WARP);
-        return (threads, threads);
+        let team = (wanted.min(MOST) as u32).next_multiple_of(WARP);
+        // Few panels have several teams each.
+        let fits = |teams: &u32| {
+            let threads = i64::from(team * teams);
+            threads <= i64::from(RESIDENT)
+                && threads * panels <= i64::from(RESIDENT) * multiprocessors
+                && depth % i64::from(*teams) == 0
+        };
+        let teams = [4, 2].into_iter().find(fits).unwrap_or(1);
+        return (team * teams, team);
     }
     let team = (wanted as u32).next_power_of_two();
     let mut teams = THREADS / team;
@@ -453,10 +461,12 @@ mod tests {
 
     #[test]
     fn teams_share_panels() {
-        assert_eq!(shape(4096, 8, 16), (256, 256));
-        assert_eq!(shape(16384, 8, 16), (1024, 1024));
-        assert_eq!(shape(384, 8, 32), (256, 32));
-        assert_eq!(shape(64, 8, 128), (256, 4));
-        assert_eq!(shape(64, 8, 9), (32, 32));
+        assert_eq!(shape(4096, 8, (256, 32), 132), (256, 256));
+        assert_eq!(shape(2048, 8, (256, 8), 132), (256, 128));
+        assert_eq!(shape(2048, 8, (128, 9), 132), (128, 128));
+        assert_eq!(shape(16384, 8, (64, 16), 132), (1024, 1024));
+        assert_eq!(shape(384, 8, (512, 32), 132), (256, 32));
+        assert_eq!(shape(64, 8, (512, 128), 132), (256, 4));
+        assert_eq!(shape(64, 8, (512, 9), 132), (32, 32));
     }
 }

@@ -10,6 +10,9 @@ mod chosen;
 mod kept;
 mod online;
 mod pass;
+mod turns;
+
+use std::collections::HashSet;
 
 use thunder_interface::Dim;
 use thunder_ir::{Operation, Result, Value};
@@ -52,7 +55,10 @@ pub fn emit<'c>(
         |emitter| plan.write(emitter, outputs),
         |emitter| slow.write(emitter, outputs),
     )?;
-    let blocks = plan.count.ceil_div(i64::from(plan.threads / plan.team));
+    let blocks = match plan.turns {
+        Some(blocks) => Dim::Known(blocks),
+        None => plan.count.ceil_div(i64::from(plan.threads / plan.team)),
+    };
     let (shared, resident) = plan.kept.as_ref().map_or((0, 1), |kept| (kept.bytes as u32, kept.blocks as u32));
     Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: plan.threads, shared, resident }))
 }
@@ -78,6 +84,8 @@ pub struct Plan<'c> {
     pub is_kept: bool,
     /// What stays of them in shared memory.
     pub kept: Option<Kept<'c>>,
+    /// How many blocks there are, if each computes several rows, one after the other.
+    pub turns: Option<i64>,
 }
 
 /// A team at work.
@@ -146,12 +154,16 @@ impl<'c> Plan<'c> {
             let is_near = is_kept || kept.as_ref().is_some_and(|kept| kept.is_whole);
             assign_passes(&mut totals, !is_near)?;
         }
-        Ok(Some(Self { rows, count, totals, ends, width, threads, team, is_unrolled: is_kept, is_kept, kept }))
+        let turns = kept.as_ref().and_then(|kept| turns::blocks(emitter, outputs, (rows, &count, kept)));
+        Ok(Some(Self { rows, count, totals, ends, width, threads, team, is_unrolled: is_kept, is_kept, kept, turns }))
     }
 
     fn write(&self, emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Result {
         if self.count == Dim::Known(0) {
             return Ok(());
+        }
+        if let Some(blocks) = self.turns {
+            return self.write_in_turn(emitter, outputs, blocks);
         }
         let team = self.team_of_thread(emitter, outputs)?;
         self.keep(emitter, &team)?;
@@ -179,6 +191,7 @@ impl<'c> Plan<'c> {
                 self.store(emitter, team, &group, Index::Same(zero), stores)?;
                 continue;
             }
+            self.prepare(emitter, team, &group)?;
             emitter.lanes = self.width as usize;
             self.each(emitter, team, length, &mut Vec::new(), |emitter, accesses, _| {
                 for access in accesses {
@@ -188,6 +201,16 @@ impl<'c> Plan<'c> {
                 Ok(Vec::new())
             })?;
             emitter.lanes = 1;
+        }
+        Ok(())
+    }
+
+    /// Computes what all elements of a row need of it.
+    fn prepare(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>, outputs: &[&Output<'c>]) -> Result {
+        for output in outputs {
+            let mut at: Vec<_> = team.at.iter().cloned().map(Some).collect();
+            at.resize(output.memory.sizes.len(), None);
+            emitter.prepare(output.value, &at, &mut HashSet::new())?;
         }
         Ok(())
     }

@@ -77,13 +77,14 @@ impl<'c> Combiner<'c> {
     }
 }
 
-/// The totals of all threads of a block, in each of them, given those of its warp: behind one barrier.
+/// The totals of all threads of a team, in each of them, given those of its warp: behind one barrier of the block, which
+/// has so many threads.
 pub fn across_warps<'c>(
     emitter: &mut Emitter<'_, 'c>,
     totals: &[(Combiner<'c>, Value<'c>)],
-    threads: u32,
+    (threads, team): (u32, u32),
 ) -> Result<Vec<Value<'c>>> {
-    let warps = threads.div_ceil(WARP);
+    let warps = team.div_ceil(WARP);
     if warps == 1 || totals.is_empty() {
         return Ok(totals.iter().map(|(_, total)| *total).collect());
     }
@@ -98,7 +99,8 @@ pub fn across_warps<'c>(
     let lane = emitter.op("arith.andi", &[thread, within], i32)?;
     let zero = constant(emitter, 0)?;
     let is_first = emitter.compare(0, lane, zero)?;
-    let shared = totals.iter().map(|(_, total)| emitter.shared(total.ty(), i64::from(warps)));
+    let all = i64::from(threads.div_ceil(WARP));
+    let shared = totals.iter().map(|(_, total)| emitter.shared(total.ty(), all));
     let shared = shared.collect::<Result<Vec<_>>>()?;
     emitter.when(is_first, |emitter| {
         let mut all = shared.iter().zip(totals);
@@ -108,7 +110,12 @@ pub fn across_warps<'c>(
     let place = emitter.op("arith.andi", &[lane, mask], i32)?;
     let count = constant(emitter, warps)?;
     let is_there = emitter.is_less(place, count)?;
-    let place = emitter.select(is_there, place, zero)?;
+    let mut place = emitter.select(is_there, place, zero)?;
+    if threads > team {
+        let number = emitter.op("arith.divui", &[warp, count], i32)?;
+        let first = emitter.op("arith.muli", &[number, count], i32)?;
+        place = emitter.op("arith.addi", &[first, place], i32)?;
+    }
     let whole = shared.iter().zip(totals).map(|(shared, (combiner, total))| {
         let read = emitter.load_shared(*shared, place, total.ty())?;
         let neutral = combiner.start(emitter)?;

@@ -63,6 +63,20 @@ impl<'c> Plan<'c> {
     /// Asks for what is kept of a row.
     pub(super) fn keep(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>) -> Result {
         let Some(kept) = &self.kept else { return Ok(()) };
+        self.expect(emitter, team)?;
+        for part in self.parts(kept) {
+            for tensor in &kept.tensors {
+                let (memory, image) = (emitter.inputs[tensor].clone(), emitter.images[tensor].memory.clone());
+                self.ask_for_row(emitter, team, (&memory, &image), part.clone())?;
+            }
+            emitter.end_batch()?;
+        }
+        Ok(())
+    }
+
+    /// Says where what is kept of a row will be, which was asked for.
+    pub(super) fn expect(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>) -> Result {
+        let Some(kept) = &self.kept else { return Ok(()) };
         let mut bytes = 0;
         for tensor in &kept.tensors {
             let memory = emitter.inputs[tensor].clone();
@@ -71,13 +85,6 @@ impl<'c> Plan<'c> {
             bytes += bytes_of_image(memory.element, kept.elements);
             // Nothing of it is there yet.
             emitter.images.insert(*tensor, Image { memory: image, at: team.at.clone(), columns: Some(Vec::new()) });
-        }
-        for part in self.parts(kept) {
-            for tensor in &kept.tensors {
-                let (memory, image) = (emitter.inputs[tensor].clone(), emitter.images[tensor].memory.clone());
-                self.ask_for_row(emitter, team, (&memory, &image), part.clone())?;
-            }
-            emitter.end_batch()?;
         }
         emitter.arriving = true;
         Ok(())
@@ -143,9 +150,11 @@ impl<'c> Plan<'c> {
 
     /// Says which columns an access reads, where others may not be there.
     pub(super) fn at_access(&self, emitter: &mut Emitter<'_, 'c>, number: &Index<'c>) -> Result {
-        let arriving = emitter.arriving;
-        let Some(kept) = self.kept.as_ref().filter(|kept| arriving || !kept.is_whole) else { return Ok(()) };
+        let Some(kept) = &self.kept else { return Ok(()) };
         for tensor in &kept.tensors {
+            if emitter.images.get(tensor).is_none_or(|image| image.columns.is_none()) {
+                continue;
+            }
             let sizes = emitter.inputs[tensor].sizes[self.rows..].to_vec();
             let columns = emitter.split(number, &sizes)?;
             if let Some(image) = emitter.images.get_mut(tensor) {

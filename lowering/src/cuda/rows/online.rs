@@ -27,9 +27,11 @@ impl<'c> Reference<'c> {
         emitter.constant(Attribute::float(self.shift.ty().element(), f64::from(f32::MIN)))
     }
 
-    /// The maximum of parts of the row.
-    pub fn joined(&self, emitter: &mut Emitter<'_, 'c>, parts: &[Value<'c>]) -> Result<Value<'c>> {
+    /// The maximum of parts of the row, of which the first has it all from then on.
+    pub fn joined(&self, emitter: &mut Emitter<'_, 'c>, parts: &mut [Value<'c>]) -> Result<Value<'c>> {
         let (largest, lowest) = (self.combiner.joined(emitter, parts)?, self.lowest(emitter)?);
+        parts.fill(self.combiner.start(emitter)?);
+        parts[0] = largest;
         self.combiner.join(emitter, lowest, largest)
     }
 

@@ -14,8 +14,8 @@ use crate::cuda::team::{Combiner, WARP, across_warps};
 
 /// Accesses to a row that is read again by each pass that a thread makes at once: as many are on their way together. Those to
 /// shared memory take less time.
-const TOGETHER: i64 = 4;
-const NEAR: i64 = 1;
+pub(super) const TOGETHER: i64 = 4;
+pub(super) const NEAR: i64 = 1;
 
 /// A reduction of rows.
 #[derive(Clone)]
@@ -146,15 +146,17 @@ impl<'c> Plan<'c> {
                     None => self.step(emitter, &mut running[number], accesses, &mut after)?,
                     Some(over) => {
                         let of_over = self.parts_of(&running, &over)?;
-                        let largest = over.joined(emitter, &after[of_over..of_over + lanes])?;
+                        let largest = over.joined(emitter, &mut after[of_over..of_over + lanes])?;
                         emitter.supposing(|emitter| {
                             let made = &mut running[number];
                             let shift = self.relative_to(emitter, &over, made, largest)?;
                             let place = made.from + lanes;
                             let factor = over.factor(emitter, after[place], shift)?;
-                            for part in &mut after[made.from..place] {
-                                *part = emitter.op("arith.mulf", &[*part, factor], part.ty())?;
-                            }
+                            // Lanes are summed first, so that one product is enough.
+                            let sum = made.total.combiners[0];
+                            let whole = sum.joined(emitter, &after[made.from..place])?;
+                            after[made.from..place].fill(sum.start(emitter)?);
+                            after[made.from] = emitter.op("arith.mulf", &[whole, factor], whole.ty())?;
                             after[place] = shift;
                             self.step(emitter, made, accesses, &mut after)
                         })?;
@@ -242,8 +244,6 @@ impl<'c> Plan<'c> {
     /// Combines the parts of all threads.
     fn finish(&self, emitter: &mut Emitter<'_, 'c>, running: &[Running<'_, 'c>], carried: &[Value<'c>]) -> Result {
         let lanes = self.width as usize;
-        // Warps have teams of their own where these are no larger.
-        let threads = if self.team > WARP { self.threads } else { WARP };
         // What is relative to a total needs the whole of it.
         for is_relative in [false, true] {
             let chosen = || running.iter().filter(|made| made.total.over.is_some() == is_relative);
@@ -255,7 +255,7 @@ impl<'c> Plan<'c> {
                     parts.push((*combiner, combiner.across_lanes(emitter, own, self.team.min(WARP), 1)?));
                 }
             }
-            let mut whole = across_warps(emitter, &parts, threads)?.into_iter();
+            let mut whole = across_warps(emitter, &parts, (self.threads, self.team))?.into_iter();
             for made in chosen() {
                 for (number, combiner) in made.total.combiners.iter().enumerate() {
                     let mut total = whole.next().ok_or("internal: a total was not combined")?;
@@ -334,7 +334,7 @@ impl<'c> Plan<'c> {
     }
 
     /// Goes over the accesses of this thread to a part of a row that is in no registers, some at once.
-    fn range(
+    pub(super) fn range(
         &self,
         emitter: &mut Emitter<'_, 'c>,
         team: &Team<'c>,
