@@ -12,8 +12,8 @@ mod steps;
 mod time;
 
 pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
-use partition::Grouping;
 pub(crate) use partition::takes_view;
+use partition::{Firsts, Grouping};
 pub use partition::{Missed, absorbed_permutation, layout};
 pub(crate) use rows::{Access, accesses, rule_of};
 pub(crate) use steps::{Cut, cut, jobs, steps, with_kernels};
@@ -77,10 +77,11 @@ impl Pass for Kernels {
                 continue;
             }
             without_memory(function)?;
-            let panels = if grouping == Grouping::Gpu { partition::in_panels(function)? } else { Vec::new() };
+            let firsts = if grouping == Grouping::Gpu { Firsts::of(function)? } else { Firsts::default() };
             let shapes = Shapes::of(function)?;
-            let parts = partition::partition(function, &shapes, grouping, &panels)?;
-            cx.count("reductions in panels", panels.len() as u64);
+            let parts = partition::partition(function, &shapes, grouping, &firsts)?;
+            cx.count("reductions in panels", firsts.panels.len() as u64);
+            cx.count("reductions in steps", firsts.parts.len() as u64);
             cx.count("groups", parts.groups.len() as u64);
             outliner.outline(function, &shapes, parts)?;
         }

@@ -50,7 +50,7 @@ pub use library::{Library, LibraryCall};
 pub use memory::{Alias, Memory, MemoryAccess, memory_of};
 pub use names::{COMPLEX, DIM_NAMES, INITIAL, NAME, PARAMETER, RANGES, UPDATES};
 pub use numerics::agree;
-pub use panels::Panels;
+pub use panels::{Panels, Steps};
 pub use parts::{Parts, is_complex, on_complex, simpler};
 pub use precision::{Precision, PrecisionClass};
 pub use quantize::Quantize;

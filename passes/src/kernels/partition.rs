@@ -1,6 +1,7 @@
 //! Decides which ops share a kernel.
 
 mod cycles;
+mod long;
 mod panels;
 mod roles;
 mod siblings;
@@ -14,7 +15,6 @@ use super::rows::{Access, accesses, columns, max_rows, rule_of};
 use crate::machine::Machine;
 use crate::shapes::Shapes;
 use panels::Panel;
-pub use panels::in_panels;
 use roles::{Role, generates};
 
 /// Rows of fewer elements are not looked for elsewhere one by one.
@@ -90,7 +90,27 @@ struct Partitioner<'a, 'c> {
     groups: Vec<Group<'c>>,
     /// What may be made beside what else is made of the same rows.
     panels: Vec<Panel<'c>>,
+    /// What reduces parts: each is a row.
+    parts: &'a [Operation<'c>],
     grouping: Grouping,
+}
+
+/// First steps of reductions that are made in two.
+#[derive(Debug, Default)]
+pub struct Firsts<'c> {
+    /// Those that reduce panels of rows.
+    pub panels: Vec<Operation<'c>>,
+    /// Those that reduce parts of what is long.
+    pub parts: Vec<Operation<'c>>,
+}
+
+impl<'c> Firsts<'c> {
+    /// Makes reductions in steps, so that all of a GPU's multiprocessors have a part of them.
+    pub fn of(function: Operation<'c>) -> Result<Self> {
+        let panels = panels::in_panels(function)?;
+        let parts = long::in_steps(function, &panels)?;
+        Ok(Self { panels, parts })
+    }
 }
 
 /// How ops are grouped.
@@ -112,15 +132,16 @@ impl Grouping {
     }
 }
 
-/// Partitions the one block of `function`, where `panels` are the ops that reduce panels of rows.
+/// Partitions the one block of `function`, some of whose ops are first steps.
 pub fn partition<'c>(
     function: Operation<'c>,
     shapes: &Shapes<'c>,
     grouping: Grouping,
-    panels: &[Operation<'c>],
+    firsts: &Firsts<'c>,
 ) -> Result<Partition<'c>> {
     let mut p = Partitioner::new(function, shapes, grouping)?;
-    p.panels = panels.iter().filter_map(|op| Panel::seen(*op)).collect();
+    p.panels = firsts.panels.iter().filter_map(|op| Panel::seen(*op)).collect();
+    p.parts = &firsts.parts;
     p.place_all();
     let others = p
         .ops
@@ -150,6 +171,7 @@ impl<'a, 'c> Partitioner<'a, 'c> {
             group_of: HashMap::new(),
             groups: Vec::new(),
             panels: Vec::new(),
+            parts: &[],
             grouping,
         })
     }
@@ -324,6 +346,10 @@ impl<'a, 'c> Partitioner<'a, 'c> {
     fn fits(&self, ops: &[Operation<'c>], members: &[Operation<'c>], rows: usize, dims: &[Dim]) -> bool {
         let inside =
             |value: Value<'c>| value.defining_op().is_some_and(|op| members.contains(&op) || ops.contains(&op));
+        let is_row = |op: &Operation<'c>| !self.parts.contains(op) || self.shapes.dims(op.result(0)).len() == rows;
+        if !ops.iter().chain(members).all(is_row) {
+            return false;
+        }
         let columns = columns(ops, rows);
         // An op that repeats what rows share is not itself made of rows.
         let mut shared: Vec<Operation<'c>> = Vec::new();

@@ -6,6 +6,7 @@ use thunder_interface::{Library, Strided};
 use thunder_ir::{Attribute, Operation, Result, Rewriter, Value};
 
 use super::outline::Outliner;
+use super::partition::Firsts;
 use super::{Missed, epilogue_of, has_epilogue, layout, partition};
 use crate::machine::Machine;
 use crate::shapes::Shapes;
@@ -54,9 +55,9 @@ pub struct Cut<'c> {
 /// Cuts a function into kernels of a machine, which join its module.
 pub fn cut<'c>(function: Operation<'c>, machine: &Machine) -> Result<Vec<Cut<'c>>> {
     let module = function.block().ok_or_else(|| function.error("is in no module"))?;
-    let panels = if machine.is_gpu { partition::in_panels(function)? } else { Vec::new() };
+    let firsts = if machine.is_gpu { Firsts::of(function)? } else { Firsts::default() };
     let shapes = Shapes::of(function)?;
-    let parts = partition::partition(function, &shapes, partition::Grouping::of(machine), &panels)?;
+    let parts = partition::partition(function, &shapes, partition::Grouping::of(machine), &firsts)?;
     let mut missed: Vec<_> = parts.groups.iter().map(|group| group.missed.clone()).collect();
     let calls = Outliner::new(module, false).outline(function, &shapes, parts)?;
     let calls = calls.into_iter();

@@ -4,6 +4,7 @@ mod complex;
 pub(crate) use complex::FEW;
 mod gradient;
 mod panels;
+mod steps;
 
 use self::gradient::{GradientRule, Reduced};
 use crate::axes::{checked_axes, host_shapes, reduced};
@@ -13,7 +14,7 @@ use crate::cotangent::{only, spread};
 use crate::{fold_constants, infer_like};
 use thunder_interface::{
     Cost, Differentiate, Dim, Dtypes, EvalError, Factor, Panels, Parts, Precision, PrecisionClass, Reference,
-    SampleSet, Samples, ShapeInputs, ShapeRule, Shard, ShardRule,
+    SampleSet, Samples, ShapeInputs, ShapeRule, Shard, ShardRule, Steps,
 };
 use thunder_ir::op::FoldOutcome;
 use thunder_ir::prelude::*;
@@ -103,6 +104,10 @@ macro_rules! reductions {
         impl<'c> Panels<'c> for $op<'c> {
             fn in_panels(&self, b: &Builder<'c>, panels: i64) -> Result<(Value<'c>, Value<'c>)> {
                 panels::in_panels(self, b, &self.axes(), panels)
+            }
+
+            fn in_steps(&self, b: &Builder<'c>, steps: &Steps) -> Result<(Value<'c>, Value<'c>)> {
+                steps::in_steps(self, b, steps)
             }
         }
 

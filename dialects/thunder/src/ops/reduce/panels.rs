@@ -31,17 +31,19 @@ pub(super) fn in_panels<'c>(
     let before = [&[rows / panels, panels], &columns[..]].concat();
     let seen: Vec<_> = before.iter().map(|size| Extent::Known(*size)).collect();
     let seen = reshape(b, widened(b, x)?, &seen)?;
-    let of_panels = again(op, b, seen, 0, &[&[panels], &columns[..]].concat())?;
-    let whole = again(op, b, of_panels, 0, &columns)?;
+    let of_panels = again(op, b, seen, &[0])?;
+    let whole = again(op, b, of_panels, &[0])?;
     Ok((of_panels, converted(b, whole, out.ty().element())?))
 }
 
-/// The reduction of one dimension of another tensor.
-fn again<'c>(op: &impl Op<'c>, b: &Builder<'c>, x: Value<'c>, axis: i64, sizes: &[i64]) -> Result<Value<'c>> {
-    let sizes: Vec<_> = sizes.iter().copied().map(Some).collect();
+/// The reduction of some dimensions of another tensor of known sizes.
+pub(super) fn again<'c>(op: &impl Op<'c>, b: &Builder<'c>, x: Value<'c>, axes: &[i64]) -> Result<Value<'c>> {
+    let sizes = x.ty().as_tensor().map(|ty| ty.dims()).unwrap_or_default();
+    let left = sizes.into_iter().zip(0..).filter(|(_, axis)| !axes.contains(axis));
+    let left: Vec<_> = left.map(|(size, _)| size).collect();
     let again = Blueprint::new(op.operation().name())
         .operands([x])
-        .results([Type::tensor(x.ty().element(), &sizes)])
-        .attribute("axes", Attribute::i64_array(b.context(), &[axis]));
+        .results([Type::tensor(x.ty().element(), &left)])
+        .attribute("axes", Attribute::i64_array(b.context(), axes));
     Ok(b.insert(&again)?.result(0))
 }
