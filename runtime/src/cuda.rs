@@ -15,6 +15,7 @@ mod error;
 pub mod executor;
 mod graph;
 mod memory;
+pub mod mma;
 mod module;
 mod queue;
 mod staging;

@@ -15,6 +15,7 @@ use super::cudnn::Cudnn;
 #[cfg(doc)]
 use super::error::CudaError;
 use super::error::Result;
+use super::mma::Mma;
 use super::queue::Queue;
 use crate::program::{DimId, Dims, LibraryOp};
 
@@ -104,5 +105,5 @@ impl<T> PerGpu<T> {
 
 /// The executors of this crate: those that call a library before those that need none.
 pub(super) fn all() -> Vec<Arc<dyn Executor>> {
-    vec![Arc::new(CublasLt::default()), Arc::new(Cudnn::default()), Arc::new(Builtin)]
+    vec![Arc::new(CublasLt::default()), Arc::new(Cudnn::default()), Arc::new(Mma), Arc::new(Builtin)]
 }
