@@ -115,7 +115,10 @@ impl Shared {
         };
         let constants = gpu.allocate(artifact.constants().len(), &|| "the constants".to_owned())?;
         gpu.upload(artifact.constants(), &constants)?;
-        let (constants, remarks) = (Arc::new(constants), Remarks::default());
+        // Once for all programs of the artifact.
+        let remark = gpu.nvtx.as_ref().and_then(|nvtx| nvtx.as_ref().err());
+        let remarks = remark.map(|reason| format!("no profiler is told of steps: {reason}"));
+        let (constants, remarks) = (Arc::new(constants), Arc::new(Mutex::new(remarks.into_iter().collect())));
         Ok(Self { gpu, module, constants, functions: Vec::new(), remarks })
     }
 
@@ -324,6 +327,7 @@ impl Engine {
         let Some(Inner { calls, workspace, replay, .. }) = ready else {
             unreachable!("a plan is made ready before it runs")
         };
+        let _range = self.gpu.range(|| self.program.name.clone());
         let queue = &self.gpu.queue;
         queue.enter()?;
         let (own, inner, inner_workspace) = (own_bytes(plan), self.inner_bytes(plan)?, self.inner_workspace(plan)?);
@@ -401,6 +405,7 @@ impl Engine {
     ) -> Result {
         let stream = self.gpu.queue.stream();
         for step in &plan.steps {
+            let _range = self.gpu.range(|| step.name(&self.program).0);
             match step {
                 PlannedStep::Launch(launch) => self.launch(plan, table, launch)?,
                 PlannedStep::Wave(wave) => {
