@@ -17,7 +17,7 @@ use super::tile::Tile;
 pub(super) const NAME: &str = "matmul";
 
 /// Rows of tiles whose blocks run at about the same time, so that these find their operands in the cache.
-const GROUP: usize = 8;
+const GROUP: usize = 16;
 
 /// What a kernel is made for.
 #[derive(Clone, Debug, PartialEq)]

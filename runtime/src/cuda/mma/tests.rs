@@ -2,10 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod machine;
+
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
+
+use machine::{Machine, Memory};
+use thunder_tensor::{Random, Tensor};
 
 use super::*;
 use crate::program::{BatchDim, DimId, Epilogue, KernelId, MatrixStrides};
@@ -196,4 +201,129 @@ fn kernels_are_given_all_parameters() {
     let work = work(&product);
     // lhs, rhs, bias, out and the number of the first block are given in each run.
     assert_eq!(work.kernel.parameters().len(), 5 + work.numbers.len());
+}
+
+/// Runs a product with a tile on the machine, and compares every element with its sum in f64.
+fn holds(product: &Product, tile: Tile) {
+    let &Product { dtype, size: [m, n, k], bias, .. } = product;
+    let mut work = work(product);
+    work.kernel.tile = tile;
+    let [tall, wide] = tile.size();
+    let batch = product.batch.iter().map(|dim| dim[0]).product::<usize>();
+    let blocks = m.div_ceil(tall) * n.div_ceil(wide) * batch;
+    let elements = |[own, sums]: [usize; 2], extent: usize, terms: usize, operand: usize| match terms {
+        0 => 0,
+        _ => {
+            let dims = product.batch.iter().map(|dim| (dim[0] - 1) * dim[operand]);
+            1 + (extent - 1) * own + (terms - 1) * sums + dims.sum::<usize>()
+        }
+    };
+    let [own, columns] = product.out;
+    let lengths = [
+        elements(product.lhs, m, k, 1),
+        elements(product.rhs, n, k, 2),
+        if bias { n } else { 0 },
+        elements([own, columns], m, n, 3),
+    ];
+    let mut random = Random::new(5);
+    let names = ["lhs", "rhs", "bias", "out"];
+    let tensors: Vec<Tensor> = names
+        .iter()
+        .zip(lengths)
+        .map(|(name, length)| match *name {
+            "out" => Tensor::full(dtype, vec![length], f64::NAN),
+            _ => random.uniform(dtype, vec![length], -1.0..1.0),
+        })
+        .collect();
+    let at = |number: usize| match product.alignments[number.min(2)] {
+        1..=8 => 0x7000_0000_0000 + ((number as u64) << 32) + product.alignments[number.min(2)] as u64,
+        _ => 0x7000_0000_0000 + ((number as u64) << 32),
+    };
+    let mut memory: Vec<Memory> = (0..4)
+        .filter(|&number| number != 2 || bias)
+        .map(|number| Memory { name: names[number], start: at(number), bytes: tensors[number].bytes().to_vec() })
+        .collect();
+    let starts = memory.iter().map(|memory| memory.start);
+    let values: Vec<u64> = starts.chain([0]).chain(work.numbers.iter().copied()).collect();
+    let machine = Machine::new(&work.kernel.ptx(), tile.threads(), tile.shared(dtype.size()), &values);
+    for block in 0..blocks {
+        machine.run(block as u32, &mut memory);
+    }
+    let out = Tensor::from_bytes(dtype, vec![lengths[3]], &memory.last().unwrap().bytes).unwrap();
+    let [lhs, rhs, bias] = [0, 1, 2].map(|number| tensors[number].to_vec::<f64>());
+    let mut expected = vec![f64::NAN; lengths[3]];
+    let mut starts = vec![[0; 3]];
+    for &[extent, l, r, o] in &product.batch {
+        let moved = |&[a, b, c]: &[usize; 3], i: usize| [a + i * l, b + i * r, c + i * o];
+        starts = starts.iter().flat_map(|start| (0..extent).map(move |i| moved(start, i))).collect();
+    }
+    for [l, r, o] in starts {
+        for (row, column) in (0..m).flat_map(|row| (0..n).map(move |column| (row, column))) {
+            let term = |p: usize| {
+                let lhs = lhs[l + row * product.lhs[0] + p * product.lhs[1]];
+                lhs * rhs[r + column * product.rhs[0] + p * product.rhs[1]]
+            };
+            let sum = (0..k).map(term).sum::<f64>() + bias.get(column).copied().unwrap_or(0.0);
+            expected[o + row * own + column * columns] = sum;
+        }
+    }
+    let most = match dtype {
+        DType::F64 => 1e-13,
+        DType::F32 => 1e-5,
+        DType::F16 => 1e-3,
+        _ => 5e-3,
+    };
+    for (position, (actual, expected)) in out.to_vec::<f64>().into_iter().zip(expected).enumerate() {
+        let same = actual.is_nan() && expected.is_nan() || (actual - expected).abs() <= most * (1.0 + expected.abs());
+        assert!(same, "element {position} is {actual}, not {expected}: {product:?}, {tile:?}");
+    }
+}
+
+/// All layouts, with every tile: aligned, with rows of odd lengths, and at strides that no library takes.
+fn all_hold(dtype: DType) {
+    for &tile in Tile::all(dtype) {
+        let [tall, wide] = tile.size();
+        for transposed in [[false, false], [false, true], [true, false], [true, true]] {
+            let aligned = dense(dtype, [tall + 8, wide, 40], transposed);
+            holds(&aligned, tile);
+            let odd = Product { bias: true, ..dense(dtype, [tall - 1, wide + 3, 2 * tile.depth + 5], transposed) };
+            let odd = Product { alignments: [dtype.size(); 3], ..odd };
+            // Single elements are read with tiles of fewer sums.
+            if tile.sums() <= MOST_SUMS || dtype.size() > 2 {
+                holds(&odd, tile);
+            }
+        }
+    }
+    let &tile = Tile::all(dtype).last().unwrap();
+    let plain = dense(dtype, [33, 34, 35], [false, true]);
+    let unaligned = Product { alignments: [dtype.size(); 3], bias: true, ..plain };
+    for (lhs, rhs) in [([70, 2], [3, 102]), ([0, 1], [1, 0]), ([0, 0], [36, 1])] {
+        let out = [69, 2];
+        let batch = vec![[2, 0, 1, 7000], [2, 3, 0, 2400]];
+        holds(&Product { lhs, rhs, out, batch, ..unaligned.clone() }, tile);
+    }
+    // No terms, fewer than a stage has, and more rows of tiles than a group.
+    for size in [[9, 70, 0], [1, 1, 1], [64 * 17 + 1, 65, 3]] {
+        holds(&dense(dtype, size, [false, true]), tile);
+    }
+}
+
+#[test]
+fn products_of_f16_are_right_on_the_machine() {
+    all_hold(DType::F16);
+}
+
+#[test]
+fn products_of_bf16_are_right_on_the_machine() {
+    all_hold(DType::BF16);
+}
+
+#[test]
+fn products_of_f32_are_right_on_the_machine() {
+    all_hold(DType::F32);
+}
+
+#[test]
+fn products_of_f64_are_right_on_the_machine() {
+    all_hold(DType::F64);
 }
