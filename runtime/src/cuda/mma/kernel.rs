@@ -2,7 +2,7 @@
 //!
 //! A block computes a tile of the result, of one product of the batch. Its threads copy panels of both operands into stages
 //! of shared memory, some ahead of what they multiply, so that tensor cores do not wait for memory. There is one barrier for
-//! each stage: behind it all threads have what they multiply next, and none reads any more what is then copied over.
+//! each stage: behind it all threads see what they read next, and none reads any more what is then copied over.
 
 use thunder_tensor::DType;
 
@@ -99,44 +99,39 @@ impl Kernel {
             let stage = code.make(Word, "add.u32", format!("{memory}, {}", ahead * stage));
             copy(code, &stage);
         }
-        let is_empty = code.make(Truth, "setp.eq.s64", format!("{rounds}, 0"));
-        code.add(format!("@{is_empty} bra store"));
-        // All groups but the last so many are there, so that the stage is that is multiplied next.
-        let arrive = |code: &mut Code| {
-            code.add(format!("cp.async.wait_group {}", tile.stages - 2));
-            code.add("bar.sync 0");
-        };
         let current = code.make(Word, "mov.u32", &memory);
         let last = code.make(Word, "add.u32", format!("{memory}, {}", (tile.stages - 1) * stage));
         let free = code.make(Word, "mov.u32", &last);
-        arrive(code);
-        form.read(code, &current, 0, 0);
+        // Each stage's last step is multiplied behind the next barrier, while the first of the next stage is read.
+        let behind = (form.steps() - 1) % 2;
+        form.clear(code, behind);
+        let is_empty = code.make(Truth, "setp.eq.s64", format!("{rounds}, 0"));
+        code.add(format!("@{is_empty} bra last"));
 
         code.label("next");
-        let is_last = code.make(Truth, "setp.eq.u32", format!("{current}, {last}"));
-        let following = code.make(Word, "add.u32", format!("{current}, {stage}"));
-        code.add(format!("selp.b32 {following}, {memory}, {following}, {is_last}"));
-        for step in 0..form.steps() {
-            let other = (step + 1) % 2;
-            if step + 1 < form.steps() {
-                form.read(code, &current, step + 1, other);
-            } else {
-                arrive(code);
-                form.read(code, &following, 0, other);
-            }
+        // All groups but the last so many are there.
+        code.add(format!("cp.async.wait_group {}", tile.stages - 2));
+        code.add("bar.sync 0");
+        form.read(code, &current, 0, 0);
+        form.multiply(code, behind);
+        for step in 0..form.steps() - 1 {
+            form.read(code, &current, step + 1, (step + 1) % 2);
             if step == 0 {
-                // The stage that was multiplied before this one.
+                // The stage that was read before this one.
                 copy(code, &free);
             }
             form.multiply(code, step % 2);
         }
         code.add(format!("mov.u32 {free}, {current}"));
-        code.add(format!("mov.u32 {current}, {following}"));
+        let is_last = code.make(Truth, "setp.eq.u32", format!("{current}, {last}"));
+        code.add(format!("add.u32 {current}, {current}, {stage}"));
+        code.add(format!("selp.b32 {current}, {memory}, {current}, {is_last}"));
         code.add(format!("sub.s64 {rounds}, {rounds}, 1"));
         let is_more = code.make(Truth, "setp.ne.s64", format!("{rounds}, 0"));
         code.add(format!("@{is_more} bra next"));
 
-        code.label("store");
+        code.label("last");
+        form.multiply(code, behind);
         code.add("cp.async.wait_all");
         let bias = self.bias.then(|| parameter(code, "bias"));
         let stride = ["out_row", "out_column"].map(|name| parameter(code, name));

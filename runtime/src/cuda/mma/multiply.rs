@@ -1,7 +1,7 @@
 //! What warps do with a stage: read their parts of both panels, and multiply them.
 //!
-//! A stage is multiplied in *steps* over some terms of the sums. What the next step needs is read before a step multiplies, into
-//! the other of two *buffers*.
+//! A stage is multiplied in *steps* over some terms of the sums. What the next step needs is read before a step is multiplied,
+//! into the other of two *buffers*.
 
 mod double;
 mod half;
@@ -20,6 +20,9 @@ pub(super) trait Multiply {
 
     /// Reads what a step needs of the stage at an address.
     fn read(&self, code: &mut Code, stage: &str, step: usize, buffer: usize);
+
+    /// Fills a buffer with zeros.
+    fn clear(&self, code: &mut Code, buffer: usize);
 
     /// Multiplies what was read into a buffer, and adds it to the sums.
     fn multiply(&self, code: &mut Code, buffer: usize);
@@ -92,6 +95,12 @@ pub(super) fn form(code: &mut Code, kernel: &Kernel, thread: &Thread) -> Box<dyn
 
 /// Registers for sums, which are zero.
 fn zeros(code: &mut Code, kind: Kind, count: usize) -> Vec<String> {
+    let registers = code.many(kind, count);
+    clear(code, kind, &registers);
+    registers
+}
+
+fn clear(code: &mut Code, kind: Kind, registers: &[String]) {
     let bits = if kind == Kind::Long { 64 } else { 32 };
-    (0..count).map(|_| code.make(kind, &format!("mov.b{bits}"), "0")).collect()
+    registers.iter().for_each(|register| code.add(format!("mov.b{bits} {register}, 0")));
 }

@@ -101,6 +101,12 @@ impl Multiply for Double {
         }
     }
 
+    fn clear(&self, code: &mut Code, buffer: usize) {
+        for side in &self.sides {
+            super::clear(code, Kind::Long, &side.buffers[buffer]);
+        }
+    }
+
     fn multiply(&self, code: &mut Code, buffer: usize) {
         let [lhs, rhs] = [0, 1].map(|side: usize| &self.sides[side].buffers[buffer]);
         for (i, lhs) in lhs.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! f32: every thread multiplies 8 rows by 8 columns, without tensor cores, which would round what they multiply.
 //!
-//! A warp's lanes are 4 by 8. Where the terms of sums are along lines, a lane reads 4 terms of lines that are as many apart
+//! A warp's lanes are 4 by 8. Where the terms of sums are along lines, a lane reads 2 terms of lines that are as many apart
 //! as there are lanes; where they are not, 4 elements of lines that are terms.
 
 use super::{Multiply, Sums, Thread, panels};
@@ -8,8 +8,11 @@ use crate::cuda::mma::code::{Code, Kind};
 use crate::cuda::mma::kernel::Kernel;
 use crate::cuda::mma::panel::{CHUNK, Panel};
 
-/// Terms of a step, and elements that are read at once.
-const TERMS: usize = 4;
+/// Terms of a step: few, as registers have those of two steps.
+const TERMS: usize = 2;
+
+/// Neighbours that a lane has where they are next to each other.
+const RUN: usize = 4;
 
 /// Lanes of a warp along rows and columns.
 const LANES: [usize; 2] = [4, 8];
@@ -48,7 +51,7 @@ impl Single {
             first: [0, 1].map(|side: usize| sides[side].first.clone()),
             rows: sides[0].own(),
             columns: sides[1].own(),
-            run: if sides[1].sums { 1 } else { TERMS },
+            run: if sides[1].sums { 1 } else { RUN },
             registers: super::zeros(code, Kind::Word, OWN * OWN),
         };
         Self { steps: kernel.tile.depth / TERMS, sides, sums }
@@ -63,7 +66,7 @@ impl Side {
         (lanes, lane, part): (usize, &str, &str),
     ) -> Self {
         use Kind::Word;
-        let apart = if sums { 1 } else { TERMS };
+        let apart = if sums { 1 } else { RUN };
         let first = code.make(Word, "mad.lo.u32", format!("{lane}, {apart}, {part}"));
         let place = if sums {
             // The key of the first line is the lane's number, as parts begin at multiples of 32.
@@ -80,7 +83,7 @@ impl Side {
     fn own(&self) -> Vec<usize> {
         let at = |number: usize| match self.sums {
             true => number * self.lanes,
-            false => number / TERMS * TERMS * self.lanes + number % TERMS,
+            false => number / RUN * RUN * self.lanes + number % RUN,
         };
         (0..OWN).map(at).collect()
     }
@@ -90,23 +93,24 @@ impl Side {
         if !self.sums {
             let start = code.make(Kind::Word, "add.u32", format!("{}, {stage}", self.place));
             for term in 0..TERMS {
-                for own in (0..OWN).step_by(TERMS) {
+                for own in (0..OWN).step_by(RUN) {
                     let offset = (step * TERMS + term) * self.panel.width + own * self.lanes * 4;
-                    let read: Vec<&str> = (own..own + TERMS).map(|own| &*registers[own * TERMS + term]).collect();
+                    let read: Vec<&str> = (own..own + RUN).map(|own| &*registers[own * TERMS + term]).collect();
                     code.add(format!("ld.shared.v4.b32 {{{}}}, [{start}+{offset}]", read.join(", ")));
                 }
             }
             return;
         }
-        // Keys of lines that are 4 apart differ in one bit, which is that of the step's fourth chunk.
+        // Keys of lines that are 4 apart differ in one bit, which is that of the fourth chunk.
+        let chunk = step * TERMS * 4 / CHUNK;
         let starts = [0, 4].map(|key| {
-            let place = code.make(Kind::Word, "xor.b32", format!("{}, {}", self.place, (step ^ key) * CHUNK));
+            let place = code.make(Kind::Word, "xor.b32", format!("{}, {}", self.place, (chunk ^ key) * CHUNK));
             code.make(Kind::Word, "add.u32", format!("{place}, {stage}"))
         });
         for (own, read) in registers.chunks_exact(TERMS).enumerate() {
             let line = own * self.lanes;
-            let (start, offset) = (&starts[line / 4 % 2], line * self.panel.width);
-            code.add(format!("ld.shared.v4.b32 {{{}}}, [{start}+{offset}]", read.join(", ")));
+            let (start, offset) = (&starts[line / 4 % 2], line * self.panel.width + step * TERMS * 4 % CHUNK);
+            code.add(format!("ld.shared.v2.b32 {{{}}}, [{start}+{offset}]", read.join(", ")));
         }
     }
 }
@@ -119,6 +123,12 @@ impl Multiply for Single {
     fn read(&self, code: &mut Code, stage: &str, step: usize, buffer: usize) {
         for side in &self.sides {
             side.read(code, stage, step, buffer);
+        }
+    }
+
+    fn clear(&self, code: &mut Code, buffer: usize) {
+        for side in &self.sides {
+            super::clear(code, Kind::Word, &side.buffers[buffer]);
         }
     }
 
