@@ -207,12 +207,12 @@ impl Product {
     }
 }
 
-/// How far an element may be from that in f64, relative to it or to one.
-fn tolerance(dtype: DType) -> f64 {
+/// How far a sum of so many terms may be from that in f64, relative to it or to one.
+fn tolerance(dtype: DType, terms: usize) -> f64 {
     match dtype {
         DType::F64 => 1e-12,
-        DType::F32 => 2e-5,
-        DType::F16 => 1e-3,
+        DType::F32 => 1e-6 * (terms as f64).sqrt().max(1.0),
+        DType::F16 => 2e-3,
         _ => 5e-3,
     }
 }
@@ -248,7 +248,7 @@ fn holds(gpu: &Arc<Gpu>, dtype: DType, product: &Product) -> Result<f64, String>
             }
             let error = (actual - expected).abs() / (1.0 + expected.abs());
             // Also for what is no number.
-            if !error.le(&tolerance(dtype)) {
+            if !error.le(&tolerance(dtype, product.size[2])) {
                 return Err(format!("element {position} is {actual}, not {expected}"));
             }
             worst = worst.max(error);
