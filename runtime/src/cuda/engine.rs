@@ -148,7 +148,7 @@ impl Engine {
             None => return Err(SessionError::NoCode(program.kernels.len())),
             Some(module) => functions(program, module)?,
         };
-        let executors = calls::executors(program, gpu, &shared.remarks)?;
+        let executors = calls::executors(program, &gpu.settings.executors, &shared.remarks)?;
         let parameter = |(number, parameter): (u32, &Parameter)| -> Result<Arc<DeviceTensor>, SessionError> {
             let is_state = program.state(Root::Parameter(number)).is_some();
             Ok(match weights(parameter)? {
@@ -298,7 +298,7 @@ impl Engine {
                     .map(|slot| alignment(self.fixed(slot.base) + slot.offset).min(self.align))
                     .collect();
                 let site = Site { op: &own.op, values: &plan.values, alignments: &alignments, gpu: &self.gpu };
-                calls[*call] = Some(calls::prepare(&site, &self.executors[*call])?);
+                calls[*call] = Some(calls::prepare(&self.executors[*call], |executor| executor.prepare(&site))?);
             }
             let workspace = calls.iter().flatten().map(|call| call.workspace()).max().unwrap_or(0);
             *ready = Some(Inner { calls, workspace, host: None, replay: Replay::default() });

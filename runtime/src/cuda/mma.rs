@@ -5,11 +5,12 @@
 //! what is multiplied, f64 by tensor cores, which round as additions do. A kernel is made for each way in which operands
 //! lie, and is loaded when sizes are known.
 //!
-//! What limits it: `mma.sync` is the tensor cores' instruction since sm_80, and gets at most about 5/8 of what those of
-//! sm_90 and newer do with instructions of their own. The floor for large products in half precision is 60 % of cuBLASLt
-//! on an H100, of f32 and f64 half of it. Below it are products with few tiles and many terms, such as those with one row,
-//! as no sum is split among blocks; and operands in half precision whose rows are not a multiple of 4 bytes long, or whose
-//! elements are adjacent in neither dimension, which are read element by element.
+//! The floor that it is to hold is 60 % of cuBLASLt for large products in half precision on an H100, which the example
+//! `gpu_conformance --times` measures. What limits it: `mma.sync` is the tensor cores' instruction since sm_80, and gets at
+//! most about 5/8 of what those of sm_90 and newer do with instructions of their own. Below the floor are products with few
+//! tiles and many terms, such as those with one row, as no sum is split among blocks; and operands in half precision whose
+//! rows are not a multiple of 4 bytes long, or whose elements are adjacent in neither dimension, which are read element by
+//! element.
 
 mod code;
 mod copy;
