@@ -15,13 +15,16 @@ mod error;
 pub mod executor;
 mod graph;
 mod memory;
+pub mod mma;
 mod module;
+mod nvtx;
 mod queue;
 mod staging;
 mod stopwatch;
 mod tensor;
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cudarc::driver::sys::{CUdevice_attribute, CUdeviceptr, CUstream};
@@ -33,6 +36,7 @@ use executor::Executor;
 pub use graph::Counts;
 use memory::Memory;
 use module::Modules;
+use nvtx::{Nvtx, Range};
 use queue::Queue;
 use staging::Staging;
 pub use stopwatch::Stopwatch;
@@ -50,11 +54,14 @@ pub struct Settings {
     pub tuned: bool,
     /// Whether each step is waited for, so that an error names the kernel. Slow, and without graphs.
     pub step_by_step: bool,
+    /// The library of a profiler, which is told of programs and steps as NVTX ranges: what Nsight Systems names in the variable
+    /// `NVTX_INJECTION64_PATH`. Steps that are replayed as a graph are started at once, and are within their program's range.
+    pub nvtx: Option<PathBuf>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { executors: executor::all(), graphs: true, tuned: false, step_by_step: false }
+        Self { executors: executor::all(), graphs: true, tuned: false, step_by_step: false, nvtx: None }
     }
 }
 
@@ -63,6 +70,8 @@ pub struct Gpu {
     name: String,
     architecture: Architecture,
     settings: Settings,
+    /// A profiler, if there is one; or why it cannot be told.
+    nvtx: Option<std::result::Result<Nvtx, String>>,
     modules: Modules,
     /// Whoever has it may start work; runs take turns.
     turn: Mutex<Turn>,
@@ -96,7 +105,8 @@ impl Gpu {
         let minor = queue.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
         let (name, architecture) = (queue.context().name()?, Architecture::of(major, minor));
         let (modules, turn) = (Modules::default(), Mutex::default());
-        Ok(Arc::new(Self { name, architecture, settings, modules, turn, queue }))
+        let nvtx = settings.nvtx.as_deref().map(Nvtx::attach);
+        Ok(Arc::new(Self { name, architecture, settings, nvtx, modules, turn, queue }))
     }
 
     /// The maker's name of it.
@@ -133,6 +143,14 @@ impl Gpu {
     /// The stream of all work, as the driver's handle, for executors.
     pub fn stream(&self) -> CUstream {
         self.queue.stream()
+    }
+
+    /// A range of that name for a profiler, if there is one.
+    fn range(&self, name: impl FnOnce() -> String) -> Option<Range> {
+        match &self.nvtx {
+            Some(Ok(nvtx)) => Some(nvtx.range(&name())),
+            Some(Err(_)) | None => None,
+        }
     }
 
     fn turn(&self) -> MutexGuard<'_, Turn> {

@@ -210,6 +210,11 @@ impl Session {
         &self.program
     }
 
+    /// What was found when the session was prepared and makes its runs slower, such as a library that is not installed.
+    pub fn remarks(&self) -> Vec<String> {
+        self.engine.remarks()
+    }
+
     /// Runs the program on fresh outputs.
     pub fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         guard::read_only(self.program())?;

@@ -128,6 +128,28 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
+/// Large products, with the arithmetic that they need.
+pub fn large_products() -> Vec<(String, f64, Program)> {
+    let sizes = [
+        (DType::BF16, [4096; 3]),
+        (DType::BF16, [4096, 11008, 4096]),
+        (DType::BF16, [4096, 4096, 11008]),
+        (DType::F16, [4096; 3]),
+        (DType::F32, [4096; 3]),
+        (DType::F64, [4096; 3]),
+    ];
+    let mut all = Vec::new();
+    for (dtype, [m, n, k]) in sizes {
+        for transposed in [[false, false], [false, true], [true, false]] {
+            let product = Product { size: [1, m, n, k], transposed, shared: [false; 2], bias: false };
+            let way = transposed.map(|is| if is { "T" } else { "N" }).concat();
+            let flops = 2.0 * m as f64 * n as f64 * k as f64;
+            all.push((format!("{dtype} {m}x{n}x{k}, {way}"), flops, matmul(dtype, product)));
+        }
+    }
+    all
+}
+
 /// Large operations in bf16, with the arithmetic that they need.
 pub fn large() -> Vec<(String, f64, Program)> {
     let mut all = Vec::new();

@@ -1,25 +1,41 @@
 //! What every executor of a GPU must do, and what sessions do there, against the processor's results.
 //!
-//! `cargo run --release -p thunder-runtime --example gpu_conformance [-- --times]`
+//! `cargo run --release -p thunder-runtime --example gpu_conformance [-- [PART] [--times] [--nvtx LIBRARY]]`
 //!
-//! Prints a line for each case; exit code 0 if all hold, 1 if not, or where there is no GPU.
+//! Prints a line for each case whose name has `PART`; exit code 0 if all hold, 1 if not, or where there is no GPU. With
+//! `--nvtx`, a profiler's library is told of steps, as Nsight Systems names it in `NVTX_INJECTION64_PATH`.
 
 mod library;
+mod products;
 mod programs;
 mod times;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use thunder_runtime::cuda::Gpu;
+use thunder_runtime::cuda::{Gpu, Settings};
 use thunder_tensor::Tensor;
 
 /// Whether a case holds, with its error if it is a comparison.
 type Outcome = Result<Option<f64>, String>;
 
 fn main() -> ExitCode {
-    let gpu = match Gpu::open(0) {
-        Ok(gpu) => gpu,
+    let (mut part, mut times, mut settings) = (String::new(), false, Settings::default());
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--times" => times = true,
+            "--nvtx" => settings.nvtx = arguments.next().map(PathBuf::from),
+            _ => part = argument,
+        }
+    }
+    let open = || -> Result<_, String> {
+        let gpu = Gpu::with_settings(0, settings.clone()).map_err(|error| error.to_string())?;
+        Ok((gpu, products::alone(settings.clone())?))
+    };
+    let (gpu, alone) = match open() {
+        Ok(opened) => opened,
         Err(error) => {
             println!("gpu_conformance: {error}");
             return ExitCode::from(1);
@@ -27,7 +43,9 @@ fn main() -> ExitCode {
     };
     println!("{} ({})", gpu.name(), gpu.architecture());
     let mut cases = library::cases();
+    cases.extend(products::cases(&alone));
     cases.extend(programs::cases());
+    cases.retain(|(name, _)| name.contains(&part));
     let mut broken = 0;
     for (name, case) in &cases {
         match case(&gpu) {
@@ -40,8 +58,8 @@ fn main() -> ExitCode {
         }
     }
     println!("{} cases, {broken} broken", cases.len());
-    if std::env::args().any(|argument| argument == "--times") {
-        times::print(&gpu);
+    if times {
+        times::print(&gpu, &alone);
     }
     ExitCode::from(u8::from(broken > 0))
 }

@@ -1,10 +1,10 @@
 //! What a run costs beside its work, step by step, as a graph, and over the bus; what large operations take.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use thunder_runtime::cuda::{DeviceTensor, Gpu, Settings, Stopwatch};
-use thunder_runtime::program::Port;
+use thunder_runtime::program::{Port, Program};
 use thunder_tensor::{DType, Random, Tensor};
 
 use super::library;
@@ -13,13 +13,56 @@ use super::programs::{doubling, session};
 /// Runs that are measured.
 const RUNS: usize = 200;
 
-pub fn print(gpu: &Arc<Gpu>) {
-    if let Err(error) = table(gpu) {
-        println!("times: {error}");
+/// `alone` has the executor of products alone that needs no library.
+pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>) {
+    for table in [table(gpu), products(gpu, alone)] {
+        if let Err(error) = table {
+            println!("times: {error}");
+        }
     }
 }
 
-fn table(gpu: &Arc<Gpu>) -> Result<(), Box<dyn std::error::Error>> {
+type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// Products by the first executor of each.
+fn products(gpu: &Arc<Gpu>, alone: &Arc<Gpu>) -> Result {
+    for (name, flops, program) in library::large_products() {
+        let [first, own] = [gpu, alone].map(|gpu| typical(gpu, &program));
+        let (first, own) = (first?.as_secs_f64(), own?.as_secs_f64());
+        let rate = |time: f64| flops / time / 1e12;
+        println!(
+            "{name}: {:.1} us, {:.0} TFLOP/s; mma {:.1} us, {:.0} TFLOP/s, {:.0} %",
+            first * 1e6,
+            rate(first),
+            own * 1e6,
+            rate(own),
+            100.0 * first / own
+        );
+    }
+    Ok(())
+}
+
+/// The median time of a program's runs on random numbers.
+fn typical(gpu: &Arc<Gpu>, program: &Program) -> Result<Duration> {
+    let mut random = Random::new(1);
+    let mut tensors = |ports: &[Port]| -> Result<Vec<DeviceTensor>> {
+        let elements = |port: &Port| program.dims.as_constant(port.shape[0]).unwrap_or(0) as usize;
+        let mut tensor = |port: &Port| random.normal(port.dtype, vec![elements(port)], 0.0, 1.0);
+        Ok(ports.iter().map(|port| DeviceTensor::new(gpu, &tensor(port))).collect::<std::result::Result<_, _>>()?)
+    };
+    let (mut inputs, mut outputs) = (tensors(&program.inputs)?, tensors(&program.outputs)?);
+    let session = library::session(program.clone(), Some(gpu))?;
+    let mut times = Vec::new();
+    for _ in 0..30 {
+        let watch = Stopwatch::start(gpu)?;
+        session.run_on_gpu_into(&mut inputs, &mut outputs)?;
+        times.push(watch.stop()?);
+    }
+    times.sort();
+    Ok(times[times.len() / 2])
+}
+
+fn table(gpu: &Arc<Gpu>) -> Result {
     let eager = Gpu::with_settings(0, Settings { graphs: false, ..Settings::default() })?;
     for (name, gpu) in [("step by step", &eager), ("as a graph", gpu)] {
         for steps in [1, 101] {
@@ -40,25 +83,9 @@ fn table(gpu: &Arc<Gpu>) -> Result<(), Box<dyn std::error::Error>> {
             println!("{steps:3} kernels {name}: started in {started:.1?}, done in {done:.1?}");
         }
     }
-    let mut random = Random::new(1);
     for (name, flops, program) in library::large() {
-        let tensors = |ports: &[Port], random: &mut Random| -> Result<Vec<DeviceTensor>, Box<dyn std::error::Error>> {
-            let elements = |port: &Port| program.dims.as_constant(port.shape[0]).unwrap_or(0) as usize;
-            let mut tensor = |port: &Port| random.normal(port.dtype, vec![elements(port)], 0.0, 1.0);
-            Ok(ports.iter().map(|port| DeviceTensor::new(gpu, &tensor(port))).collect::<Result<_, _>>()?)
-        };
-        let (mut inputs, mut outputs) =
-            (tensors(&program.inputs, &mut random)?, tensors(&program.outputs, &mut random)?);
-        let session = library::session(program.clone(), Some(gpu))?;
-        let mut times = Vec::new();
-        for _ in 0..30 {
-            let watch = Stopwatch::start(gpu)?;
-            session.run_on_gpu_into(&mut inputs, &mut outputs)?;
-            times.push(watch.stop()?);
-        }
-        times.sort();
-        let time = times[times.len() / 2];
-        println!("{name}: {:.1} us, {:.0} TFLOP/s", time.as_secs_f64() * 1e6, flops / time.as_secs_f64() / 1e12);
+        let time = typical(gpu, &program)?.as_secs_f64();
+        println!("{name}: {:.1} us, {:.0} TFLOP/s", time * 1e6, flops / time / 1e12);
     }
     let x = Tensor::zeros(DType::U8, vec![256 << 20]);
     let start = Instant::now();
@@ -68,7 +95,7 @@ fn table(gpu: &Arc<Gpu>) -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     made.download()?;
     let down = start.elapsed();
-    let rate = |time: std::time::Duration| 0.268_435_456 / time.as_secs_f64();
+    let rate = |time: Duration| 0.268_435_456 / time.as_secs_f64();
     println!("256 MiB: {:.1} GB/s to the GPU, {:.1} GB/s from it", rate(up), rate(down));
     Ok(())
 }

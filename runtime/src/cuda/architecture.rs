@@ -23,6 +23,10 @@ impl Architecture {
         Self { major: major.unsigned_abs(), minor: minor.unsigned_abs() }
     }
 
+    pub(super) fn is_at_least(self, other: Self) -> bool {
+        (self.major, self.minor) >= (other.major, other.minor)
+    }
+
     /// Whether PTX for `wanted` runs on `self`, a GPU called `name`.
     ///
     /// PTX for an architecture runs on newer ones; with an `a` behind, on no other; with an `f`, on its family.

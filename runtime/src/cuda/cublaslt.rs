@@ -2,7 +2,7 @@
 //!
 //! A product of the program is row-major; cuBLASLt's are column-major, so it is given `out^T = rhs^T lhs^T`. An operand
 //! either way round is told by its strides; one whose elements are adjacent in neither dimension, as one where both
-//! repeat, cannot be told, and the executor says so when the sizes are known. Batch dimensions that lie behind each other
+//! repeat, cannot be told, and the executor leaves such a product to the next when the sizes are known. Batch dimensions that lie behind each other
 //! alike in all operands are one batch; the others are looped over.
 
 mod algorithm;
@@ -29,7 +29,7 @@ use algorithm::Algorithm;
 const AS_IT_IS: i32 = 0;
 const TRANSPOSED: i32 = 1;
 
-/// Claims matrix products, where the library is installed.
+/// Claims matrix products.
 #[derive(Debug, Default)]
 pub struct CublasLt {
     /// Whether f32 may be rounded to 10 bits of mantissa for the tensor cores.
@@ -63,7 +63,7 @@ impl Executor for CublasLt {
     }
 
     fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
-        matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none()) && self.is_installed()
+        matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none())
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
@@ -129,7 +129,7 @@ struct Zeros {
 impl Zeros {
     fn new(op: &Matmul, site: &Site<'_>, inner: [usize; 4], outer: &[[usize; 4]]) -> Result<Self> {
         if op.bias || site.size(op.out.column) != 1 {
-            return Err(failed("a product over nothing with a bias, or into rows that are not adjacent"));
+            return Err(unsupported("a product over nothing with a bias, or into rows that are not adjacent"));
         }
         let element = op.dtype.size();
         let all = [outer, &[inner]].concat();
@@ -203,7 +203,7 @@ impl Shape {
         let [count, lhs_stride, rhs_stride, out_stride] = batch;
         let operand = |s: MatrixStrides, (rows, columns), stride| {
             operand(size(s.row), size(s.column), rows, columns, stride)
-                .ok_or_else(|| failed("an operand's elements are adjacent neither in rows nor in columns"))
+                .ok_or_else(|| unsupported("an operand whose elements are adjacent neither in rows nor in columns"))
         };
         let operands = [
             operand(op.lhs, (m, k), lhs_stride)?,
@@ -211,7 +211,7 @@ impl Shape {
             operand(op.out, (m, n), out_stride)?,
         ];
         if operands[2].column_major {
-            return Err(failed("the result's rows are not adjacent"));
+            return Err(unsupported("a result whose elements are not adjacent in rows"));
         }
         let out = 2 + usize::from(op.bias);
         let alignments = [site.alignments[0], site.alignments[1], site.alignments[out]];
@@ -238,7 +238,7 @@ impl Shape {
             DType::F16 => (CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F),
             DType::BF16 => (CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F),
             DType::F64 => (CUDA_R_64F, CUBLAS_COMPUTE_64F, CUDA_R_64F),
-            other => return Err(failed(format!("it has no {other} form"))),
+            other => return Err(unsupported(format!("elements of {other}"))),
         })
     }
 }
@@ -453,6 +453,11 @@ impl Prepared for PreparedMatmul {
 
 fn status(error: CublasError) -> CudaError {
     failed(format!("{:?}", error.0))
+}
+
+/// What is left to another executor.
+fn unsupported(what: impl Into<String>) -> CudaError {
+    CudaError::Unsupported { library: "cublaslt", op: "matmul", what: what.into() }
 }
 
 fn failed(error: impl Into<String>) -> CudaError {

@@ -19,7 +19,7 @@ use crate::program::{Attention, DimId, Dims, LibraryOp};
 /// The most elements of a query, key or value that its attention takes, and of what they are multiples.
 const WIDTH: (i64, i64) = (128, 8);
 
-/// Claims attention in half precision and convolutions, where the library is installed.
+/// Claims attention in half precision and convolutions.
 #[derive(Debug, Default)]
 pub struct Cudnn {
     /// Whether f32 may be rounded to 10 bits of mantissa for the tensor cores.
@@ -45,13 +45,12 @@ impl Executor for Cudnn {
     }
 
     fn claims(&self, op: &LibraryOp, dims: &Dims) -> bool {
-        let is_known = match op {
+        match op {
             LibraryOp::Attention(attention) => takes(attention, dims),
             LibraryOp::AttentionBackward(backward) => takes(&backward.forward, dims),
             LibraryOp::Convolution(op) => (1..=3).contains(&op.axes.len()),
             LibraryOp::Matmul(_) | LibraryOp::UpdateSlice(_) => false,
-        };
-        is_known && self.is_installed()
+        }
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {

@@ -1,5 +1,6 @@
 //! Programs on a GPU: their weights and states in its memory, their steps on its stream.
 
+mod calls;
 mod loops;
 
 use std::ffi::c_void;
@@ -21,7 +22,7 @@ use super::{Gpu, Turn};
 use crate::artifact::{Artifact, Target};
 use crate::cpu::operand::Operand;
 use crate::plan::{Base, Plan, PlannedLaunch, PlannedStep};
-use crate::program::{LibraryOp, Parameter, Program, Root, Spread, Step};
+use crate::program::{Parameter, Program, Root, Spread, Step};
 use crate::session::{SessionError, Weight};
 
 /// The most that an address's alignment is counted to.
@@ -36,7 +37,11 @@ pub(crate) struct Shared {
     module: Option<Arc<Module>>,
     constants: Arc<Memory>,
     functions: Vec<Arc<Engine>>,
+    remarks: Remarks,
 }
+
+/// What whoever prepares a session may want to know, each once.
+type Remarks = Arc<Mutex<Vec<String>>>;
 
 /// A program on a GPU.
 pub(crate) struct Engine {
@@ -50,8 +55,9 @@ pub(crate) struct Engine {
     constants: Arc<Memory>,
     /// Those that are states are written in place.
     parameters: Vec<Arc<DeviceTensor>>,
-    /// By step, who carries it out; `None` for steps that are no calls.
-    executors: Vec<Option<Arc<dyn Executor>>>,
+    /// By step, who may carry it out, the first that can; nobody for steps that are no calls.
+    executors: Vec<Vec<Arc<dyn Executor>>>,
+    remarks: Remarks,
     /// The most that an address's alignment is counted to.
     align: usize,
 }
@@ -109,7 +115,11 @@ impl Shared {
         };
         let constants = gpu.allocate(artifact.constants().len(), &|| "the constants".to_owned())?;
         gpu.upload(artifact.constants(), &constants)?;
-        Ok(Self { gpu, module, constants: Arc::new(constants), functions: Vec::new() })
+        // Once for all programs of the artifact.
+        let remark = gpu.nvtx.as_ref().and_then(|nvtx| nvtx.as_ref().err());
+        let remarks = remark.map(|reason| format!("no profiler is told of steps: {reason}"));
+        let (constants, remarks) = (Arc::new(constants), Arc::new(Mutex::new(remarks.into_iter().collect())));
+        Ok(Self { gpu, module, constants, functions: Vec::new(), remarks })
     }
 
     /// Prepares a function, which runs those that were prepared before.
@@ -138,7 +148,7 @@ impl Engine {
             None => return Err(SessionError::NoCode(program.kernels.len())),
             Some(module) => functions(program, module)?,
         };
-        let executors = executors(program, gpu)?;
+        let executors = calls::executors(program, &gpu.settings.executors, &shared.remarks)?;
         let parameter = |(number, parameter): (u32, &Parameter)| -> Result<Arc<DeviceTensor>, SessionError> {
             let is_state = program.state(Root::Parameter(number)).is_some();
             Ok(match weights(parameter)? {
@@ -150,8 +160,25 @@ impl Engine {
         let parameters = (0..).zip(&program.weights()?).map(parameter).collect::<Result<_, _>>()?;
         let (module, constants) = (shared.module.clone(), Arc::clone(&shared.constants));
         let (gpu, program) = (Arc::clone(gpu), Arc::clone(program));
-        let functions = shared.functions.clone();
-        Ok(Self { gpu, program, functions, kernels, _module: module, constants, parameters, executors, align: ALIGN })
+        let (functions, remarks) = (shared.functions.clone(), Arc::clone(&shared.remarks));
+        let engine = Self {
+            gpu,
+            program,
+            functions,
+            kernels,
+            _module: module,
+            constants,
+            parameters,
+            executors,
+            remarks,
+            align: ALIGN,
+        };
+        Ok(engine)
+    }
+
+    /// What whoever prepares the session may want to know.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        self.remarks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn gpu(&self) -> &Arc<Gpu> {
@@ -263,15 +290,15 @@ impl Engine {
             calls.resize_with(self.program.steps.len(), || None);
             for step in &plan.steps {
                 let PlannedStep::Call { call, slots, .. } = step else { continue };
-                let (Step::Call(own), Some(executor)) = (&self.program.steps[*call], &self.executors[*call]) else {
-                    unreachable!("every call of a program has an executor")
+                let Step::Call(own) = &self.program.steps[*call] else {
+                    unreachable!("a planned call is a call of the program")
                 };
                 let alignments: Vec<usize> = plan.slots[slots.clone()]
                     .iter()
                     .map(|slot| alignment(self.fixed(slot.base) + slot.offset).min(self.align))
                     .collect();
                 let site = Site { op: &own.op, values: &plan.values, alignments: &alignments, gpu: &self.gpu };
-                calls[*call] = Some(executor.prepare(&site)?);
+                calls[*call] = Some(calls::prepare(&self.executors[*call], |executor| executor.prepare(&site))?);
             }
             let workspace = calls.iter().flatten().map(|call| call.workspace()).max().unwrap_or(0);
             *ready = Some(Inner { calls, workspace, host: None, replay: Replay::default() });
@@ -300,6 +327,7 @@ impl Engine {
         let Some(Inner { calls, workspace, replay, .. }) = ready else {
             unreachable!("a plan is made ready before it runs")
         };
+        let _range = self.gpu.range(|| self.program.name.clone());
         let queue = &self.gpu.queue;
         queue.enter()?;
         let (own, inner, inner_workspace) = (own_bytes(plan), self.inner_bytes(plan)?, self.inner_workspace(plan)?);
@@ -377,6 +405,7 @@ impl Engine {
     ) -> Result {
         let stream = self.gpu.queue.stream();
         for step in &plan.steps {
+            let _range = self.gpu.range(|| step.name(&self.program).0);
             match step {
                 PlannedStep::Launch(launch) => self.launch(plan, table, launch)?,
                 PlannedStep::Wave(wave) => {
@@ -434,26 +463,6 @@ fn functions(program: &Program, module: &Module) -> Result<Vec<Function>, Sessio
         module.function(name, *shared)?.ok_or_else(|| SessionError::MissingKernel(name.clone()))
     };
     program.kernels.iter().zip(&shared).map(function).collect()
-}
-
-/// For each step the first executor that claims it.
-fn executors(program: &Program, gpu: &Gpu) -> Result<Vec<Option<Arc<dyn Executor>>>, SessionError> {
-    let all = &gpu.settings.executors;
-    let claiming = |(step, op): (usize, &LibraryOp)| {
-        all.iter().find(|executor| executor.claims(op, &program.dims)).map(Arc::clone).ok_or_else(|| {
-            let tried = |executor: &Arc<dyn Executor>| match executor.is_installed() {
-                true => executor.name().to_owned(),
-                false => format!("{}, which is not installed", executor.name()),
-            };
-            let tried: Vec<String> = all.iter().map(tried).collect();
-            SessionError::Unclaimed { step, op: op.name(), tried: tried.join("; ") }
-        })
-    };
-    let executor = |(number, step): (usize, &Step)| match step {
-        Step::Call(call) => claiming((number, &call.op)).map(Some),
-        Step::Launch(_) | Step::Copy { .. } | Step::While(_) => Ok(None),
-    };
-    program.steps.iter().enumerate().map(executor).collect()
 }
 
 /// The bytes of a plan's own values.

@@ -78,6 +78,16 @@ pub enum CudaError {
         /// What it says.
         error: String,
     },
+    /// A library has no form of an operation at some sizes or strides, and no other executor claims it. Allow one that does.
+    #[error("'{op}' by {library}: it cannot be told {what}")]
+    Unsupported {
+        /// The library.
+        library: &'static str,
+        /// Name of the operation.
+        op: &'static str,
+        /// What it has no form for.
+        what: String,
+    },
     /// A tensor of one GPU is given to a session of another. The caller's mistake.
     #[error("{kind} {number} is on another GPU, or was made by another `Gpu`")]
     Elsewhere {

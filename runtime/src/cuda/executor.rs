@@ -12,7 +12,10 @@ use super::Gpu;
 use super::builtin::Builtin;
 use super::cublaslt::CublasLt;
 use super::cudnn::Cudnn;
+#[cfg(doc)]
+use super::error::CudaError;
 use super::error::Result;
+use super::mma::Mma;
 use super::queue::Queue;
 use crate::program::{DimId, Dims, LibraryOp};
 
@@ -21,15 +24,16 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// Name in plans and messages.
     fn name(&self) -> &'static str;
 
-    /// Whether the library that it calls is there; without, it claims nothing.
+    /// Whether the library that it calls is there; without, it carries out nothing.
     fn is_installed(&self) -> bool {
         true
     }
 
-    /// Whether it can carry out `op`, whatever the sizes that are not constants in `dims`.
+    /// Whether it can carry out `op`, whatever the sizes that are not constants in `dims`, where its library is installed.
     fn claims(&self, op: &LibraryOp, dims: &Dims) -> bool;
 
-    /// Does once what need not be done in every run with these sizes.
+    /// Does once what need not be done in every run with these sizes. [`CudaError::Unsupported`] leaves the call to the next
+    /// executor that claims it.
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>>;
 }
 
@@ -99,7 +103,7 @@ impl<T> PerGpu<T> {
     }
 }
 
-/// The executors of this crate.
+/// The executors of this crate: those that call a library before those that need none.
 pub(super) fn all() -> Vec<Arc<dyn Executor>> {
-    vec![Arc::new(CublasLt::default()), Arc::new(Cudnn::default()), Arc::new(Builtin)]
+    vec![Arc::new(CublasLt::default()), Arc::new(Cudnn::default()), Arc::new(Mma), Arc::new(Builtin)]
 }

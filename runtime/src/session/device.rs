@@ -127,6 +127,15 @@ impl Engine {
         }
     }
 
+    /// What whoever prepares the session may want to know.
+    pub fn remarks(&self) -> Vec<String> {
+        match self {
+            Self::Cpu(_) => Vec::new(),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(engine) => engine.remarks(),
+        }
+    }
+
     /// What the parameters hold that the program updates, in the order of its states.
     pub fn state(&self) -> Result<Vec<Tensor>> {
         match self {

@@ -3,14 +3,14 @@
 use std::mem::MaybeUninit;
 use std::time::Duration;
 
-use cudarc::cublaslt::result;
+use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{
     cublasLtMatmulAlgo_t, cublasLtMatmulAlgoGetHeuristic, cublasLtMatmulHeuristicResult_t, cublasLtMatmulPreference_t,
     cublasLtMatmulPreferenceAttributes_t, cublasStatus_t,
 };
 use cudarc::driver;
 
-use super::{Addresses, Handle, Product, Shape, failed, status};
+use super::{Addresses, Handle, Product, Shape, failed, status, unsupported};
 use crate::cuda::Gpu;
 use crate::cuda::error::Result;
 use crate::cuda::memory::Memory;
@@ -35,7 +35,7 @@ pub(super) struct Algorithm {
 pub(super) fn choose(handle: &Handle, product: &Product, shape: &Shape, gpu: &Gpu) -> Result<Algorithm> {
     let candidates = candidates(handle, product, shape, if gpu.settings().tuned { CANDIDATES } else { 1 })?;
     match candidates[..] {
-        [] => Err(failed(format!("{:?}", cublasStatus_t::CUBLAS_STATUS_NOT_SUPPORTED))),
+        [] => Err(unsupported("a product that it has no algorithm for")),
         [only] => Ok(only),
         [first, ..] => {
             // Where there is no memory to measure in, there is still the one that is expected to be fastest.
@@ -51,7 +51,7 @@ fn candidates(handle: &Handle, product: &Product, shape: &Shape, count: usize) -
     let mut found = vec![MaybeUninit::<cublasLtMatmulHeuristicResult_t>::uninit(); count];
     let (mut written, Product { desc, a, b, d }) = (0, product);
     // SAFETY: the descriptions live; there is room for `count` results.
-    unsafe {
+    let asked = unsafe {
         cublasLtMatmulAlgoGetHeuristic(
             handle.0,
             desc.0,
@@ -65,7 +65,10 @@ fn candidates(handle: &Handle, product: &Product, shape: &Shape, count: usize) -
             &mut written,
         )
         .result()
-        .map_err(status)?;
+    };
+    match asked {
+        Err(CublasError(cublasStatus_t::CUBLAS_STATUS_NOT_SUPPORTED)) => return Ok(Vec::new()),
+        other => other.map_err(status)?,
     }
     // SAFETY: the library says that it has written so many.
     let found = found[..written as usize].iter().map(|result| unsafe { result.assume_init_ref() });

@@ -43,6 +43,7 @@ impl Engine {
 
     /// Starts all steps of a function.
     fn start_inside(&self, plan: &Plan, [inputs, outputs]: [&[CUdeviceptr]; 2], memory: Free) -> Result {
+        let _range = self.gpu.range(|| self.program.name.clone());
         let table = self.table(plan, Addresses { arena: memory.inner, inputs, outputs });
         let ready = self.ready(plan)?;
         let calls = ready.as_ref().map_or(&[][..], |ready| ready.calls.as_slice());

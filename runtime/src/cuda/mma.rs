@@ -1,0 +1,258 @@
+//! Matrix products without a library, by kernels that are made here as PTX.
+//!
+//! It takes every product without an epilogue: in each dtype, with whatever strides, of no terms, with or without bias. f16
+//! and bf16 are multiplied by tensor cores and summed in f32, f32 by fused multiplications and additions, without rounding
+//! what is multiplied, f64 by tensor cores, which round as additions do. A kernel is made for each way in which operands
+//! lie, and is loaded when sizes are known.
+//!
+//! The floor that it is to hold is 60 % of cuBLASLt for large products in half precision on an H100, which the example
+//! `gpu_conformance --times` measures. What limits it: `mma.sync` is the tensor cores' instruction since sm_80, and gets at
+//! most about 5/8 of what those of sm_90 and newer do with instructions of their own. Below the floor are products with few
+//! tiles and many terms, such as those with one row, as no sum is split among blocks; and operands in half precision whose
+//! rows are not a multiple of 4 bytes long, or whose elements are adjacent in neither dimension, which are read element by
+//! element.
+
+mod code;
+mod copy;
+mod kernel;
+mod multiply;
+mod panel;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use cudarc::driver::result;
+use cudarc::driver::sys::{CUdevice_attribute, CUdeviceptr};
+use thunder_tensor::DType;
+
+use super::architecture::Architecture;
+use super::error::{CudaError, Result, said};
+use super::executor::{Executor, Invocation, Prepared, Site};
+use super::module::{Function, Module};
+use crate::artifact::Bytes;
+use crate::program::{Dims, LibraryOp, Matmul};
+use kernel::{Kernel, NAME};
+use panel::{CHUNK, Copies, Layout};
+use tile::Tile;
+
+/// The most blocks of a launch.
+const BLOCKS: u64 = i32::MAX as u64;
+
+/// The most sums of a thread that reads single elements.
+const MOST_SUMS: usize = 64;
+
+/// The oldest architecture whose tensor cores have the instructions.
+const OLDEST: &str = "sm_80";
+
+/// Claims matrix products.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Mma;
+
+impl Executor for Mma {
+    fn name(&self) -> &'static str {
+        "mma"
+    }
+
+    fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
+        let is_known = |dtype| matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16);
+        matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none() && is_known(op.dtype))
+    }
+
+    fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
+        let LibraryOp::Matmul(op) = site.op else { unreachable!("an executor prepares what it claims") };
+        let gpu = site.gpu;
+        if !gpu.architecture.is_at_least(Architecture::of(8, 0)) {
+            return Err(failed(format!(
+                "it needs a GPU of {OLDEST} or newer, '{}' is {}",
+                gpu.name(),
+                gpu.architecture
+            )));
+        }
+        let multiprocessors = gpu.queue.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let product = Product::new(op, &|dim| site.size(dim), site.alignments);
+        let Some(work) = Work::new(&product, usize::try_from(multiprocessors).unwrap_or(1)) else {
+            return Ok(Box::new(Nothing));
+        };
+        let module = gpu.modules.load(&gpu.queue, &Bytes::new(work.kernel.ptx()), &Bytes::new(Vec::new()))?;
+        let shared = work.kernel.tile.shared(op.dtype.size()) as u32;
+        let function = module.function(NAME, shared)?;
+        let function = function.ok_or_else(|| CudaError::Load(format!("there is no '{NAME}'")))?;
+        Ok(Box::new(PreparedMma { _module: module, function, shared, work }))
+    }
+}
+
+/// Nothing to compute.
+struct Nothing;
+
+impl Prepared for Nothing {
+    fn run(&self, _invocation: &Invocation<'_>) -> Result {
+        Ok(())
+    }
+}
+
+/// A product whose sizes are known. Strides are in elements, and 0 where there is but one.
+#[derive(Clone, Debug)]
+struct Product {
+    dtype: DType,
+    /// m, n and k.
+    size: [usize; 3],
+    /// Of lhs: from one row to the next, and from one term of the sums to the next.
+    lhs: [usize; 2],
+    /// Of rhs: from one column to the next, and from one term of the sums to the next.
+    rhs: [usize; 2],
+    /// Of out: from one row to the next, and from one column to the next.
+    out: [usize; 2],
+    /// Dimensions of the batch, outermost first: extent, and strides in lhs, rhs and out.
+    batch: Vec<[usize; 4]>,
+    bias: bool,
+    /// Of the addresses of lhs, rhs and out.
+    alignments: [usize; 3],
+}
+
+impl Product {
+    fn new(op: &Matmul, size: &dyn Fn(crate::program::DimId) -> usize, alignments: &[usize]) -> Self {
+        let (m, n, k) = (size(op.m), size(op.n), size(op.k));
+        let strides = |dims: [(crate::program::DimId, usize); 2]| {
+            dims.map(|(stride, extent)| if extent > 1 { size(stride) } else { 0 })
+        };
+        let mut batch: Vec<[usize; 4]> =
+            op.batch.iter().map(|b| [size(b.extent), size(b.lhs), size(b.rhs), size(b.out)]).collect();
+        batch.retain(|[extent, ..]| *extent != 1);
+        Self {
+            dtype: op.dtype,
+            size: [m, n, k],
+            lhs: strides([(op.lhs.row, m), (op.lhs.column, k)]),
+            rhs: strides([(op.rhs.column, n), (op.rhs.row, k)]),
+            out: strides([(op.out.row, m), (op.out.column, n)]),
+            batch: joined(batch),
+            bias: op.bias,
+            alignments: [alignments[0], alignments[1], alignments[2 + usize::from(op.bias)]],
+        }
+    }
+
+    /// How the panels of lhs (`side` 0) or rhs (1) are copied.
+    fn layout(&self, side: usize) -> Layout {
+        let [own, sums] = [self.lhs, self.rhs][side];
+        let (rows, terms) = (self.size[side], self.size[2]);
+        let size = self.dtype.size();
+        let batch = self.batch.iter().map(|dim| dim[1 + side]);
+        // Whatever divides addresses of lines that are `stride` apart.
+        let divides = |stride: usize| {
+            let all = batch.clone().fold(stride, |all, stride| all | stride);
+            1 << (all.wrapping_mul(size) | self.alignments[side]).trailing_zeros().min(CHUNK.trailing_zeros())
+        };
+        let unit = |stride: usize| Some(divides(stride)).filter(|unit| *unit >= 4);
+        // Along the sums where elements are adjacent there, or along rows or columns.
+        let along = if sums == 1 || terms <= 1 { unit(own) } else { None };
+        let across = if own == 1 || rows <= 1 { unit(sums) } else { None };
+        match along.max(across) {
+            Some(unit) => Layout { sums: along >= across, copies: Copies::Aligned(unit) },
+            None => Layout { sums: sums <= own, copies: Copies::Single },
+        }
+    }
+
+    /// Whether columns of the result are adjacent, and rows so aligned that `run` of them are written at once.
+    fn packs(&self, run: usize) -> bool {
+        let [row, column] = self.out;
+        let strides = self.batch.iter().fold(row, |all, dim| all | dim[3]).wrapping_mul(self.dtype.size());
+        let is_aligned = (strides | self.alignments[2]).is_multiple_of(run * self.dtype.size());
+        is_aligned && (column == 1 || self.size[1] <= 1)
+    }
+}
+
+/// Dimensions of a batch, of which those are one that follow each other alike in all operands.
+fn joined(batch: Vec<[usize; 4]>) -> Vec<[usize; 4]> {
+    let mut all: Vec<[usize; 4]> = Vec::with_capacity(batch.len());
+    for dim in batch {
+        match all.last_mut() {
+            Some(outer) if (1..4).all(|i| dim[0].checked_mul(dim[i]) == Some(outer[i])) => {
+                *outer = [outer[0] * dim[0], dim[1], dim[2], dim[3]];
+            }
+            _ => all.push(dim),
+        }
+    }
+    all
+}
+
+/// A kernel and what it is given.
+#[derive(Clone, Debug)]
+struct Work {
+    kernel: Kernel,
+    /// How many blocks there are.
+    blocks: u64,
+    /// The kernel's parameters behind the number of the first block.
+    numbers: Vec<u64>,
+}
+
+impl Work {
+    /// `None` where there is nothing to compute.
+    fn new(product: &Product, multiprocessors: usize) -> Option<Self> {
+        let &Product { dtype, size: [m, n, k], .. } = product;
+        if m == 0 || n == 0 || product.batch.iter().any(|[extent, ..]| *extent == 0) {
+            return None;
+        }
+        let count = product.batch.iter().map(|[extent, ..]| extent).product::<usize>();
+        let operands = [0, 1].map(|side| product.layout(side));
+        // Threads that read single elements need registers for these.
+        let is_slow = operands.iter().any(|layout| layout.copies == Copies::Single);
+        let tiles = Tile::all(dtype).iter().copied().filter(|tile| !is_slow || tile.sums() <= MOST_SUMS);
+        let tile = Tile::choose(tiles, [m, n], count, multiprocessors)?;
+        let packed = product.packs(kernel::run(dtype, operands[1]));
+        let kernel = Kernel { dtype, tile, operands, bias: product.bias, packed, batch: product.batch.len() };
+        let [tall, wide] = tile.size();
+        let blocks = (m.div_ceil(tall) * n.div_ceil(wide)) as u64 * count as u64;
+        // Strides of what there is but one of may be any number.
+        let bytes = |stride: usize| stride.wrapping_mul(dtype.size()) as u64;
+        let mut numbers = vec![m as u64, n as u64, k as u64];
+        for ([own, sums], layout) in [product.lhs, product.rhs].into_iter().zip(operands) {
+            let (line, element) = if layout.sums { (own, sums) } else { (sums, own) };
+            let element = if layout.copies == Copies::Single { element } else { 1 };
+            let next = if layout.sums { element } else { line };
+            numbers.extend([bytes(line), bytes(element), bytes(next).wrapping_mul(tile.depth as u64)]);
+        }
+        numbers.extend(product.out.map(bytes));
+        numbers.extend(
+            product
+                .batch
+                .iter()
+                .flat_map(|&[extent, lhs, rhs, out]| [extent as u64, bytes(lhs), bytes(rhs), bytes(out)]),
+        );
+        Some(Self { kernel, blocks, numbers })
+    }
+}
+
+struct PreparedMma {
+    _module: Arc<Module>,
+    function: Function,
+    /// Bytes of shared memory of a block.
+    shared: u32,
+    work: Work,
+}
+
+impl Prepared for PreparedMma {
+    fn run(&self, invocation: &Invocation<'_>) -> Result {
+        let threads = self.work.kernel.tile.threads() as u32;
+        let mut first = 0_u64;
+        while first < self.work.blocks {
+            let blocks = (self.work.blocks - first).min(BLOCKS);
+            let pointers = invocation.operands.iter().map(|operand: &CUdeviceptr| std::ptr::from_ref(operand));
+            let numbers = std::iter::once(&first).chain(&self.work.numbers).map(std::ptr::from_ref);
+            let mut arguments: Vec<*mut c_void> = pointers.chain(numbers).map(|a| a.cast_mut().cast()).collect();
+            let (grid, stream, kernel) = ((blocks as u32, 1, 1), invocation.gpu.stream(), self.function.0);
+            // SAFETY: the kernel takes these parameters, of 8 bytes each, which the driver copies; it reads the elements
+            // of the operands and writes those of the result, which the plan has checked to lie within them.
+            unsafe { result::launch_kernel(kernel, grid, (threads, 1, 1), self.shared, stream, &mut arguments) }
+                .map_err(|error| failed(said(error)))?;
+            first += blocks;
+        }
+        Ok(())
+    }
+}
+
+fn failed(error: String) -> CudaError {
+    CudaError::Library { library: "mma", op: "matmul", error }
+}

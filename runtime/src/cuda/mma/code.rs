@@ -1,0 +1,76 @@
+//! PTX text under construction: instructions, and the registers that they use.
+
+/// Kinds of registers, with the letter of their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Truth values.
+    Truth,
+    /// 16 bits.
+    Short,
+    /// 32 bits, floats included.
+    Word,
+    /// 64 bits, floats included.
+    Long,
+}
+
+impl Kind {
+    const ALL: [(Self, &'static str, &'static str); 4] =
+        [(Self::Truth, "pred", "p"), (Self::Short, "b16", "h"), (Self::Word, "b32", "r"), (Self::Long, "b64", "d")];
+}
+
+/// The body of a kernel.
+#[derive(Debug, Default)]
+pub(super) struct Code {
+    text: String,
+    /// How many registers there are, by kind.
+    counts: [usize; 4],
+}
+
+impl Code {
+    /// A register that nothing else uses.
+    pub(super) fn fresh(&mut self, kind: Kind) -> String {
+        let number = self.counts[kind as usize];
+        self.counts[kind as usize] += 1;
+        format!("%{}{number}", Kind::ALL[kind as usize].2)
+    }
+
+    pub(super) fn many(&mut self, kind: Kind, count: usize) -> Vec<String> {
+        (0..count).map(|_| self.fresh(kind)).collect()
+    }
+
+    /// Adds an instruction.
+    pub(super) fn add(&mut self, instruction: impl AsRef<str>) {
+        self.text += "  ";
+        self.text += instruction.as_ref();
+        self.text += ";\n";
+    }
+
+    /// Adds an instruction that writes a fresh register, which stands first among its operands.
+    pub(super) fn make(&mut self, kind: Kind, operation: &str, operands: impl AsRef<str>) -> String {
+        let made = self.fresh(kind);
+        self.add(format!("{operation} {made}, {}", operands.as_ref()));
+        made
+    }
+
+    /// A number between 0 and `most` as 32 bits, from one of 64 bits with a sign.
+    pub(super) fn clamp(&mut self, number: &str, most: usize) -> String {
+        let low = self.make(Kind::Long, "max.s64", format!("{number}, 0"));
+        let within = self.make(Kind::Long, "min.s64", format!("{low}, {most}"));
+        self.make(Kind::Word, "cvt.u32.u64", within)
+    }
+
+    /// Adds a place to jump to.
+    pub(super) fn label(&mut self, name: &str) {
+        self.text += name;
+        self.text += ":\n";
+    }
+
+    /// Registers and instructions, in braces.
+    pub(super) fn body(self) -> String {
+        let declared = Kind::ALL.iter().filter(|(kind, ..)| self.counts[*kind as usize] > 0);
+        let declared = declared
+            .map(|(kind, name, letter)| format!("  .reg .{name} %{letter}<{}>;\n", self.counts[*kind as usize]))
+            .collect::<String>();
+        format!("{{\n{declared}{}}}\n", self.text)
+    }
+}
