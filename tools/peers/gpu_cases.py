@@ -153,7 +153,15 @@ def kernels():
             return %s : {tensor((columns,), 'f32')}""",
             tensor((columns,), "f32"), lambda torch, x: x.float().sum(0), n, 0,
         )
-    for rows, classes in ((4096, 32000), (1024, 128256), (16384, 8192)):
+        add(
+            "mean_square", sizes, [x],
+            f"""%w = thunder.convert %x : {t} -> {tensor(sizes, 'f32')}
+            %q = thunder.mul %w, %w : {tensor(sizes, 'f32')}
+            %s = thunder.mean %q axes = [0, 1] : {tensor(sizes, 'f32')} -> tensor<f32>
+            return %s : tensor<f32>""",
+            "tensor<f32>", lambda torch, x: x.float().square().mean(), n, 0,
+        )
+    for rows, classes in ((4096, 32000), (1024, 128256), (16384, 8192), (300, 100000)):
         n, sizes = rows * classes, (rows, classes)
         t, targets, losses = tensor(sizes), tensor((rows,), "i64"), tensor((rows,))
         add(
@@ -180,6 +188,14 @@ def kernels():
             return %y : {t}""",
             t, rope, 2 * n, 4 * n, fixed=("cos", "sin"),
         )
+    sizes = (1 << 20, 64)
+    t = tensor(sizes)
+    add(
+        "column_sum", sizes, [("x", sizes, "bf16")],
+        f"""%s = thunder.sum %x axes = [0] : {t} -> {tensor(sizes[1:])}
+        return %s : {tensor(sizes[1:])}""",
+        tensor(sizes[1:]), lambda torch, x: x.sum(0), elements(sizes), 0,
+    )
     sizes = (16, 1 << 20)
     t = tensor(sizes)
     add(

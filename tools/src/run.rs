@@ -120,6 +120,7 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
     let weights = weights(arguments, &artifact, own)?;
     let options = options(arguments, &artifact)?;
     let session = Session::prepare_with(&artifact, &weights, code, options)?;
+    session.remarks().iter().for_each(|remark| eprintln!("thunder-run: remark: {remark}"));
     let mut inputs = inputs(arguments, &artifact)?;
     let Runs { outputs, time, steps } = execute(&session, &mut inputs, arguments.repeat, arguments.profile.is_some())?;
     let named: BTreeMap<String, Tensor> =
@@ -174,7 +175,9 @@ fn options(arguments: &Arguments, artifact: &Artifact) -> Result<Options> {
         bail!("--target cpu: the artifact is compiled for a GPU");
     }
     if wants_gpu {
-        let settings = Settings { tuned: arguments.tune, ..Settings::default() };
+        // Where NVIDIA's profilers say what is to be told of ranges.
+        let nvtx = std::env::var_os("NVTX_INJECTION64_PATH").map(PathBuf::from);
+        let settings = Settings { tuned: arguments.tune, nvtx, ..Settings::default() };
         options.gpu = Some(Gpu::with_settings(arguments.device, settings)?);
     } else if arguments.tune {
         bail!("--tune: the processor's operations have one algorithm each; it is for GPUs");

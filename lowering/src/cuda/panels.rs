@@ -4,6 +4,8 @@
 //! teams. Each thread keeps what it has reduced of its columns in registers. The next rows are on their way into shared memory
 //! while it computes one, so that memory is busy all the time. What a panel gives is written once, in the end.
 
+mod pace;
+
 use thunder_interface::Dim;
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::{PANELS, ROWS};
@@ -17,6 +19,7 @@ use super::memory::{Memory, bytes_of};
 use super::nest::Nest;
 use super::rows::{self, Team};
 use super::team::{Combiner, WARP};
+use pace::Pace;
 
 /// Elements of a row that a thread has at most, if a block has threads enough: each has a total beside.
 const KEPT: i64 = 16;
@@ -28,6 +31,8 @@ const MOST: i64 = 1024;
 const RESIDENT: u32 = 512;
 /// Rows that a team has in shared memory at most: the one that it computes, and those that are on their way.
 const ROWS_AHEAD: i64 = 4;
+/// Rounds of a block from which on it keeps pace with the others.
+const LONG: i64 = 16;
 /// Bytes of shared memory of a block that are for other uses.
 const RESERVED: i64 = 4 << 10;
 
@@ -158,7 +163,12 @@ impl<'c> Plan<'c> {
             let within = emitter.add(from, distance)?;
             self.ask(emitter, [thread, panel, within])?;
         }
+        let pace = match self.keeps_pace(emitter) {
+            true => Some(Pace::new(emitter, thread, (self.panels, self.bytes_of_round(emitter)))?),
+            false => None,
+        };
         let parts = emitter.repeat((from, depth, step), &parts, |emitter, within, parts| {
+            let mark = pace.as_ref().map(|pace| pace.begin(emitter)).transpose()?;
             let row = self.row(emitter, panel, within)?;
             let at = emitter.delinearize(row, &self.sizes)?.into_iter().map(Index::Same).collect();
             let team = Team { thread: number, row, at, exists: None };
@@ -180,8 +190,15 @@ impl<'c> Plan<'c> {
             if self.rows.team > WARP && passes == Some(1) {
                 emitter.barrier()?;
             }
+            if let (Some(pace), Some(mark)) = (&pace, &mark) {
+                let round = emitter.div(within, step)?;
+                pace.end(emitter, round, mark)?;
+            }
             Ok(parts)
         })?;
+        if let Some(pace) = &pace {
+            pace.finish(emitter)?;
+        }
         emitter.images.clear();
         let at = vec![Index::Same(panel)];
         let place = Team { thread: number, row: panel, at, exists: None };
@@ -207,6 +224,19 @@ impl<'c> Plan<'c> {
     /// How many blocks a multiprocessor should have at a time.
     fn resident(&self) -> u32 {
         (RESIDENT / self.rows.threads).max(1)
+    }
+
+    /// Whether blocks keep pace with each other: all of them, which work for a while, are on the GPU together.
+    fn keeps_pace(&self, emitter: &Emitter<'_, 'c>) -> bool {
+        let together = i64::from(self.resident()) * emitter.arch.multiprocessors();
+        // Where nothing is combined of a row, warps go on by themselves.
+        let is_one = self.rows.team > WARP && !self.rows.totals.is_empty();
+        is_one && self.batches > 0 && self.panels <= together && self.depth / self.teams() >= LONG
+    }
+
+    /// Bytes that a block moves for the rows that it has at a time: results are about as large as inputs.
+    fn bytes_of_round(&self, emitter: &Emitter<'_, 'c>) -> i64 {
+        2 * self.bytes_of_row(emitter) * self.teams()
     }
 
     /// How many rows a block has at a time.
