@@ -2,17 +2,21 @@
 // RUN: FileCheck %s < %t.thb
 
 // A block computes the rows of a panel one after the other. While it computes one, the next three are on their way into shared
-// memory; what it has of the panel stays in registers until the last.
+// memory; what it has of the panel stays in registers until the last. Blocks that are ahead of the others rest.
 // CHECK: .visible .entry kernel_0(
 // CHECK: .maxntid 256
 // CHECK: .minnctapersm 2
 // CHECK-COUNT-12: cp.async.cg.shared.global
+// CHECK: atom.global.add.u32 {{.*}}, [[[NUMBERS:kernel_0_counters[0-9]+]]+4], 1;
+// CHECK: atom.global.add.u32 {{.*}}, [[[NUMBERS]]], 1;
+// CHECK-COUNT-4: cp.async.cg.shared.global
 // CHECK: cp.async.wait_group 3
 // CHECK-COUNT-4: ld.shared.v4.b32
 // CHECK: bar.sync
 // CHECK-COUNT-2: st.global.v4.b32
 // CHECK: bar.sync
-// CHECK-COUNT-4: cp.async.cg.shared.global
+// CHECK: mov.u32 %now, %clock;
+// CHECK: atom.global.add.u32 {{.*}}, [[[NUMBERS]]+8], 1;
 // CHECK-NOT: ld.global.nc.v4
 // CHECK-COUNT-4: st.global.v4.b32
 // CHECK: .visible .entry kernel_1(
