@@ -335,10 +335,7 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         drop_programs(module)?;
         pipeline(Phase::Tensors, options).run_with(module, options.verify)?;
         lap("tensors");
-        let grids = lower(module, &options.target)?;
-        if let Target::Cuda(arch) = options.target {
-            emitted.spread(&grids, arch)?;
-        }
+        emitted.spread(&lower(module, &options.target)?)?;
         lap("target");
         match &options.target {
             Target::Cpu(machine) => {
@@ -386,9 +383,9 @@ impl Emitted {
     }
 
     /// Says how kernels of a GPU are launched.
-    fn spread(&mut self, grids: &BTreeMap<String, Grid>, arch: Arch) -> Result<(), CompileError> {
+    fn spread(&mut self, grids: &BTreeMap<String, Grid>) -> Result<(), CompileError> {
         let programs = [&mut self.program].into_iter().chain(&mut self.setup).chain(&mut self.functions);
-        programs.into_iter().try_for_each(|program| Ok(program::spread(program, grids, arch)?))
+        programs.into_iter().try_for_each(|program| Ok(program::spread(program, grids)?))
     }
 
     /// The kernels of all programs.

@@ -81,7 +81,7 @@ impl Arch {
         }
     }
 
-    /// Whether its kernels wait themselves for what was started before them.
+    /// Whether its kernels can wait themselves for what was started before them.
     pub fn overlaps(self) -> bool {
         self >= Self::Sm90a
     }

@@ -21,7 +21,7 @@ use thunder_runtime::program::{
 };
 use thunder_tensor::DType;
 
-use crate::cuda::{Arch, Grid};
+use crate::cuda::Grid;
 pub use functions::Functions;
 use sizes::Sizes;
 
@@ -70,16 +70,15 @@ pub fn emit(
     Ok(program)
 }
 
-/// Says how each kernel of a program is launched on a GPU of `arch`.
-pub fn spread(program: &mut Program, grids: &BTreeMap<String, Grid>, arch: Arch) -> Result {
+/// Says how each kernel of a program is launched on a GPU.
+pub fn spread(program: &mut Program, grids: &BTreeMap<String, Grid>) -> Result {
     let Program { steps, kernels, dims, .. } = program;
     for step in steps {
         let Step::Launch(launch) = step else { continue };
         let Some(grid) = kernels.get(launch.kernel.0 as usize).and_then(|name| grids.get(name)) else { continue };
         let [x, y, z] = grid.blocks.each_ref().map(|dim| sizes::id_over(dims, dim, &launch.dims));
-        let (blocks, overlaps) = ([x?, y?, z?], arch.overlaps());
-        let grid = program::Grid { blocks, threads: grid.threads, shared: grid.shared, overlaps };
-        launch.spread = Spread::Grid(grid);
+        let Grid { threads, shared, overlaps, .. } = *grid;
+        launch.spread = Spread::Grid(program::Grid { blocks: [x?, y?, z?], threads, shared, overlaps });
     }
     Ok(())
 }

@@ -36,7 +36,7 @@ pub fn emit<'c>(
         |emitter| general::write(emitter, outputs),
     )?;
     let blocks = Dim::product(&outputs[0].dims).ceil_div(plan.width * plan.across);
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0, resident: 1 }))
+    Ok(Some(Grid::new(blocks, THREADS)))
 }
 
 /// Who computes what.

@@ -246,14 +246,14 @@ impl<'a, 'c> Emitter<'a, 'c> {
         done
     }
 
-    /// `x` where a condition holds, else 0: a multiple of what `x` is one of.
-    pub fn guarded(&mut self, condition: Value<'c>, x: Value<'c>, zero: Value<'c>) -> Result<Value<'c>> {
+    /// `x` where a condition holds, else another index: a multiple of what both are.
+    pub fn guarded(&mut self, condition: Value<'c>, x: Value<'c>, other: Value<'c>) -> Result<Value<'c>> {
         let key = ("guarded", condition, x);
         if let Some(known) = self.scopes.iter().find_map(|scope| scope.integers.get(&key)) {
             return Ok(*known);
         }
-        let made = self.select(condition, x, zero)?;
-        self.factors.insert(made, self.factor(x));
+        let made = self.select(condition, x, other)?;
+        self.factors.insert(made, gcd(self.factor(x), self.factor(other)));
         self.scope().integers.insert(key, made);
         Ok(made)
     }

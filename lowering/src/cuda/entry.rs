@@ -9,9 +9,12 @@ use thunder_interface::Dim;
 use thunder_ir::{Attribute, Block, Blueprint, ContextRef, Module, Operation, Result, Rewriter, Type, Value};
 
 use super::emitter::Emitter;
-use super::memory::Memory;
+use super::memory::{Memory, bytes_of};
 use super::{Arch, columns, general, panels, pointwise, rows, transpose};
 use crate::signature::Signature;
+
+/// Bytes that a large GPU moves while it starts a kernel or two.
+const LITTLE: i64 = 16 << 20;
 
 /// How many threads run a kernel, in terms of its symbols.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,16 @@ pub struct Grid {
     pub shared: u32,
     /// Blocks that a multiprocessor should have registers for at a time.
     pub resident: u32,
+    /// Whether the kernel itself waits for what was started before it.
+    pub overlaps: bool,
+}
+
+impl Grid {
+    /// So many blocks of so many threads, without wishes.
+    pub fn new(blocks: Dim, threads: u32) -> Self {
+        let blocks = [blocks, Dim::Known(1), Dim::Known(1)];
+        Self { blocks, threads, shared: 0, resident: 1, overlaps: false }
+    }
 }
 
 /// A result of a kernel.
@@ -40,11 +53,12 @@ pub struct Output<'c> {
 pub fn make(function: Operation<'_>, arch: Arch) -> Result<Grid> {
     let signature = Signature::of(function)?;
     let rewriter = Rewriter::at(function);
-    let (entry, block) = declare(&signature, &rewriter, function)?;
+    let overlaps = arch.overlaps() && moves_little(&signature);
+    let (entry, block) = declare(&signature, &rewriter, function, overlaps)?;
     rewriter.at_end(block);
     let done = rewriter.insert(&Blueprint::new("func.return"))?;
     rewriter.before(done);
-    if arch.overlaps() {
+    if overlaps {
         overlap(&rewriter, function.context())?;
     }
     let index = Type::int(function.context(), if fits(&signature) { 32 } else { 64 });
@@ -53,7 +67,17 @@ pub fn make(function: Operation<'_>, arch: Arch) -> Result<Grid> {
     let pointers: Vec<_> = block.arguments().take(signature.tensors()).collect();
     let grid = schedule(&mut emitter, function, &outputs, &pointers)?;
     Rewriter::at(function).erase(function)?;
-    Ok(grid)
+    Ok(Grid { overlaps, ..grid })
+}
+
+/// Whether it takes about as long to start the kernel as to move what it reads and makes: then it should be there early. Else
+/// it is better that the assembler knows what stays as it is, and reads that when it likes.
+fn moves_little(signature: &Signature<'_>) -> bool {
+    let bytes = signature.types.iter().zip(&signature.dims).map(|(ty, dims)| {
+        let element = ty.as_tensor().map_or(0, |ty| bytes_of(ty.element()));
+        Some(Dim::product(dims).known()?.saturating_mul(element))
+    });
+    bytes.sum::<Option<i64>>().is_some_and(|bytes| bytes <= LITTLE)
 }
 
 /// Lets what is started next be on the GPU beside this kernel, and waits for what was started before, of which nothing is
@@ -113,6 +137,7 @@ fn declare<'c>(
     signature: &Signature<'c>,
     rewriter: &Rewriter<'c>,
     function: Operation<'c>,
+    overlaps: bool,
 ) -> Result<(Operation<'c>, Block<'c>)> {
     let cx = function.context();
     let pointer = Type::parse(cx, "!llvm.ptr<1>").ok_or("internal: a pointer type parses")?;
@@ -122,14 +147,17 @@ fn declare<'c>(
     let reads = signature.types.iter().zip(0..).filter(|(ty, _)| ty.as_tensor().is_some()).map(|(_, number)| {
         number < signature.types.len() - signature.in_place.len() && !signature.in_place.contains(&Some(number))
     });
+    // What a kernel waits for is no constant while it runs: the assembler would read what is one before it waits.
+    let none = Attribute::dictionary(cx, &[]);
     let mut attributes: Vec<_> = reads
         .take(signature.tensors())
         .map(|reads| match reads {
+            _ if overlaps => none,
             true => Attribute::dictionary(cx, &[("llvm.noalias", unit), ("llvm.readonly", unit)]),
             false => Attribute::dictionary(cx, &[("llvm.noalias", unit)]),
         })
         .collect();
-    attributes.resize(inputs.len(), Attribute::dictionary(cx, &[]));
+    attributes.resize(inputs.len(), none);
     let entry = rewriter.insert(
         &Blueprint::new("func.func")
             .attribute("sym_name", Attribute::string(cx, &signature.name))

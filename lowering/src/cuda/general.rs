@@ -16,12 +16,7 @@ const THREADS: u32 = 256;
 pub fn emit<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Result<Grid> {
     write(emitter, outputs)?;
     let most = groups(outputs).iter().fold(Dim::Known(1), |most, group| most.max(&Dim::product(&group[0].dims)));
-    Ok(Grid {
-        blocks: [most.ceil_div(i64::from(THREADS)), Dim::Known(1), Dim::Known(1)],
-        threads: THREADS,
-        shared: 0,
-        resident: 1,
-    })
+    Ok(Grid::new(most.ceil_div(i64::from(THREADS)), THREADS))
 }
 
 /// Computes all elements of all results.

@@ -51,10 +51,10 @@ pub fn emit<'c>(
         |emitter| plan.write(emitter, outputs),
         |emitter| slow.write(emitter, outputs),
     )?;
-    let blocks = [Dim::Known(plan.panels), Dim::Known(1), Dim::Known(1)];
     let rows = plan.batches * plan.teams() * plan.bytes_of_row(emitter);
     let shared = rows.max(plan.bytes_of_teams());
-    Ok(Some(Grid { blocks, threads: plan.rows.threads, shared: shared as u32, resident: plan.resident() }))
+    let grid = Grid::new(Dim::Known(plan.panels), plan.rows.threads);
+    Ok(Some(Grid { shared: shared as u32, resident: plan.resident(), ..grid }))
 }
 
 /// Who computes what.

@@ -55,7 +55,7 @@ pub fn emit<'c>(
         |emitter| general::write(emitter, outputs),
     )?;
     let blocks = most.ceil_div(chunks * rounds.map_or(1, |rounds| rounds.count));
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS, shared: 0, resident: 1 }))
+    Ok(Some(Grid::new(blocks, THREADS)))
 }
 
 /// What the ops of a kernel have in common.

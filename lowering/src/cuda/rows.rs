@@ -60,7 +60,7 @@ pub fn emit<'c>(
         None => plan.count.ceil_div(i64::from(plan.threads / plan.team)),
     };
     let (shared, resident) = plan.kept.as_ref().map_or((0, 1), |kept| (kept.bytes as u32, kept.blocks as u32));
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: plan.threads, shared, resident }))
+    Ok(Some(Grid { shared, resident, ..Grid::new(blocks, plan.threads) }))
 }
 
 /// Who computes what.

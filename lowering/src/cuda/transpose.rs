@@ -42,7 +42,7 @@ pub fn emit<'c>(
         if [plan.across, plan.along].contains(&axis) { dim.ceil_div(plan.tile) } else { dim.clone() }
     };
     let blocks = dims.iter().enumerate().fold(Dim::Known(1), |all, (axis, dim)| all.mul(&tiles(axis, dim)));
-    Ok(Some(Grid { blocks: [blocks, Dim::Known(1), Dim::Known(1)], threads: THREADS as u32, shared: 0, resident: 1 }))
+    Ok(Some(Grid::new(blocks, THREADS as u32)))
 }
 
 /// Which part of a tensor is in shared memory.

@@ -299,8 +299,9 @@ impl<'c> Plan<'c> {
         if let (Some(known), true) = (known, self.is_unrolled) {
             let (width, step) = (emitter.int(self.width)?, self.width * i64::from(self.team));
             let first = emitter.mul(team.thread, width)?;
+            let zero = emitter.int(0)?;
             for number in 0..(known + step - 1) / step {
-                let access = self.access(emitter, first, number * step, known, length)?;
+                let access = self.access(emitter, (first, zero), number * step, known, length)?;
                 *carried = match self.is_kept {
                     true => body(emitter, &[access], carried)?,
                     false => emitter.supposing(|emitter| body(emitter, &[access], carried))?,
@@ -364,7 +365,10 @@ impl<'c> Plan<'c> {
         }
         if let (Some(known), Some(even)) = (emitter.number(length), emitter.number(even)) {
             let left = (known - even + step - 1) / step;
-            let accesses = (0..left).map(|number| self.access(emitter, first, even + number * step, known, to));
+            // What is kept of a row is there for the thread that has asked for it.
+            let other = if self.kept.is_some() { own } else { emitter.int(0)? };
+            let accesses =
+                (0..left).map(|number| self.access(emitter, (first, other), even + number * step, known, to));
             let accesses = accesses.collect::<Result<Vec<_>>>()?;
             if !accesses.is_empty() {
                 *carried = body(emitter, &accesses, carried)?;
@@ -382,7 +386,7 @@ impl<'c> Plan<'c> {
     fn access(
         &self,
         emitter: &mut Emitter<'_, 'c>,
-        first: Value<'c>,
+        (first, other): (Value<'c>, Value<'c>),
         distance: i64,
         known: i64,
         length: Value<'c>,
@@ -392,9 +396,8 @@ impl<'c> Plan<'c> {
         if distance + self.width * i64::from(self.team) <= known {
             return Ok(Access { first: index, inside: None });
         }
-        // Elements beyond the row are computed from its first ones, and count for nothing.
+        // Elements beyond the row are computed from others, and count for nothing.
         let inside = emitter.is_less(index, length)?;
-        let zero = emitter.int(0)?;
-        Ok(Access { first: emitter.guarded(inside, index, zero)?, inside: Some(inside) })
+        Ok(Access { first: emitter.guarded(inside, index, other)?, inside: Some(inside) })
     }
 }

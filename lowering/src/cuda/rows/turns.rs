@@ -106,11 +106,16 @@ impl<'c> Plan<'c> {
             let bounds = (emitter.int(part.start)?, emitter.int(part.end)?, NEAR);
             self.range(emitter, here, bounds, &mut Vec::new(), &mut |emitter, accesses, _| {
                 for access in accesses {
-                    self.store(emitter, here, outputs, access.number(self.width), access.inside)?;
-                }
-                for access in accesses {
-                    if let Some(asks) = emitter.both(next.exists, access.inside)? {
-                        emitter.when(asks, |emitter| self.ask_for_access(emitter, next, kept, access.first))?;
+                    let write = |emitter: &mut Emitter<'_, 'c>| {
+                        self.store(emitter, here, outputs, access.number(self.width), None)?;
+                        let ask =
+                            |emitter: &mut Emitter<'_, 'c>| self.ask_for_access(emitter, next, kept, access.first);
+                        next.exists.map_or(Ok(()), |exists| emitter.when(exists, ask))
+                    };
+                    // Nothing is read in place of what is beyond the row: others ask for theirs already.
+                    match access.inside {
+                        Some(inside) => emitter.when(inside, write)?,
+                        None => write(emitter)?,
                     }
                 }
                 Ok(Vec::new())
