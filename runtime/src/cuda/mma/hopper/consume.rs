@@ -91,6 +91,10 @@ fn multiply(
     let full = ring.place(code, barriers, 8);
     wait(code, &full, &ring.parity, if is_first { "wait_first" } else { "wait" });
     let starts = [lhs, rhs].map(|start| ring.place(code, start, kernel.tile.stage() >> 4));
+    let adds = [0, 1].map(|adds: usize| {
+        let number = code.make(Kind::Word, "mov.u32", adds.to_string());
+        code.make(Kind::Truth, "setp.ne.s32", format!("{number}, 0"))
+    });
     code.add("wgmma.fence.sync.aligned");
     let dtype = if kernel.dtype == DType::F16 { "f16" } else { "bf16" };
     let ways = kernel.sums.map(|sums| usize::from(!sums));
@@ -106,7 +110,7 @@ fn multiply(
             sums.join(", "),
             panels[0],
             panels[1],
-            usize::from(!is_first || step > 0),
+            adds[usize::from(!is_first || step > 0)],
             ways[0],
             ways[1],
         ));

@@ -100,6 +100,8 @@ struct Cluster<'a> {
     copies: Vec<Copy>,
     /// How many warps have come to meetings.
     met: usize,
+    /// How many warps of each block have not ended.
+    living: Vec<usize>,
     state: u64,
 }
 
@@ -119,6 +121,7 @@ impl Machine {
             barriers: BTreeMap::new(),
             copies: Vec::new(),
             met: 0,
+            living: vec![self.warps; self.cluster],
             state: seed,
         };
         let warp = |index: usize| Warp {
@@ -137,11 +140,9 @@ impl Machine {
         while warps.iter().any(|warp| !warp.ended) {
             idle += 1;
             assert!(idle < PATIENCE, "all wait for each other: {:?}", cluster.barriers);
-            if !cluster.copies.is_empty() && cluster.random(3) == 0 {
+            if !cluster.copies.is_empty() && cluster.random(2) == 0 {
                 let number = cluster.random(cluster.copies.len());
                 let copy = cluster.copies.swap_remove(number);
-                let lives = warps.iter().any(|warp| warp.block == copy.block && !warp.ended);
-                assert!(lives, "a copy arrives where a block has ended");
                 cluster.arrived(copy);
                 idle = 0;
                 continue;
@@ -172,6 +173,7 @@ impl Cluster<'_> {
             0 => block,
             rank => rank as usize - 1,
         };
+        assert!(self.living[block] > 0, "a block has ended whose barriers are in use");
         self.barriers.get_mut(&(block, address & ((1 << RANK) - 1))).expect("there is a barrier")
     }
 
@@ -197,7 +199,10 @@ impl Cluster<'_> {
         let parts: Vec<&str> = name.split(['.', ':']).filter(|part| !part.is_empty()).collect();
         let lanes = || (0..LANES).filter(|&lane| active[lane]);
         match parts[..] {
-            ["ret"] => warp.ended = true,
+            ["ret"] => {
+                warp.ended = true;
+                self.living[warp.block] -= 1;
+            }
             ["bra"] => {
                 assert!(active.iter().all(|taken| *taken == active[0]), "threads part at {instruction:?}");
                 let Operand::Name(label) = &operands[0] else { panic!("{instruction:?}") };
@@ -240,6 +245,9 @@ impl Cluster<'_> {
                 for lane in lanes() {
                     self.barrier(warp.block, address[lane]).change(1, bytes[lane] as i64);
                 }
+                warp.next += 1;
+                // A chance for others to rely on it at once.
+                return self.random(8) == 0;
             }
             ["mapa", ..] => {
                 let (address, rank) = (warp.values(&operands[1]), warp.values(&operands[2]));
