@@ -116,7 +116,8 @@ impl Kernel {
             }
         }
         code.add("fence.mbarrier_init.release.cluster");
-        self.meet(code);
+        // Barriers are known where the fence has put them: nothing else has to be.
+        self.meet(code, "relaxed");
         let multiplies = code.make(Truth, "setp.lt.s32", format!("{}, {GROUPS}", block.group));
         code.add(format!("@{multiplies} bra multiply"));
 
@@ -134,17 +135,17 @@ impl Kernel {
 
         code.label("end");
         // What others of the cluster copy into a block, or tell its barriers, needs the block.
-        self.meet(code);
+        self.meet(code, "release");
         code.add("ret");
         std::mem::take(code).body()
     }
 
-    /// All threads of the cluster wait for each other.
-    fn meet(&self, code: &mut Code) {
+    /// All threads of the cluster wait for each other, with what they have written before in an order.
+    fn meet(&self, code: &mut Code, order: &str) {
         if self.tile.cluster == 1 {
             return code.add("bar.sync 0");
         }
-        code.add("barrier.cluster.arrive.release.aligned");
+        code.add(format!("barrier.cluster.arrive.{order}.aligned"));
         code.add("barrier.cluster.wait.acquire.aligned");
     }
 
