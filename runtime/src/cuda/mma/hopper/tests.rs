@@ -155,6 +155,28 @@ fn products_that_cannot_be_copied_as_tensors_are_left_to_others() {
 }
 
 #[test]
+fn products_of_any_size_are_taken_where_lines_are_aligned() {
+    let extents = [1, 7, 17, 64, 129, 130, 513, 32_760];
+    let sizes = extents.iter().flat_map(|&m| extents.iter().map(move |&n| [m, n]));
+    for ([m, n], transposed) in sizes.flat_map(|size| WAYS.map(|way| (size, way))) {
+        for k in [1, 17, 64, 5000] {
+            let product = padded(DType::BF16, [m, n, k], transposed);
+            // Strides of one row, column or term are not told.
+            let strides = |[own, sums]: [usize; 2], extent: usize| {
+                [if extent > 1 { own } else { 0 }, if k > 1 { sums } else { 0 }]
+            };
+            let (lhs, rhs) = (strides(product.lhs, m), strides(product.rhs, n));
+            let product = Product { lhs, rhs, ..product };
+            let work = Work::new(&product, MULTIPROCESSORS).unwrap_or_else(|| panic!("{product:?}"));
+            for Shape { extents, strides, copied, .. } in work.shapes {
+                assert!(extents[0] * 2 <= strides[0] && strides[0].is_multiple_of(16), "{product:?}");
+                assert!(copied.iter().all(|count| (1..=256).contains(count)) && copied[0] == 64);
+            }
+        }
+    }
+}
+
+#[test]
 fn large_products_have_large_tiles_and_small_ones_are_left_to_others() {
     let chosen = |size| {
         let product = dense(DType::BF16, size, [false, false]);
