@@ -8,7 +8,7 @@
 //! The floor that it is to hold is half of cuBLASLt for large products in half precision on an H200, which the example
 //! `gpu_conformance --times` measures: it gets 453 TFLOP/s where cuBLASLt gets 805, for bf16 and 4096 rows, columns and terms,
 //! which is 56 %. What limits it: `mma.sync` is the tensor cores' instruction since sm_80, and gets at most about 5/8 of what
-//! those of sm_90 and newer do with instructions of their own; those of sm_90 are what [`Hopper`] has, which comes first.
+//! those of sm_90 and newer do with instructions of their own; those of sm_90 are what [`Hopper`] has.
 //! Below the floor are products with few tiles and many terms, such as those with one row, as no sum is split among blocks;
 //! and operands in half precision whose rows are not a multiple of 4 bytes long, or whose elements are adjacent in neither
 //! dimension, which are read element by element.

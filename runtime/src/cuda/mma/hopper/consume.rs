@@ -24,7 +24,11 @@ pub(super) fn consume(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
     // What tensor cores are told of both panels in the first stage, in units of 16 bytes.
     let lhs = code.make(Word, "mad.lo.u32", format!("{}, {}, {}", block.group, panel::bytes(ROWS), block.memory));
     let rhs = code.make(Word, "add.u32", format!("{}, {}", block.memory, Kernel::rhs()));
-    let starts = [lhs, rhs].map(|address| code.make(Word, "shr.u32", format!("{address}, 4")));
+    // In blocks of a cluster but the first, addresses have more bits, which say whose memory it is.
+    let starts = [lhs, rhs].map(|address| {
+        let own = code.make(Word, "and.b32", format!("{address}, {}", panel::ADDRESSES));
+        code.make(Word, "shr.u32", format!("{own}, 4"))
+    });
     let starts = [0, 1].map(|side: usize| {
         let lower = panel::lower(kernel.sums[side]);
         code.make(Word, "add.u32", format!("{}, {lower}", starts[side]))

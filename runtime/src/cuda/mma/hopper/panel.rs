@@ -24,6 +24,9 @@ pub(super) const ACROSS: usize = LINE / 2;
 /// of 128 bytes are changed from line to line.
 pub(super) const UPPER: usize = (PERIOD >> 4) | (1 << 30);
 
+/// The bits of an address that tensor cores are told.
+pub(super) const ADDRESSES: usize = (1 << 18) - 1;
+
 /// Bytes of so many rows or columns.
 pub(super) fn bytes(count: usize) -> usize {
     count * DEPTH * 2
