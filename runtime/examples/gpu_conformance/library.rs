@@ -128,12 +128,16 @@ pub fn cases() -> Vec<Case> {
     cases
 }
 
-/// Large products, with the arithmetic that they need.
+/// Large products and some that are smaller, with the arithmetic that they need.
 pub fn large_products() -> Vec<(String, f64, Program)> {
     let sizes = [
         (DType::BF16, [4096; 3]),
         (DType::BF16, [4096, 11008, 4096]),
         (DType::BF16, [4096, 4096, 11008]),
+        (DType::BF16, [2048; 3]),
+        (DType::BF16, [1024; 3]),
+        (DType::BF16, [256, 4096, 4096]),
+        (DType::BF16, [64, 4096, 4096]),
         (DType::F16, [4096; 3]),
         (DType::F32, [4096; 3]),
         (DType::F64, [4096; 3]),

@@ -2,9 +2,10 @@
 //!
 //! `cargo run --release -p thunder-runtime --example gpu_conformance [-- [PART] [--times] [--nvtx LIBRARY]]`
 //!
-//! Prints a line for each case whose name has `PART`; exit code 0 if all hold, 1 if not, or where there is no GPU. With
+//! Prints a line for each case whose name has `PART`, which is none for `none`; exit code 0 if all hold, 1 if not, or where there is no GPU. With
 //! `--nvtx`, a profiler's library is told of steps, as Nsight Systems names it in `NVTX_INJECTION64_PATH`.
 
+mod hopper;
 mod library;
 mod products;
 mod programs;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use thunder_runtime::cuda::mma::{Hopper, Mma};
 use thunder_runtime::cuda::{Gpu, Settings};
 use thunder_tensor::Tensor;
 
@@ -32,9 +34,10 @@ fn main() -> ExitCode {
     }
     let open = || -> Result<_, String> {
         let gpu = Gpu::with_settings(0, settings.clone()).map_err(|error| error.to_string())?;
-        Ok((gpu, products::alone(settings.clone())?))
+        let hopper = products::alone(settings.clone(), Hopper { always: true })?;
+        Ok((gpu, products::alone(settings.clone(), Mma)?, hopper))
     };
-    let (gpu, alone) = match open() {
+    let (gpu, alone, hopper) = match open() {
         Ok(opened) => opened,
         Err(error) => {
             println!("gpu_conformance: {error}");
@@ -44,6 +47,8 @@ fn main() -> ExitCode {
     println!("{} ({})", gpu.name(), gpu.architecture());
     let mut cases = library::cases();
     cases.extend(products::cases(&alone));
+    let hopper = (gpu.architecture() == hopper::ARCHITECTURE).then_some(hopper);
+    cases.extend(hopper.iter().flat_map(hopper::cases));
     cases.extend(programs::cases());
     cases.retain(|(name, _)| name.contains(&part));
     let mut broken = 0;
@@ -59,7 +64,7 @@ fn main() -> ExitCode {
     }
     println!("{} cases, {broken} broken", cases.len());
     if times {
-        times::print(&gpu, &alone);
+        times::print(&gpu, &alone, hopper.as_ref());
     }
     ExitCode::from(u8::from(broken > 0))
 }

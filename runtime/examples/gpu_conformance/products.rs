@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use thunder_runtime::cuda::mma::Mma;
+use thunder_runtime::cuda::executor::Executor;
 use thunder_runtime::cuda::{DeviceTensor, Gpu, Settings};
 use thunder_runtime::program::{Access, Arg, BatchDim, LibraryOp, Matmul, MatrixStrides, Place, Program, Root};
 use thunder_tensor::{DType, Random, Tensor};
@@ -13,45 +13,46 @@ use super::{Case, Outcome};
 
 /// A product: sizes and strides in elements.
 #[derive(Clone, Debug)]
-struct Product {
+pub struct Product {
     /// m, n and k.
-    size: [usize; 3],
+    pub size: [usize; 3],
     /// From one row to the next, and from one column to the next.
-    lhs: [usize; 2],
-    rhs: [usize; 2],
-    out: [usize; 2],
+    pub lhs: [usize; 2],
+    pub rhs: [usize; 2],
+    pub out: [usize; 2],
     /// Extent, and strides in lhs, rhs and out, outermost first.
-    batch: Vec<[usize; 4]>,
-    bias: bool,
+    pub batch: Vec<[usize; 4]>,
+    pub bias: bool,
     /// Elements before the first of lhs, rhs and out.
-    skipped: [usize; 3],
+    pub skipped: [usize; 3],
     /// Whether some elements are infinite, or no numbers.
-    special: bool,
+    pub special: bool,
 }
 
-/// The GPU with this executor alone, so that no other takes over.
-pub fn alone(settings: Settings) -> Result<Arc<Gpu>, String> {
-    let settings = Settings { executors: vec![Arc::new(Mma)], ..settings };
+/// The GPU with an executor alone, so that no other takes over.
+pub fn alone(settings: Settings, executor: impl Executor + 'static) -> Result<Arc<Gpu>, String> {
+    let settings = Settings { executors: vec![Arc::new(executor)], ..settings };
     Gpu::with_settings(0, settings).map_err(|error| error.to_string())
 }
 
 pub fn cases(alone: &Arc<Gpu>) -> Vec<Case> {
-    let mut cases: Vec<Case> = Vec::new();
-    for dtype in [DType::F16, DType::BF16, DType::F32, DType::F64] {
-        for (name, products) in groups(dtype) {
-            let alone = Arc::clone(alone);
-            let case = move |_: &Arc<Gpu>| -> Outcome {
-                let mut worst = 0.0_f64;
-                for product in &products {
-                    let error = holds(&alone, dtype, product).map_err(|error| format!("{error}, {product:?}"))?;
-                    worst = worst.max(error);
-                }
-                Ok(Some(worst))
-            };
-            cases.push((format!("mma {dtype}, {name}"), Box::new(case)));
+    let dtypes = [DType::F16, DType::BF16, DType::F32, DType::F64];
+    let groups = dtypes.map(|dtype| groups(dtype).into_iter().map(move |(name, products)| (dtype, name, products)));
+    groups.into_iter().flatten().map(|group| case("mma", alone, group)).collect()
+}
+
+/// That some products hold, by an executor that a GPU has alone.
+pub fn case(executor: &str, alone: &Arc<Gpu>, (dtype, name, products): (DType, String, Vec<Product>)) -> Case {
+    let alone = Arc::clone(alone);
+    let case = move |_: &Arc<Gpu>| -> Outcome {
+        let mut worst = 0.0_f64;
+        for product in &products {
+            let error = holds(&alone, dtype, product).map_err(|error| format!("{error}, {product:?}"))?;
+            worst = worst.max(error);
         }
-    }
-    cases
+        Ok(Some(worst))
+    };
+    (format!("{executor} {dtype}, {name}"), Box::new(case))
 }
 
 /// Products of a kind, by name.
@@ -105,7 +106,7 @@ fn groups(dtype: DType) -> Vec<(String, Vec<Product>)> {
 }
 
 /// A product of dense matrices, either stored transposed.
-fn dense([m, n, k]: [usize; 3], transposed: [bool; 2]) -> Product {
+pub fn dense([m, n, k]: [usize; 3], transposed: [bool; 2]) -> Product {
     let strides = |rows: usize, columns: usize, transposed| if transposed { [1, rows] } else { [columns, 1] };
     Product {
         size: [m, n, k],
@@ -218,7 +219,7 @@ fn tolerance(dtype: DType, terms: usize) -> f64 {
 }
 
 /// Runs a product from the host, and three times on tensors that are on the GPU; the largest error of an element.
-fn holds(gpu: &Arc<Gpu>, dtype: DType, product: &Product) -> Result<f64, String> {
+pub fn holds(gpu: &Arc<Gpu>, dtype: DType, product: &Product) -> Result<f64, String> {
     fn text(error: impl std::fmt::Display) -> String {
         error.to_string()
     }

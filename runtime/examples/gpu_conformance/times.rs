@@ -1,5 +1,6 @@
 //! What a run costs beside its work, step by step, as a graph, and over the bus; what large operations take.
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,31 +14,35 @@ use super::programs::{doubling, session};
 /// Runs that are measured.
 const RUNS: usize = 200;
 
-/// `alone` has the executor of products alone that needs no library.
-pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>) {
-    for table in [table(gpu), products(gpu, alone)] {
-        if let Err(error) = table {
-            println!("times: {error}");
-        }
+/// `alone` has the executor of products alone that needs no library, `hopper` that of Hopper's instructions.
+pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>) {
+    if let Err(error) = products(gpu, alone, hopper) {
+        println!("times: {error}");
+    }
+    if let Err(error) = table(gpu) {
+        println!("times: {error}");
     }
 }
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
 /// Products by the first executor of each.
-fn products(gpu: &Arc<Gpu>, alone: &Arc<Gpu>) -> Result {
+fn products(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>) -> Result {
     for (name, flops, program) in library::large_products() {
-        let [first, own] = [gpu, alone].map(|gpu| typical(gpu, &program));
-        let (first, own) = (first?.as_secs_f64(), own?.as_secs_f64());
+        let is_half = program.inputs.iter().all(|port| port.dtype.size() == 2);
+        let others = [("hopper", hopper.filter(|_| is_half)), ("mma", Some(alone))];
+        let first = typical(gpu, &program)?.as_secs_f64();
         let rate = |time: f64| flops / time / 1e12;
-        println!(
-            "{name}: {:.1} us, {:.0} TFLOP/s; mma {:.1} us, {:.0} TFLOP/s, {:.0} %",
-            first * 1e6,
-            rate(first),
-            own * 1e6,
-            rate(own),
-            100.0 * first / own
-        );
+        let mut line = format!("{name}: {:.1} us, {:.0} TFLOP/s", first * 1e6, rate(first));
+        for (executor, gpu) in others {
+            let Some(gpu) = gpu else { continue };
+            let own = typical(gpu, &program)?.as_secs_f64();
+            let percent = 100.0 * first / own;
+            line += &format!("; {executor} {:.1} us, {:.0} TFLOP/s, {percent:.0} %", own * 1e6, rate(own));
+        }
+        println!("{line}");
+        // Whoever watches reads each line when it is known.
+        std::io::stdout().flush()?;
     }
     Ok(())
 }

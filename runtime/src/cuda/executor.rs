@@ -103,7 +103,7 @@ impl<T> PerGpu<T> {
     }
 }
 
-/// The executors of this crate: those that call a library before those that need none.
+/// The executors that are asked unless others are named: those that call a library before those that need none.
 pub(super) fn all() -> Vec<Arc<dyn Executor>> {
     vec![Arc::new(CublasLt::default()), Arc::new(Cudnn::default()), Arc::new(Mma), Arc::new(Builtin)]
 }

@@ -10,7 +10,7 @@ use super::code::{Code, Kind};
 use super::copy::{Loader, Operand};
 use super::multiply::{self, Thread};
 use super::panel::{Layout, Panel};
-use super::store::{self, Place};
+use super::store::{self, Form, Place};
 use super::tile::Tile;
 
 /// The kernel's name.
@@ -135,7 +135,8 @@ impl Kernel {
         code.add("cp.async.wait_all");
         let bias = self.bias.then(|| parameter(code, "bias"));
         let stride = ["out_row", "out_column"].map(|name| parameter(code, name));
-        store::store(code, self, form.sums(), &Place { out, bias, start, extent: [m, n], stride });
+        let written = Form { dtype: self.dtype, tile: tile.size(), packed: self.packed };
+        store::store(code, &written, form.sums(), &Place { out, bias, start, extent: [m, n], stride });
         code.add("ret");
         std::mem::take(code).body()
     }

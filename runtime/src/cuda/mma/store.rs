@@ -3,8 +3,15 @@
 use thunder_tensor::DType;
 
 use super::code::{Code, Kind};
-use super::kernel::Kernel;
 use super::multiply::Sums;
+
+/// What is written: of which type, the rows and columns of a tile, and whether the result's columns are adjacent, and so
+/// aligned that a run of them is written at once.
+pub(super) struct Form {
+    pub(super) dtype: DType,
+    pub(super) tile: [usize; 2],
+    pub(super) packed: bool,
+}
 
 /// The registers of where the result is: its first element and that of the bias, the first row and column of the tile and how
 /// many the result has, and the bytes from one row to the next and from one column to the next.
@@ -17,9 +24,9 @@ pub(super) struct Place {
 }
 
 /// Writes all sums.
-pub(super) fn store(code: &mut Code, kernel: &Kernel, sums: &Sums, place: &Place) {
+pub(super) fn store(code: &mut Code, form: &Form, sums: &Sums, place: &Place) {
     use Kind::{Long, Truth};
-    let size = kernel.dtype.size();
+    let size = form.dtype.size();
     // The thread's first row and column in the result, and how many there are from these on.
     let own = [0, 1].map(|side: usize| {
         let wide = code.make(Long, "cvt.u64.u32", &sums.first[side]);
@@ -27,19 +34,19 @@ pub(super) fn store(code: &mut Code, kernel: &Kernel, sums: &Sums, place: &Place
     });
     let left = [0, 1].map(|side: usize| {
         let left = code.make(Long, "sub.s64", format!("{}, {}", place.extent[side], own[side]));
-        code.clamp(&left, kernel.tile.size()[side])
+        code.clamp(&left, form.tile[side])
     });
     let biases = place.bias.as_ref().map(|bias| {
         let start = code.make(Long, "mad.lo.s64", format!("{}, {size}, {bias}", own[1]));
         let read = |&column: &usize| {
             let is_there = code.make(Truth, "setp.gt.s32", format!("{}, {column}", left[1]));
-            read_bias(code, kernel.dtype, &is_there, &format!("{start}+{}", column * size))
+            read_bias(code, form.dtype, &is_there, &format!("{start}+{}", column * size))
         };
         sums.columns.iter().map(read).collect::<Vec<_>>()
     });
     let start = code.make(Long, "mad.lo.s64", format!("{}, {}, {}", own[0], place.stride[0], place.out));
     code.add(format!("mad.lo.s64 {start}, {}, {}, {start}", own[1], place.stride[1]));
-    let run = if kernel.packed { sums.run } else { 1 };
+    let run = if form.packed { sums.run } else { 1 };
     for (i, row) in sums.rows.iter().enumerate() {
         let is_row = code.make(Truth, "setp.gt.s32", format!("{}, {row}", left[0]));
         let line = code.make(Long, "mad.lo.s64", format!("{}, {row}, {start}", place.stride[0]));
@@ -48,26 +55,26 @@ pub(super) fn store(code: &mut Code, kernel: &Kernel, sums: &Sums, place: &Place
                 .map(|j| {
                     let sum = sums.at(i, j);
                     match &biases {
-                        Some(biases) => biased(code, kernel.dtype, sum, &biases[j]),
+                        Some(biases) => biased(code, form.dtype, sum, &biases[j]),
                         None => sum.to_owned(),
                     }
                 })
                 .collect();
-            if kernel.packed {
+            if form.packed {
                 let to = (&*line, column * size);
-                packed(code, kernel.dtype, &values, to, (&left[1], *column, &is_row));
+                packed(code, form.dtype, &values, to, (&left[1], *column, &is_row));
                 continue;
             }
             let to = code.make(Long, "mad.lo.s64", format!("{}, {column}, {line}", place.stride[1]));
             let writes = code.make(Truth, "setp.gt.and.s32", format!("{}, {column}, {is_row}", left[1]));
-            let value = rounded(code, kernel.dtype, &values[0], &values[0]);
-            single(code, kernel.dtype, &value, 0, (&to, 0), &writes);
+            let value = rounded(code, form.dtype, &values[0], &values[0]);
+            single(code, form.dtype, &value, 0, (&to, 0), &writes);
         }
     }
 }
 
 /// An element of the bias in the type of the sums, or zero.
-fn read_bias(code: &mut Code, dtype: DType, is_there: &str, from: &str) -> String {
+pub(super) fn read_bias(code: &mut Code, dtype: DType, is_there: &str, from: &str) -> String {
     let (kind, bits) = match dtype.size() {
         2 => (Kind::Short, 16),
         4 => (Kind::Word, 32),
@@ -86,7 +93,7 @@ fn read_bias(code: &mut Code, dtype: DType, is_there: &str, from: &str) -> Strin
     }
 }
 
-fn biased(code: &mut Code, dtype: DType, sum: &str, bias: &str) -> String {
+pub(super) fn biased(code: &mut Code, dtype: DType, sum: &str, bias: &str) -> String {
     match dtype {
         DType::F64 => code.make(Kind::Long, "add.rn.f64", format!("{sum}, {bias}")),
         _ => code.make(Kind::Word, "add.rn.f32", format!("{sum}, {bias}")),
@@ -94,7 +101,7 @@ fn biased(code: &mut Code, dtype: DType, sum: &str, bias: &str) -> String {
 }
 
 /// The values in the result's type: two of 16 bits in a register, the first in the lower half; else the first alone.
-fn rounded(code: &mut Code, dtype: DType, first: &str, second: &str) -> String {
+pub(super) fn rounded(code: &mut Code, dtype: DType, first: &str, second: &str) -> String {
     match dtype {
         DType::F16 => code.make(Kind::Word, "cvt.rn.f16x2.f32", format!("{second}, {first}")),
         DType::BF16 => code.make(Kind::Word, "cvt.rn.bf16x2.f32", format!("{second}, {first}")),

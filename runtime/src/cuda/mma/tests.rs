@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod machine;
+pub(super) mod machine;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -24,7 +24,7 @@ const DTYPES: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
 const MULTIPROCESSORS: usize = 132;
 
 /// A product of dense matrices, either stored transposed, at addresses that are aligned.
-fn dense(dtype: DType, [m, n, k]: [usize; 3], transposed: [bool; 2]) -> Product {
+pub(super) fn dense(dtype: DType, [m, n, k]: [usize; 3], transposed: [bool; 2]) -> Product {
     let strides = |own, transposed| if transposed { [1, own] } else { [k, 1] };
     Product {
         dtype,
@@ -65,7 +65,7 @@ fn kernels() -> Vec<Kernel> {
 }
 
 /// What the assembler tells of PTX.
-fn assembled(ptx: &str, arch: &str) -> String {
+pub(super) fn assembled(ptx: &str, arch: &str) -> String {
     let mut assembler = Command::new(ASSEMBLER)
         .args([&format!("-arch={arch}"), "-v", "-o", "/dev/null", "/dev/stdin"])
         .stdin(Stdio::piped())
@@ -203,14 +203,9 @@ fn kernels_are_given_all_parameters() {
     assert_eq!(work.kernel.parameters().len(), 5 + work.numbers.len());
 }
 
-/// Runs a product with a tile on the machine, and compares every element with its sum in f64.
-fn holds(product: &Product, tile: Tile) {
+/// What a product reads and writes: random operands, and a result of no numbers.
+pub(super) fn memory(product: &Product) -> Vec<Memory> {
     let &Product { dtype, size: [m, n, k], bias, .. } = product;
-    let mut work = work(product);
-    work.kernel.tile = tile;
-    let [tall, wide] = tile.size();
-    let batch = product.batch.iter().map(|dim| dim[0]).product::<usize>();
-    let blocks = m.div_ceil(tall) * n.div_ceil(wide) * batch;
     let elements = |[own, sums]: [usize; 2], extent: usize, terms: usize, operand: usize| match terms {
         0 => 0,
         _ => {
@@ -218,40 +213,34 @@ fn holds(product: &Product, tile: Tile) {
             1 + (extent - 1) * own + (terms - 1) * sums + dims.sum::<usize>()
         }
     };
-    let [own, columns] = product.out;
     let lengths = [
         elements(product.lhs, m, k, 1),
         elements(product.rhs, n, k, 2),
         if bias { n } else { 0 },
-        elements([own, columns], m, n, 3),
+        elements(product.out, m, n, 3),
     ];
     let mut random = Random::new(5);
-    let names = ["lhs", "rhs", "bias", "out"];
-    let tensors: Vec<Tensor> = names
-        .iter()
-        .zip(lengths)
-        .map(|(name, length)| match *name {
-            "out" => Tensor::full(dtype, vec![length], f64::NAN),
-            _ => random.uniform(dtype, vec![length], -1.0..1.0),
-        })
-        .collect();
+    let tensors = ["lhs", "rhs", "bias", "out"].into_iter().zip(lengths).map(|(name, length)| match name {
+        "out" => (name, Tensor::full(dtype, vec![length], f64::NAN)),
+        _ => (name, random.uniform(dtype, vec![length], -1.0..1.0)),
+    });
     let at = |number: usize| match product.alignments[number.min(2)] {
         1..=8 => 0x7000_0000_0000 + ((number as u64) << 32) + product.alignments[number.min(2)] as u64,
         _ => 0x7000_0000_0000 + ((number as u64) << 32),
     };
-    let mut memory: Vec<Memory> = (0..4)
-        .filter(|&number| number != 2 || bias)
-        .map(|number| Memory { name: names[number], start: at(number), bytes: tensors[number].bytes().to_vec() })
-        .collect();
-    let starts = memory.iter().map(|memory| memory.start);
-    let values: Vec<u64> = starts.chain([0]).chain(work.numbers.iter().copied()).collect();
-    let machine = Machine::new(&work.kernel.ptx(), tile.threads(), tile.shared(dtype.size()), &values);
-    for block in 0..blocks {
-        machine.run(block as u32, &mut memory);
-    }
-    let out = Tensor::from_bytes(dtype, vec![lengths[3]], &memory.last().unwrap().bytes).unwrap();
-    let [lhs, rhs, bias] = [0, 1, 2].map(|number| tensors[number].to_vec::<f64>());
-    let mut expected = vec![f64::NAN; lengths[3]];
+    let memory = tensors.enumerate().filter(|&(number, _)| number != 2 || bias);
+    memory.map(|(number, (name, tensor))| Memory { name, start: at(number), bytes: tensor.bytes().to_vec() }).collect()
+}
+
+/// Compares every element of the result with its sum in f64.
+pub(super) fn compare(product: &Product, memory: &[Memory], by: &dyn std::fmt::Debug) {
+    let &Product { dtype, size: [m, n, k], .. } = product;
+    let numbers = |name: &str| {
+        let bytes = memory.iter().find(|memory| memory.name == name).map_or(&[][..], |memory| &memory.bytes);
+        Tensor::from_bytes(dtype, vec![bytes.len() / dtype.size()], bytes).unwrap().to_vec::<f64>()
+    };
+    let [lhs, rhs, bias, out] = ["lhs", "rhs", "bias", "out"].map(numbers);
+    let mut expected = vec![f64::NAN; out.len()];
     let mut starts = vec![[0; 3]];
     for &[extent, l, r, o] in &product.batch {
         let moved = |&[a, b, c]: &[usize; 3], i: usize| [a + i * l, b + i * r, c + i * o];
@@ -264,7 +253,7 @@ fn holds(product: &Product, tile: Tile) {
                 lhs * rhs[r + column * product.rhs[0] + p * product.rhs[1]]
             };
             let sum = (0..k).map(term).sum::<f64>() + bias.get(column).copied().unwrap_or(0.0);
-            expected[o + row * own + column * columns] = sum;
+            expected[o + row * product.out[0] + column * product.out[1]] = sum;
         }
     }
     let most = match dtype {
@@ -273,10 +262,28 @@ fn holds(product: &Product, tile: Tile) {
         DType::F16 => 1e-3,
         _ => 5e-3,
     };
-    for (position, (actual, expected)) in out.to_vec::<f64>().into_iter().zip(expected).enumerate() {
+    for (position, (actual, expected)) in out.into_iter().zip(expected).enumerate() {
         let same = actual.is_nan() && expected.is_nan() || (actual - expected).abs() <= most * (1.0 + expected.abs());
-        assert!(same, "element {position} is {actual}, not {expected}: {product:?}, {tile:?}");
+        assert!(same, "element {position} is {actual}, not {expected}: {product:?}, {by:?}");
     }
+}
+
+/// Runs a product with a tile on the machine, and compares.
+fn holds(product: &Product, tile: Tile) {
+    let &Product { dtype, size: [m, n, _], .. } = product;
+    let mut work = work(product);
+    work.kernel.tile = tile;
+    let [tall, wide] = tile.size();
+    let batch = product.batch.iter().map(|dim| dim[0]).product::<usize>();
+    let blocks = m.div_ceil(tall) * n.div_ceil(wide) * batch;
+    let mut memory = memory(product);
+    let starts = memory.iter().map(|memory| memory.start);
+    let values: Vec<u64> = starts.chain([0]).chain(work.numbers.iter().copied()).collect();
+    let machine = Machine::new(&work.kernel.ptx(), tile.threads(), tile.shared(dtype.size()), &values);
+    for block in 0..blocks {
+        machine.run(block as u32, &mut memory);
+    }
+    compare(product, &memory, &tile);
 }
 
 /// All layouts, with every tile: aligned, with rows of odd lengths, and at strides that no library takes.

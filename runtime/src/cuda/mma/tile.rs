@@ -43,19 +43,19 @@ impl Tile {
         }
     }
 
-    /// The one of them that is expected to be fastest for so many products of `rows` times `columns`.
+    /// The one of them that is expected to be fastest for so many products of `rows` times `columns`, and the time that it takes.
     pub(super) fn choose(
         tiles: impl Iterator<Item = Self>,
         [rows, columns]: [usize; 2],
         batch: usize,
         multiprocessors: usize,
-    ) -> Option<Self> {
+    ) -> Option<(Self, f64)> {
         let time = |tile: &Self| {
             let [tall, wide] = tile.size();
             let blocks = rows.div_ceil(tall) as f64 * columns.div_ceil(wide) as f64 * batch as f64;
             (blocks / multiprocessors.max(1) as f64).ceil() * (tall * wide) as f64 / tile.rate
         };
-        tiles.min_by(|a, b| time(a).total_cmp(&time(b)))
+        tiles.map(|tile| (tile, time(&tile))).min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
     /// Sums of a thread.

@@ -16,10 +16,10 @@ pub struct Memory {
 }
 
 /// A register: its kind's letter, and its number.
-type Register = (u8, usize);
+pub type Register = (u8, usize);
 
 #[derive(Debug)]
-enum Operand {
+pub enum Operand {
     Register(Register),
     Number(i64),
     Name(String),
@@ -30,13 +30,42 @@ enum Operand {
 }
 
 #[derive(Debug)]
-struct Instruction {
-    guard: Option<Register>,
-    name: String,
-    operands: Vec<Operand>,
+pub struct Instruction {
+    pub guard: Option<Register>,
+    /// Whether it is carried out where the guard does not hold.
+    pub negated: bool,
+    pub name: String,
+    pub operands: Vec<Operand>,
 }
 
-/// A kernel that was read, and its parameters.
+/// A kernel that was read: its parameters of 64 bits with their values, its instructions, and where its labels are.
+pub struct Text {
+    pub parameters: BTreeMap<String, u64>,
+    pub instructions: Vec<Instruction>,
+    pub labels: BTreeMap<String, usize>,
+}
+
+impl Text {
+    /// Reads PTX that this crate has made.
+    pub fn read(ptx: &str, values: &[u64]) -> Self {
+        let names = ptx.lines().filter_map(|line| line.trim().strip_prefix(".param .u64 "));
+        let names: Vec<&str> = names.map(|name| name.trim_end_matches(',')).collect();
+        assert_eq!(names.len(), values.len(), "each parameter has a value");
+        let parameters = names.into_iter().map(str::to_owned).zip(values.iter().copied()).collect();
+        let (mut instructions, mut labels) = (Vec::new(), BTreeMap::new());
+        let body = ptx.split_once("\n{\n").map_or("", |(_, body)| body);
+        for line in body.lines().map(str::trim) {
+            if let Some(label) = line.strip_suffix(':') {
+                labels.insert(label.to_owned(), instructions.len());
+            } else if !line.starts_with(".reg") && line != "}" {
+                instructions.push(instruction(line));
+            }
+        }
+        Self { parameters, instructions, labels }
+    }
+}
+
+/// A kernel that was read, and how it is run.
 pub struct Machine {
     threads: usize,
     shared: usize,
@@ -63,19 +92,7 @@ struct Block<'a> {
 impl Machine {
     /// Reads PTX that this crate has made.
     pub fn new(ptx: &str, threads: usize, shared: usize, values: &[u64]) -> Self {
-        let names = ptx.lines().filter_map(|line| line.trim().strip_prefix(".param .u64 "));
-        let names: Vec<&str> = names.map(|name| name.trim_end_matches(',')).collect();
-        assert_eq!(names.len(), values.len(), "each parameter has a value");
-        let parameters = names.into_iter().map(str::to_owned).zip(values.iter().copied()).collect();
-        let (mut instructions, mut labels) = (Vec::new(), BTreeMap::new());
-        let body = ptx.split_once("\n{\n").map_or("", |(_, body)| body);
-        for line in body.lines().map(str::trim) {
-            if let Some(label) = line.strip_suffix(':') {
-                labels.insert(label.to_owned(), instructions.len());
-            } else if !line.starts_with(".reg") && line != "}" {
-                instructions.push(instruction(line));
-            }
-        }
+        let Text { parameters, instructions, labels } = Text::read(ptx, values);
         Self { threads, shared, parameters, instructions, labels }
     }
 
@@ -113,11 +130,13 @@ impl Machine {
 fn instruction(line: &str) -> Instruction {
     let line = line.trim_end_matches(';');
     let (guard, line) = match line.strip_prefix('@').and_then(|line| line.split_once(' ')) {
-        Some((guard, rest)) => (Some(register(guard)), rest),
+        Some((guard, rest)) => (Some(guard), rest),
         None => (None, line),
     };
+    let negated = guard.is_some_and(|guard| guard.starts_with('!'));
+    let guard = guard.map(|guard| register(guard.trim_start_matches('!')));
     let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
-    Instruction { guard, name: name.to_owned(), operands: operands(rest) }
+    Instruction { guard, negated, name: name.to_owned(), operands: operands(rest) }
 }
 
 fn operands(text: &str) -> Vec<Operand> {
@@ -136,13 +155,14 @@ fn operand(text: &str) -> Operand {
     let inside = text.get(1..text.len().max(2) - 1).unwrap_or("");
     match text.as_bytes()[0] {
         b'{' => Operand::Group(operands(inside)),
+        b'[' if inside.contains(',') => Operand::Group(operands(inside)),
         b'[' if !inside.starts_with('%') => Operand::Parameter(inside.to_owned()),
         b'[' => {
             let (base, offset) = inside.split_once('+').unwrap_or((inside, "0"));
             Operand::At(register(base), offset.parse().unwrap())
         }
         b'%' if !text.contains('.') => Operand::Register(register(text)),
-        b'0'..=b'9' => Operand::Number(text.parse().unwrap()),
+        b'0'..=b'9' | b'-' => Operand::Number(text.parse().unwrap()),
         _ => Operand::Name(text.to_owned()),
     }
 }
@@ -168,13 +188,13 @@ fn signed(value: u64, bits: u32) -> i64 {
     (value << (64 - bits)) as i64 >> (64 - bits)
 }
 
-fn single(bits: u64) -> f64 {
+pub fn single(bits: u64) -> f64 {
     f64::from(f32::from_bits(bits as u32))
 }
 
 impl Block<'_> {
     fn step(&mut self, instruction: &Instruction, block: u32) {
-        let Instruction { guard, name, operands } = instruction;
+        let Instruction { guard, name, operands, .. } = instruction;
         let parts: Vec<&str> = name.split('.').collect();
         match parts[..] {
             ["bar", ..] => self.barriers += 1,
@@ -422,7 +442,7 @@ impl Block<'_> {
 }
 
 /// What an instruction computes of numbers.
-fn computed(parts: &[&str], v: &[u64]) -> u64 {
+pub fn computed(parts: &[&str], v: &[u64]) -> u64 {
     let bits = parts.last().and_then(|part| part[1..].parse().ok()).unwrap_or(64);
     let s = |number: usize| signed(v[number], bits);
     match parts {

@@ -1,0 +1,101 @@
+//! Matrix products by Hopper's own instructions, at all sizes and in all layouts that these take, as `products` compares them.
+
+use std::sync::Arc;
+
+use thunder_runtime::cuda::Gpu;
+use thunder_tensor::DType;
+
+use super::Case;
+use super::products::{Product, case, dense};
+
+/// The architecture that has the instructions.
+pub const ARCHITECTURE: &str = "sm_90";
+
+pub fn cases(alone: &Arc<Gpu>) -> Vec<Case> {
+    let dtypes = [DType::BF16, DType::F16];
+    let groups = dtypes.map(|dtype| groups().into_iter().map(move |(name, products)| (dtype, name, products)));
+    groups.into_iter().flatten().map(|group| case("hopper", alone, group)).collect()
+}
+
+/// Products of a kind, by name: the simplest first.
+fn groups() -> Vec<(String, Vec<Product>)> {
+    let mut groups = Vec::new();
+    let ways = [[false, true], [false, false], [true, true], [true, false]];
+    let named = |name: &str, transposed: [bool; 2]| {
+        format!("{name}, {}", transposed.map(|is| if is { "T" } else { "N" }).concat())
+    };
+    for transposed in ways {
+        groups.push((named("one stage", transposed), vec![dense([256, 128, 64], transposed)]));
+        let many = [[256, 256, 128], [256, 128, 512], [1024, 512, 1024]];
+        groups.push((named("many stages", transposed), many.map(|size| dense(size, transposed)).into()));
+    }
+    let odd = [
+        [1, 1, 1],
+        [1, 129, 17],
+        [7, 17, 129],
+        [129, 130, 1],
+        [130, 7, 17],
+        [129, 1, 64],
+        [257, 513, 63],
+        [64, 64, 5000],
+        [256, 384, 96],
+        [640, 1000, 72],
+        // One row of tiles, in tiles of both widths.
+        [100, 32_760, 72],
+        [100, 16_376, 72],
+    ];
+    for transposed in ways {
+        let small = |(number, &size): (usize, &[usize; 3])| Product {
+            bias: number % 2 == 1,
+            ..padded(size, transposed, number % 3 == 0)
+        };
+        groups.push((named("odd sizes", transposed), odd.iter().enumerate().map(small).collect()));
+        let large = [[2104, 2104, 72], [4104, 4104, 72], [2560, 5120, 1024]].map(|size| dense(size, transposed));
+        groups.push((named("large", transposed), large.into()));
+        groups.push((named("large and odd", transposed), vec![padded([4102, 4102, 74], transposed, false)]));
+        let special = [[33, 65, 97], [130, 130, 40]];
+        let special = special.map(|size| Product { special: true, ..padded(size, transposed, true) }).into();
+        groups.push((named("infinite and no numbers", transposed), special));
+    }
+    let one = dense([40, 24, 56], [false, true]);
+    let batch = |product: &Product, dims: Vec<[usize; 4]>| Product { batch: dims, ..product.clone() };
+    let [l, r, o] = [40 * 56, 24 * 56, 40 * 24];
+    let large = dense([520, 264, 136], [false, false]);
+    let batches = vec![
+        batch(&one, vec![[5, l, r, o]]),
+        batch(&one, vec![[2, 3 * l, 3 * r, 3 * o], [3, l, r, o]]),
+        batch(&one, vec![[4, l, 0, o]]),
+        batch(&one, vec![[4, 0, r, o]]),
+        batch(&one, vec![[2, 0, r, 3 * o], [3, l, 0, o]]),
+        batch(&one, vec![[2, 0, 0, o], [3, l, r, 2 * o]]),
+        batch(&one, vec![[2, l, 8 * r, o], [2, 4 * l, r, 2 * o], [2, 0, 2 * r, 4 * o]]),
+        // Heads that lie next to each other in rows.
+        Product {
+            lhs: [512, 1],
+            rhs: [1, 512],
+            ..batch(&dense([70, 80, 64], [false, true]), vec![[8, 64, 64, 70 * 80]])
+        },
+        batch(&large, vec![[37, 520 * 136, 136 * 264, 520 * 264]]),
+    ];
+    groups.push(("batches".into(), batches));
+    let strided = vec![
+        Product { out: [3, 900], ..dense([264, 136, 72], [false, true]) },
+        Product { out: [137, 1], bias: true, ..dense([264, 136, 72], [false, true]) },
+        Product { out: [138, 1], skipped: [8, 16, 2], ..dense([264, 136, 72], [true, false]) },
+        Product { skipped: [8, 16, 1], ..dense([264, 136, 72], [true, true]) },
+    ];
+    groups.push(("strides of results".into(), strided));
+    groups
+}
+
+/// A product of matrices of which each line has a multiple of 8 elements with those that lie between lines; so has the result
+/// if `aligned`.
+fn padded([m, n, k]: [usize; 3], transposed: [bool; 2], aligned: bool) -> Product {
+    let strides = |rows: usize, columns: usize, transposed| match transposed {
+        true => [1, rows.next_multiple_of(8)],
+        false => [columns.next_multiple_of(8), 1],
+    };
+    let (lhs, rhs) = (strides(m, k, transposed[0]), strides(k, n, transposed[1]));
+    let out = [if aligned { n.next_multiple_of(8) } else { n }, 1];
+    Product { lhs, rhs, out, ..dense([m, n, k], transposed) }
+}

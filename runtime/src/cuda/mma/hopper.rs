@@ -1,0 +1,181 @@
+//! Products in half precision by the instructions of GPUs of compute capability 9.0: groups of four warps multiply what the
+//! unit for tensors has brought to shared memory.
+//!
+//! It takes products whose operands that unit can reach: elements that are adjacent in one dimension, and addresses and
+//! strides that are multiples of 16 bytes. Where it is expected to be slower than [`super::Mma`], as where a product has
+//! few tiles, or on another GPU, a call is left to the next executor. Sums are in f32, rounded once, and the same in each run.
+//!
+//! It is none of those executors that are asked unless others are named: where rhs has rows of adjacent elements, its second
+//! block of a cluster made wrong products on an H200, and what was mended since was not run there.
+//!
+//! The floor that it is to hold is 90 % of cuBLASLt for large products on an H200, which the example `gpu_conformance
+//! --times` measures: it got 785 TFLOP/s where cuBLASLt got 793, for bf16 and 4096 rows, columns and terms, 777 where that
+//! got 756 for 11008 columns. What limits it: the tensor cores wait while the sums of a tile are written, which is once in so many
+//! stages as the product has terms for; and the last tiles leave multiprocessors idle, as no sum is split among blocks.
+
+mod consume;
+mod kernel;
+mod map;
+mod panel;
+mod produce;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod walk;
+
+use std::ffi::c_void;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cudarc::driver::result;
+use cudarc::driver::sys::{CUdevice_attribute, CUdeviceptr, CUtensorMap};
+use thunder_tensor::DType;
+
+use super::Product;
+use crate::artifact::Bytes;
+use crate::cuda::architecture::Architecture;
+use crate::cuda::error::{CudaError, Result, said};
+use crate::cuda::executor::{Executor, Invocation, Prepared, Site};
+use crate::cuda::module::{Function, Module};
+use crate::program::{Dims, LibraryOp};
+use kernel::{Kernel, NAME, Writes};
+use map::{EXTENT, Shape, failed};
+use tile::{TALL, Tile};
+
+/// Claims matrix products in f16 and bf16.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hopper {
+    /// Whether it also takes products that others are expected to make faster.
+    pub always: bool,
+}
+
+impl Executor for Hopper {
+    fn name(&self) -> &'static str {
+        "hopper"
+    }
+
+    fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
+        let is_known = |dtype| matches!(dtype, DType::F16 | DType::BF16);
+        matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none() && is_known(op.dtype))
+    }
+
+    fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
+        let LibraryOp::Matmul(op) = site.op else { unreachable!("an executor prepares what it claims") };
+        let gpu = site.gpu;
+        let unsupported = |what: String| CudaError::Unsupported { library: "hopper", op: "matmul", what };
+        if gpu.architecture != Architecture::of(9, 0) {
+            return Err(unsupported(format!("to work on {}", gpu.architecture)));
+        }
+        let multiprocessors = gpu.queue.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+        let product = Product::new(op, &|dim| site.size(dim), site.alignments);
+        let multiprocessors = usize::try_from(multiprocessors).unwrap_or(1);
+        let work =
+            Work::new(&product, multiprocessors).filter(|work| self.always || work.pays(&product, multiprocessors));
+        let work = work.ok_or_else(|| unsupported("to multiply at these sizes and strides".to_owned()))?;
+        let module = gpu.modules.load(&gpu.queue, &Bytes::new(work.kernel.ptx()), &Bytes::new(Vec::new()))?;
+        let function = module.function(NAME, work.kernel.tile.shared() as u32)?;
+        let function = function.ok_or_else(|| CudaError::Load(format!("there is no '{NAME}'")))?;
+        Ok(Box::new(PreparedHopper { _module: module, function, work, maps: Mutex::default() }))
+    }
+}
+
+/// A kernel and what it is given.
+#[derive(Clone, Debug)]
+struct Work {
+    kernel: Kernel,
+    /// lhs and rhs.
+    shapes: [Shape; 2],
+    blocks: u32,
+    /// The kernel's parameters behind the address of the result.
+    numbers: Vec<u64>,
+    /// The time that it is expected to take, as tiles count.
+    time: f64,
+}
+
+impl Work {
+    /// `None` where there is nothing to compute, or where operands cannot be brought.
+    fn new(product: &Product, multiprocessors: usize) -> Option<Self> {
+        let &Product { size: [m, n, k], .. } = product;
+        let count = product.batch.iter().try_fold(1_usize, |count, dim| count.checked_mul(dim[0]))?;
+        if [m, n, k, count].into_iter().any(|extent| !(1..=EXTENT).contains(&extent)) {
+            return None;
+        }
+        let (tile, time) = Tile::choose([m, n], count, multiprocessors)?;
+        Self::with(product, tile, time, multiprocessors)
+    }
+
+    /// With a tile.
+    fn with(product: &Product, tile: Tile, time: f64, multiprocessors: usize) -> Option<Self> {
+        let &Product { dtype, size: [m, n, k], bias, .. } = product;
+        let shapes = [Shape::of(product, 0, TALL)?, Shape::of(product, 1, tile.wide / tile.cluster)?];
+        let count = product.batch.iter().map(|dim| dim[0]).product::<usize>();
+        let clusters = tile.clusters([m, n]).checked_mul(count).filter(|clusters| *clusters <= EXTENT)?;
+        let writes = match () {
+            () if product.packs(8) && n.is_multiple_of(8) => Writes::Chunks,
+            () if product.packs(2) => Writes::Pairs,
+            () => Writes::Single,
+        };
+        let sums = [0, 1].map(|side: usize| shapes[side].sums);
+        let kernel = Kernel { dtype, tile, sums, bias, writes, batch: product.batch.len() };
+        let together = (multiprocessors / tile.cluster).max(1);
+        let blocks = (clusters.min(together) * tile.cluster) as u32;
+        let (tall, wide) = (m.div_ceil(TALL * tile.cluster), n.div_ceil(tile.wide));
+        // Strides of what there is but one of may be any number.
+        let bytes = |stride: usize| stride.wrapping_mul(dtype.size()) as u64;
+        let mut numbers: Vec<u64> = [m, n, k, tall, wide, clusters].map(|number| number as u64).into();
+        numbers.extend(product.out.map(bytes));
+        for (number, dim) in product.batch.iter().enumerate() {
+            let [lhs, rhs] = [0, 1].map(|side: usize| u64::from(shapes[side].moves(number)));
+            numbers.extend([dim[0] as u64, lhs, rhs, bytes(dim[3])]);
+        }
+        Some(Self { kernel, shapes, blocks, numbers, time })
+    }
+
+    /// Whether no kernel without these instructions is expected to be faster.
+    fn pays(&self, product: &Product, multiprocessors: usize) -> bool {
+        let other = super::Work::new(product, multiprocessors);
+        other.is_none_or(|other| self.time <= other.time)
+    }
+}
+
+/// Addresses, and the maps of operands at these.
+type Maps = ([CUdeviceptr; 2], [CUtensorMap; 2]);
+
+struct PreparedHopper {
+    _module: Arc<Module>,
+    function: Function,
+    work: Work,
+    /// Those of the last run.
+    maps: Mutex<Option<Maps>>,
+}
+
+impl PreparedHopper {
+    fn maps(&self, addresses: [CUdeviceptr; 2]) -> Result<[CUtensorMap; 2]> {
+        let mut known = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, maps)) = known.filter(|(of, _)| *of == addresses) {
+            return Ok(maps);
+        }
+        let [lhs, rhs] = &self.work.shapes;
+        let maps = [lhs.at(addresses[0])?, rhs.at(addresses[1])?];
+        *known = Some((addresses, maps));
+        Ok(maps)
+    }
+}
+
+impl Prepared for PreparedHopper {
+    fn run(&self, invocation: &Invocation<'_>) -> Result {
+        let [lhs, rhs, others @ ..] = invocation.operands else { unreachable!("a product has two operands") };
+        let maps = self.maps([*lhs, *rhs])?;
+        let maps = maps.iter().map(|map| std::ptr::from_ref(map).cast_mut().cast());
+        let numbers =
+            others.iter().chain(&self.work.numbers).map(|number| std::ptr::from_ref(number).cast_mut().cast());
+        let mut arguments: Vec<*mut c_void> = maps.chain(numbers).collect();
+        let (grid, threads) = ((self.work.blocks, 1, 1), (Tile::threads() as u32, 1, 1));
+        let (shared, stream) = (self.work.kernel.tile.shared() as u32, invocation.gpu.stream());
+        // SAFETY: the kernel takes two maps and these numbers of 64 bits, which the driver copies; it reads the elements that
+        // the maps reach, which are those of the operands, and writes those of the result, which the plan has checked to lie
+        // within them. The grid is a multiple of the cluster that the kernel has.
+        unsafe { result::launch_kernel(self.function.0, grid, threads, shared, stream, &mut arguments) }
+            .map_err(|error| failed(said(error)))
+    }
+}
