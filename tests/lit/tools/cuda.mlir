@@ -18,9 +18,9 @@
 // PTX: st.global.v4.b32
 
 // UNKNOWN: unknown architecture 'sm_12': known are sm_80, sm_90a and sm_100
-func.func @main(%x: tensor<64x4096xbf16>, %b: tensor<4096xbf16>) -> tensor<64x4096xbf16> {
-  %all = thunder.broadcast_in_dim %b, [] dims = [1] : (tensor<4096xbf16>) -> tensor<64x4096xbf16>
-  %sum = thunder.add %x, %all : tensor<64x4096xbf16>
-  %y = thunder.relu %sum : tensor<64x4096xbf16>
-  return %y : tensor<64x4096xbf16>
+func.func @main(%x: tensor<4096x4096xbf16>, %b: tensor<4096xbf16>) -> tensor<4096x4096xbf16> {
+  %all = thunder.broadcast_in_dim %b, [] dims = [1] : (tensor<4096xbf16>) -> tensor<4096x4096xbf16>
+  %sum = thunder.add %x, %all : tensor<4096x4096xbf16>
+  %y = thunder.relu %sum : tensor<4096x4096xbf16>
+  return %y : tensor<4096x4096xbf16>
 }

@@ -8,10 +8,10 @@
 
 // Four neighbours share the products of one run of the generator, some of which are halves.
 // CHECK: .visible .entry kernel_0(
-// CHECK: ld.global.nc.b32 {{.*}}+3072];
+// CHECK: ld.global.b32 {{.*}}+3072];
 // CHECK-COUNT-23: {{mul.*, (-766435501|3528531795|-845247145|3449720151);}}
 // CHECK-NOT: {{mul.*, (-766435501|3528531795|-845247145|3449720151);}}
-// CHECK: ld.global.nc.v4.b32
+// CHECK: ld.global.v4.b32
 // CHECK-NOT: .entry
 func.func @main(%x: tensor<512x1024xf32>, %z: tensor<512x1024xf32>, %seed: tensor<i64>) -> tensor<512xf32> {
   %row = thunder.iota axis = 0 : tensor<512x1024xi64>

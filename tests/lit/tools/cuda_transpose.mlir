@@ -4,9 +4,9 @@
 // A tile is read along the rows of the operand into shared memory, and written along those of the result.
 // CHECK: .visible .entry kernel_0(
 // CHECK: .maxntid 256
-// CHECK: ld.global.nc.v4.b32
+// CHECK: ld.global.v4.b32
 // CHECK-COUNT-4: st.shared.b32
-// CHECK: ld.global.nc.v4.b32
+// CHECK: ld.global.v4.b32
 // CHECK-COUNT-4: st.shared.b32
 // CHECK: bar.sync
 // CHECK-NOT: ld.global
