@@ -51,8 +51,10 @@ impl Rounds {
             Some(count? * bytes_of(memory.element))
         };
         let saved = |axis: usize| -> i64 {
-            let is_same =
-                |input: &Value<'c>| reads.inputs.iter().all(|(of, axes)| of != input || axes & (1 << axis) == 0);
+            let is_same = |input: &Value<'c>| {
+                let mut places = reads.inputs.iter().filter(|(of, _)| of == input).peekable();
+                places.peek().is_some() && places.all(|(_, axes)| axes & (1 << axis) == 0)
+            };
             body.arguments().filter(is_same).filter_map(bytes).filter(|bytes| *bytes >= LARGE).sum()
         };
         let rounds = |axis: usize| {

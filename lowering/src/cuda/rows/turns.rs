@@ -33,7 +33,7 @@ pub fn blocks<'c>(
 }
 
 impl<'c> Plan<'c> {
-    /// Computes the rows of a block, every `blocks`th.
+    /// Computes the rows of a block: its own first, then those that are left.
     pub(super) fn write_in_turn(&self, emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>], blocks: i64) -> Result {
         let (thread, block) = (register(emitter, "tid.x")?, register(emitter, "ctaid.x")?);
         let (count, step) = (emitter.dim(&self.count)?, emitter.int(blocks)?);
