@@ -6,7 +6,7 @@ use thunder_runtime::cuda::Gpu;
 use thunder_tensor::DType;
 
 use super::Case;
-use super::products::{Product, case, dense};
+use super::products::{Product, batched, case, dense};
 
 /// The architecture that has the instructions.
 pub const ARCHITECTURE: &str = "sm_90";
@@ -61,13 +61,8 @@ fn groups() -> Vec<(String, Vec<Product>)> {
     let batch = |product: &Product, dims: Vec<[usize; 4]>| Product { batch: dims, ..product.clone() };
     let [l, r, o] = [40 * 56, 24 * 56, 40 * 24];
     let large = dense([520, 264, 136], [false, false]);
-    let batches = vec![
-        batch(&one, vec![[5, l, r, o]]),
-        batch(&one, vec![[2, 3 * l, 3 * r, 3 * o], [3, l, r, o]]),
-        batch(&one, vec![[4, l, 0, o]]),
-        batch(&one, vec![[4, 0, r, o]]),
-        batch(&one, vec![[2, 0, r, 3 * o], [3, l, 0, o]]),
-        batch(&one, vec![[2, 0, 0, o], [3, l, r, 2 * o]]),
+    let mut batches = batched();
+    batches.extend([
         batch(&one, vec![[2, l, 8 * r, o], [2, 4 * l, r, 2 * o], [2, 0, 2 * r, 4 * o]]),
         // Heads that lie next to each other in rows.
         Product {
@@ -76,7 +71,7 @@ fn groups() -> Vec<(String, Vec<Product>)> {
             ..batch(&dense([70, 80, 64], [false, true]), vec![[8, 64, 64, 70 * 80]])
         },
         batch(&large, vec![[37, 520 * 136, 136 * 264, 520 * 264]]),
-    ];
+    ]);
     groups.push(("batches".into(), batches));
     let strided = vec![
         Product { out: [3, 900], ..dense([264, 136, 72], [false, true]) },

@@ -83,26 +83,32 @@ fn groups(dtype: DType) -> Vec<(String, Vec<Product>)> {
         let special = special.map(|size| Product { special: true, ..dense(size, transposed) }).into();
         groups.push((format!("infinite and no numbers, {way}"), special));
     }
-    let batch = |product: &Product, dims: Vec<[usize; 4]>| Product { batch: dims, ..product.clone() };
-    let one = dense([40, 24, 56], [false, true]);
-    let [l, r, o] = [40 * 56, 24 * 56, 40 * 24];
-    let batches = vec![
-        batch(&one, vec![[5, l, r, o]]),
-        batch(&one, vec![[2, 3 * l, 3 * r, 3 * o], [3, l, r, o]]),
-        batch(&one, vec![[4, l, 0, o]]),
-        batch(&one, vec![[4, 0, r, o]]),
-        batch(&one, vec![[2, 0, r, 3 * o], [3, l, 0, o]]),
-        batch(&one, vec![[2, 0, 0, o], [3, l, r, 2 * o]]),
-        Product { bias: true, ..batch(&dense([1, 1, 3], [false, false]), vec![[70_000, 3, 3, 1]]) },
-    ];
+    let mut batches = batched();
+    batches.push(Product { bias: true, batch: vec![[70_000, 3, 3, 1]], ..dense([1, 1, 3], [false, false]) });
     groups.push(("batches".into(), batches));
     let empty = [[0, 8, 8], [8, 0, 8], [8, 8, 0], [130, 7, 0]];
     let mut empty: Vec<Product> = empty.map(|size| dense(size, [false, false])).into();
     empty.push(Product { bias: true, ..dense([33, 65, 0], [false, true]) });
-    empty.push(batch(&one, vec![[0, l, r, o]]));
+    empty.push(Product { batch: vec![[0, 40 * 56, 24 * 56, 40 * 24]], ..dense([40, 24, 56], [false, true]) });
     groups.push(("of nothing".into(), empty));
     groups.push(("any strides".into(), strided(dtype)));
     groups
+}
+
+/// Batches of a product of dense matrices, the second transposed: of one dimension or two, some of which an operand lacks, in
+/// either order.
+pub fn batched() -> Vec<Product> {
+    let one = dense([40, 24, 56], [false, true]);
+    let [l, r, o] = [40 * 56, 24 * 56, 40 * 24];
+    let batches = [
+        vec![[5, l, r, o]],
+        vec![[2, 3 * l, 3 * r, 3 * o], [3, l, r, o]],
+        vec![[4, l, 0, o]],
+        vec![[4, 0, r, o]],
+        vec![[2, 0, r, 3 * o], [3, l, 0, o]],
+        vec![[2, 0, 0, o], [3, l, r, 2 * o]],
+    ];
+    batches.into_iter().map(|batch| Product { batch, ..one.clone() }).collect()
 }
 
 /// A product of dense matrices, either stored transposed.

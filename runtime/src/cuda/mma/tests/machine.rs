@@ -188,6 +188,16 @@ fn signed(value: u64, bits: u32) -> i64 {
     (value << (64 - bits)) as i64 >> (64 - bits)
 }
 
+/// What a register keeps of a number.
+pub fn kept(register: Register, number: u64) -> u64 {
+    match register.0 {
+        b'p' => number & 1,
+        b'h' => number & u64::from(u16::MAX),
+        b'r' => number & u64::from(u32::MAX),
+        _ => number,
+    }
+}
+
 pub fn single(bits: u64) -> f64 {
     f64::from(f32::from_bits(bits as u32))
 }
@@ -241,13 +251,8 @@ impl Block<'_> {
 
     fn set(&mut self, operand: &Operand, value: impl Fn(usize) -> u64) {
         let Operand::Register(register) = operand else { panic!("{operand:?} is no register") };
-        let mask = match register.0 {
-            b'p' => 1,
-            b'h' => u64::from(u16::MAX),
-            b'r' => u64::from(u32::MAX),
-            _ => u64::MAX,
-        };
-        self.registers.insert(*register, (0..self.machine.threads).map(|thread| value(thread) & mask).collect());
+        self.registers
+            .insert(*register, (0..self.machine.threads).map(|thread| kept(*register, value(thread))).collect());
     }
 
     fn moved(&mut self, operands: &[Operand], block: u32) {

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use half::{bf16, f16};
 
-use crate::cuda::mma::tests::machine::{Instruction, Memory, Operand, Register, Text, computed, single};
+use crate::cuda::mma::tests::machine::{Instruction, Memory, Operand, Register, Text, computed, kept, single};
 
 const LANES: usize = 32;
 
@@ -105,6 +105,11 @@ struct Cluster<'a> {
     state: u64,
 }
 
+/// An address without whose memory it is.
+fn own(address: u64) -> u64 {
+    address & ((1 << RANK) - 1)
+}
+
 /// Where 16 bytes are whose place in a line is changed by the line.
 fn changed(address: u64) -> u64 {
     address ^ (address >> 7 & 7) << 4
@@ -174,7 +179,7 @@ impl Cluster<'_> {
             rank => rank as usize - 1,
         };
         assert!(self.living[block] > 0, "a block has ended whose barriers are in use");
-        self.barriers.get_mut(&(block, address & ((1 << RANK) - 1))).expect("there is a barrier")
+        self.barriers.get_mut(&(block, own(address))).expect("there is a barrier")
     }
 
     fn arrived(&mut self, copy: Copy) {
@@ -228,7 +233,7 @@ impl Cluster<'_> {
                 for lane in lanes() {
                     let barrier = Barrier { count: count[lane], missing: count[lane], bytes: 0, phase: 0 };
                     assert!(address[lane].is_multiple_of(8));
-                    self.barriers.insert((warp.block, address[lane]), barrier);
+                    self.barriers.insert((warp.block, own(address[lane])), barrier);
                 }
             }
             ["mbarrier", "try_wait", ..] => {
@@ -251,7 +256,7 @@ impl Cluster<'_> {
             }
             ["mapa", ..] => {
                 let (address, rank) = (warp.values(&operands[1]), warp.values(&operands[2]));
-                warp.set(&operands[0], &active, |lane| address[lane] | (rank[lane] + 1) << RANK);
+                warp.set(&operands[0], &active, |lane| own(address[lane]) | (rank[lane] + 1) << RANK);
             }
             ["cp", "async", "bulk", "tensor", ..] => lanes().for_each(|lane| self.copy(warp, operands, lane)),
             ["wgmma", "mma_async", ..] => self.start(warp, operands),
@@ -308,11 +313,13 @@ impl Cluster<'_> {
             }
             [to, Operand::Name(name)] => {
                 let (number, block) = (warp.number * LANES, self.first + warp.block as u64);
+                // As on Hopper, all blocks but the first find whose memory it is in addresses of their own.
+                let start = if warp.block > 0 { BASE | (warp.block as u64 + 1) << RANK } else { BASE };
                 warp.set(to, &all, |lane| match name.as_str() {
                     "%tid.x" => (number + lane) as u64,
                     "%ctaid.x" => block,
                     "%nctaid.x" => self.machine.blocks,
-                    "memory" => BASE,
+                    "memory" => start,
                     "lhs" => 0,
                     "rhs" => 1,
                     other => panic!("{other} is not known"),
@@ -328,7 +335,7 @@ impl Cluster<'_> {
 
     /// Starts a copy of a box of a tensor, with zeros for what is beyond it.
     fn copy(&mut self, warp: &Warp, operands: &[Operand], lane: usize) {
-        let (to, barrier) = (warp.values(&operands[0])[lane], &operands[2]);
+        let (to, barrier) = (own(warp.values(&operands[0])[lane]), &operands[2]);
         let Operand::Group(from) = &operands[1] else { panic!("{operands:?}") };
         let Operand::Group(coordinates) = &from[1] else { panic!("{operands:?}") };
         let map = &self.machine.maps[warp.values(&from[0])[lane] as usize];
@@ -351,7 +358,7 @@ impl Cluster<'_> {
             }
         }
         let Operand::At(register, offset) = barrier else { panic!("{operands:?}") };
-        let barrier = warp.registers[register][lane] + *offset as u64;
+        let barrier = own(warp.registers[register][lane] + *offset as u64);
         let mask = operands.get(3).map_or(1 << warp.block, |mask| warp.values(mask)[lane]);
         for block in (0..self.machine.cluster).filter(|block| mask >> block & 1 == 1) {
             self.copies.push(Copy { block, to, barrier, bytes: bytes.clone() });
@@ -467,13 +474,7 @@ impl Warp {
 
     fn set(&mut self, operand: &Operand, active: &[bool; LANES], value: impl Fn(usize) -> u64) {
         let Operand::Register(register) = operand else { panic!("{operand:?} is no register") };
-        let mask = match register.0 {
-            b'p' => 1,
-            b'h' => u64::from(u16::MAX),
-            b'r' => u64::from(u32::MAX),
-            _ => u64::MAX,
-        };
         let values = self.registers.entry(*register).or_insert([0; LANES]);
-        (0..LANES).filter(|&lane| active[lane]).for_each(|lane| values[lane] = value(lane) & mask);
+        (0..LANES).filter(|&lane| active[lane]).for_each(|lane| values[lane] = kept(*register, value(lane)));
     }
 }
