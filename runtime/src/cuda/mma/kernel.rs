@@ -103,7 +103,7 @@ impl Kernel {
         let last = code.make(Word, "add.u32", format!("{memory}, {}", (tile.stages - 1) * stage));
         let free = code.make(Word, "mov.u32", &last);
         // Each stage's last step is multiplied behind the next barrier, while the first of the next stage is read.
-        let behind = (form.steps() - 1) % 2;
+        let behind = (form.steps - 1) % 2;
         form.clear(code, behind);
         let is_empty = code.make(Truth, "setp.eq.s64", format!("{rounds}, 0"));
         code.add(format!("@{is_empty} bra last"));
@@ -114,7 +114,7 @@ impl Kernel {
         code.add("bar.sync 0");
         form.read(code, &current, 0, 0);
         form.multiply(code, behind);
-        for step in 0..form.steps() - 1 {
+        for step in 0..form.steps - 1 {
             form.read(code, &current, step + 1, (step + 1) % 2);
             if step == 0 {
                 // The stage that was read before this one.
@@ -136,7 +136,7 @@ impl Kernel {
         let bias = self.bias.then(|| parameter(code, "bias"));
         let stride = ["out_row", "out_column"].map(|name| parameter(code, name));
         let written = Form { dtype: self.dtype, tile: tile.size(), packed: self.packed };
-        store::store(code, &written, form.sums(), &Place { out, bias, start, extent: [m, n], stride });
+        store::store(code, &written, &form.sums, &Place { out, bias, start, extent: [m, n], stride });
         code.add("ret");
         std::mem::take(code).body()
     }

@@ -14,21 +14,74 @@ use super::kernel::Kernel;
 use super::panel::Panel;
 
 /// How elements of a type are multiplied.
-pub(super) trait Multiply {
+pub(super) struct Form {
     /// Steps of a stage; an even number.
-    fn steps(&self) -> usize;
+    pub(super) steps: usize,
+    /// The sums, and which elements of the result these are.
+    pub(super) sums: Sums,
+    sides: [Box<dyn Side>; 2],
+    /// The registers of what is read.
+    kind: Kind,
+    /// Multiplies what was read of lhs and rhs, and adds it to the sums.
+    multiply: Box<dyn Fn(&mut Code, &Sums, [&[String]; 2])>,
+}
 
+/// An operand: where a thread reads, and into which registers.
+trait Side {
     /// Reads what a step needs of the stage at an address.
     fn read(&self, code: &mut Code, stage: &str, step: usize, buffer: usize);
 
+    /// The registers of a buffer.
+    fn buffer(&self, number: usize) -> &[String];
+}
+
+impl Form {
+    /// Reads what a step needs of the stage at an address.
+    pub(super) fn read(&self, code: &mut Code, stage: &str, step: usize, buffer: usize) {
+        self.sides.iter().for_each(|side| side.read(code, stage, step, buffer));
+    }
+
     /// Fills a buffer with zeros.
-    fn clear(&self, code: &mut Code, buffer: usize);
+    pub(super) fn clear(&self, code: &mut Code, buffer: usize) {
+        self.sides.iter().for_each(|side| clear(code, self.kind, side.buffer(buffer)));
+    }
 
     /// Multiplies what was read into a buffer, and adds it to the sums.
-    fn multiply(&self, code: &mut Code, buffer: usize);
+    pub(super) fn multiply(&self, code: &mut Code, buffer: usize) {
+        (self.multiply)(code, &self.sums, [0, 1].map(|side: usize| self.sides[side].buffer(buffer)));
+    }
+}
 
-    /// The sums, and which elements of the result these are.
-    fn sums(&self) -> &Sums;
+/// Pieces of a panel, of which warps read one after the other: where that is in a stage.
+struct Pieces {
+    panel: Panel,
+    /// Whether the terms of sums are along lines.
+    sums: bool,
+    /// Bytes from the start of a stage to what a thread reads of the first piece in the first step.
+    place: String,
+    /// Rows or columns of a piece, terms of a step, and bytes of an element.
+    size: usize,
+    terms: usize,
+    element: usize,
+}
+
+impl Pieces {
+    /// Where a thread reads so many pieces in a step of the stage at an address: a register, and bytes behind that.
+    fn places(&self, code: &mut Code, stage: &str, step: usize, count: usize) -> Vec<(String, usize)> {
+        let mut start = |changed: usize| {
+            // The panel begins at a multiple of its lines' width: what is changed are the bits of the chunk.
+            let place = code.make(Kind::Word, "xor.b32", format!("{}, {changed}", self.place));
+            code.make(Kind::Word, "add.u32", format!("{place}, {stage}"))
+        };
+        // A step further along a line, and a piece further down; or a piece further along a line, and a step down.
+        if self.sums {
+            let start = start(step * self.terms * self.element);
+            (0..count).map(|piece| (start.clone(), piece * self.size * self.panel.width)).collect()
+        } else {
+            let down = step * self.terms * self.panel.width;
+            (0..count).map(|piece| (start(piece * self.size * self.element), down)).collect()
+        }
+    }
 }
 
 /// The sums that a thread has.
@@ -85,11 +138,11 @@ fn panels(kernel: &Kernel) -> [(Panel, usize); 2] {
 }
 
 /// How the kernel's elements are multiplied; the sums begin at zero.
-pub(super) fn form(code: &mut Code, kernel: &Kernel, thread: &Thread) -> Box<dyn Multiply> {
+pub(super) fn form(code: &mut Code, kernel: &Kernel, thread: &Thread) -> Form {
     match kernel.dtype {
-        DType::F64 => Box::new(double::Double::new(code, kernel, thread)),
-        DType::F32 => Box::new(single::Single::new(code, kernel, thread)),
-        _ => Box::new(half::Half::new(code, kernel, thread)),
+        DType::F64 => double::form(code, kernel, thread),
+        DType::F32 => single::form(code, kernel, thread),
+        _ => half::form(code, kernel, thread),
     }
 }
 

@@ -3,7 +3,7 @@
 //! A warp's lanes are 4 by 8. Where the terms of sums are along lines, a lane reads 2 terms of lines that are as many apart
 //! as there are lanes; where they are not, 4 elements of lines that are terms.
 
-use super::{Multiply, Sums, Thread, panels};
+use super::{Form, Sums, Thread, panels};
 use crate::cuda::mma::code::{Code, Kind};
 use crate::cuda::mma::kernel::Kernel;
 use crate::cuda::mma::panel::{CHUNK, Panel};
@@ -20,12 +20,6 @@ const LANES: [usize; 2] = [4, 8];
 /// Rows and columns of a thread.
 const OWN: usize = 8;
 
-pub(super) struct Single {
-    steps: usize,
-    sides: [Side; 2],
-    sums: Sums,
-}
-
 /// What a thread reads of a panel.
 struct Side {
     panel: Panel,
@@ -40,22 +34,31 @@ struct Side {
     buffers: [Vec<String>; 2],
 }
 
-impl Single {
-    pub(super) fn new(code: &mut Code, kernel: &Kernel, thread: &Thread) -> Self {
-        let panels = panels(kernel);
-        let lanes = [thread.bits(code, 3, 2), thread.bits(code, 0, 3)];
-        let sides = [0, 1].map(|side| {
-            Side::new(code, panels[side], kernel.operands[side].sums, (LANES[side], &lanes[side], &thread.part[side]))
-        });
-        let sums = Sums {
-            first: [0, 1].map(|side: usize| sides[side].first.clone()),
-            rows: sides[0].own(),
-            columns: sides[1].own(),
-            run: if sides[1].sums { 1 } else { RUN },
-            registers: super::zeros(code, Kind::Word, OWN * OWN),
-        };
-        Self { steps: kernel.tile.depth / TERMS, sides, sums }
-    }
+pub(super) fn form(code: &mut Code, kernel: &Kernel, thread: &Thread) -> Form {
+    let panels = panels(kernel);
+    let lanes = [thread.bits(code, 3, 2), thread.bits(code, 0, 3)];
+    let sides = [0, 1].map(|side| {
+        Side::new(code, panels[side], kernel.operands[side].sums, (LANES[side], &lanes[side], &thread.part[side]))
+    });
+    let sums = Sums {
+        first: [0, 1].map(|side: usize| sides[side].first.clone()),
+        rows: sides[0].own(),
+        columns: sides[1].own(),
+        run: if sides[1].sums { 1 } else { RUN },
+        registers: super::zeros(code, Kind::Word, OWN * OWN),
+    };
+    let multiply = |code: &mut Code, sums: &Sums, [lhs, rhs]: [&[String]; 2]| {
+        for term in 0..TERMS {
+            for row in 0..OWN {
+                for column in 0..OWN {
+                    let (sum, lhs) = (sums.at(row, column), &lhs[row * TERMS + term]);
+                    code.add(format!("fma.rn.f32 {sum}, {lhs}, {}, {sum}", rhs[column * TERMS + term]));
+                }
+            }
+        }
+    };
+    let (steps, sides) = (kernel.tile.depth / TERMS, sides.map(|side| -> Box<dyn super::Side> { Box::new(side) }));
+    Form { steps, sums, sides, kind: Kind::Word, multiply: Box::new(multiply) }
 }
 
 impl Side {
@@ -87,7 +90,9 @@ impl Side {
         };
         (0..OWN).map(at).collect()
     }
+}
 
+impl super::Side for Side {
     fn read(&self, code: &mut Code, stage: &str, step: usize, buffer: usize) {
         let registers = &self.buffers[buffer];
         if !self.sums {
@@ -113,38 +118,8 @@ impl Side {
             code.add(format!("ld.shared.v2.b32 {{{}}}, [{start}+{offset}]", read.join(", ")));
         }
     }
-}
 
-impl Multiply for Single {
-    fn steps(&self) -> usize {
-        self.steps
-    }
-
-    fn read(&self, code: &mut Code, stage: &str, step: usize, buffer: usize) {
-        for side in &self.sides {
-            side.read(code, stage, step, buffer);
-        }
-    }
-
-    fn clear(&self, code: &mut Code, buffer: usize) {
-        for side in &self.sides {
-            super::clear(code, Kind::Word, &side.buffers[buffer]);
-        }
-    }
-
-    fn multiply(&self, code: &mut Code, buffer: usize) {
-        let [lhs, rhs] = [0, 1].map(|side: usize| &self.sides[side].buffers[buffer]);
-        for term in 0..TERMS {
-            for row in 0..OWN {
-                for column in 0..OWN {
-                    let (sum, lhs) = (self.sums.at(row, column), &lhs[row * TERMS + term]);
-                    code.add(format!("fma.rn.f32 {sum}, {lhs}, {}, {sum}", rhs[column * TERMS + term]));
-                }
-            }
-        }
-    }
-
-    fn sums(&self) -> &Sums {
-        &self.sums
+    fn buffer(&self, number: usize) -> &[String] {
+        &self.buffers[number]
     }
 }
