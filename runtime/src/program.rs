@@ -230,7 +230,8 @@ pub enum Step {
 /// ranges, keep no pointer, and be safe to run on several threads on disjoint slices.
 ///
 /// A GPU's kernel is an entry whose parameters are the addresses of all `args` and then the values of
-/// all `dims`, 8 bytes each. It must touch only those memory ranges.
+/// all `dims`, 8 bytes each. It must touch only those memory ranges, and memory of its module's that each launch leaves as it
+/// was: launches follow one another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
     /// The kernel.

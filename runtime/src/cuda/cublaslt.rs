@@ -2,8 +2,8 @@
 //!
 //! A product of the program is row-major; cuBLASLt's are column-major, so it is given `out^T = rhs^T lhs^T`. An operand
 //! either way round is told by its strides; one whose elements are adjacent in neither dimension, as one where both
-//! repeat, cannot be told, and the executor leaves such a product to the next when the sizes are known. Batch dimensions that lie behind each other
-//! alike in all operands are one batch; the others are looped over.
+//! repeat, cannot be told, and the executor leaves such a product to the next when the sizes are known. Batch dimensions
+//! that lie behind each other alike in all operands are one batch; the others are looped over.
 
 mod algorithm;
 

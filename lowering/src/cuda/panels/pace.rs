@@ -57,8 +57,7 @@ impl<'c> Pace<'c> {
         Ok(Mark { begun: known[0], blocks: known[1] })
     }
 
-    /// Rests at the end of round `round` until others should have caught up, if the block was more than half a round ahead of
-    /// their average at its start.
+    /// Rests at the end of round `round` for as long as the block was more than half a round ahead of the average at its start.
     pub fn end(&self, emitter: &mut Emitter<'_, 'c>, round: Value<'c>, mark: &Mark<'c>) -> Result {
         let round = emitter.cast(round, self.ty)?;
         emitter.when(self.is_first, |emitter| {
@@ -66,10 +65,12 @@ impl<'c> Pace<'c> {
             let ahead = emitter.op("arith.subi", &[own, mark.begun], self.ty)?;
             let (one, most) = (self.number(emitter, 1)?, self.number(emitter, MOST)?);
             let half = emitter.op("arith.shrui", &[mark.blocks, one], self.ty)?;
-            let is_ahead = emitter.compare(4, ahead, half)?;
+            let ahead = emitter.op("arith.subi", &[ahead, half], self.ty)?;
+            let most = emitter.op("arith.muli", &[mark.blocks, most], self.ty)?;
+            let ahead = emitter.op("arith.minsi", &[ahead, most], self.ty)?;
+            let zero = self.number(emitter, 0)?;
+            let is_ahead = emitter.compare(4, ahead, zero)?;
             emitter.when(is_ahead, |emitter| {
-                let most = emitter.op("arith.muli", &[mark.blocks, most], self.ty)?;
-                let ahead = emitter.op("arith.minsi", &[ahead, most], self.ty)?;
                 let round = self.number(emitter, self.round)?;
                 let time = emitter.op("arith.muli", &[ahead, round], self.ty)?;
                 let time = emitter.op("arith.divui", &[time, mark.blocks], self.ty)?;

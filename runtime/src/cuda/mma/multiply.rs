@@ -22,9 +22,11 @@ pub(super) struct Form {
     sides: [Box<dyn Side>; 2],
     /// The registers of what is read.
     kind: Kind,
-    /// Multiplies what was read of lhs and rhs, and adds it to the sums.
-    multiply: Box<dyn Fn(&mut Code, &Sums, [&[String]; 2])>,
+    multiply: Box<Products>,
 }
+
+/// Multiplies what was read of lhs and rhs, and adds it to the sums.
+type Products = dyn Fn(&mut Code, &Sums, [&[String]; 2]);
 
 /// An operand: where a thread reads, and into which registers.
 trait Side {
