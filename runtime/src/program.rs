@@ -7,6 +7,7 @@
 
 mod dims;
 mod functions;
+mod fused;
 mod library;
 #[cfg(feature = "cuda")]
 mod save;
@@ -19,6 +20,7 @@ use thunder_tensor::DType;
 pub use dims::DimError;
 pub use dims::{DimExpr, DimId, Dims};
 pub(crate) use functions::{Functions, check_depth};
+pub use fused::{Fragment, Fused, LANES};
 pub use library::{
     Attention, AttentionBackward, AttentionStrides, BatchDim, Convolution, ConvolutionAxis, Epilogue, LibraryOp,
     MaskStrides, Matmul, MatrixStrides, UpdateSlice,
@@ -53,6 +55,8 @@ pub struct Program {
     pub buffers: Vec<Buffer>,
     /// Symbols of the compiled kernels.
     pub kernels: Vec<String>,
+    /// Kernels as parts of matrix products.
+    pub fragments: Vec<Fragment>,
     /// What to do, in order. Each step sees all effects of the steps before it.
     pub steps: Vec<Step>,
 }

@@ -26,6 +26,7 @@ impl Executor for CpuLibrary {
             LibraryOp::Attention(attention) => attention.dtype == DType::F32 && !attention.logsums,
             LibraryOp::AttentionBackward(backward) => backward.forward.dtype == DType::F32 && backward.saved.is_none(),
             LibraryOp::Matmul(_) | LibraryOp::Convolution(_) | LibraryOp::UpdateSlice(_) => true,
+            LibraryOp::Fused(_) => false,
         }
     }
 
@@ -35,6 +36,7 @@ impl Executor for CpuLibrary {
             LibraryOp::Attention(_) | LibraryOp::AttentionBackward(_) => Box::new(PreparedAttention),
             LibraryOp::Convolution(_) => Box::new(PreparedConvolution),
             LibraryOp::UpdateSlice(_) => Box::new(PreparedUpdate),
+            LibraryOp::Fused(_) => unreachable!("an executor prepares what it claims"),
         })
     }
 }

@@ -49,7 +49,7 @@ impl Executor for Cudnn {
             LibraryOp::Attention(attention) => takes(attention, dims),
             LibraryOp::AttentionBackward(backward) => takes(&backward.forward, dims),
             LibraryOp::Convolution(op) => (1..=3).contains(&op.axes.len()),
-            LibraryOp::Matmul(_) | LibraryOp::UpdateSlice(_) => false,
+            LibraryOp::Matmul(_) | LibraryOp::Fused(_) | LibraryOp::UpdateSlice(_) => false,
         }
     }
 
@@ -61,7 +61,9 @@ impl Executor for Cudnn {
             LibraryOp::Attention(op) => attention::forward(handle, op, site),
             LibraryOp::AttentionBackward(op) => attention::backward(handle, op, site),
             LibraryOp::Convolution(op) => convolution::prepare(handle, op, site, self.tf32),
-            LibraryOp::Matmul(_) | LibraryOp::UpdateSlice(_) => unreachable!("an executor prepares what it claims"),
+            LibraryOp::Matmul(_) | LibraryOp::Fused(_) | LibraryOp::UpdateSlice(_) => {
+                unreachable!("an executor prepares what it claims")
+            }
         };
         prepared.map_err(|error| failed(&error))
     }

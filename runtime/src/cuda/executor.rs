@@ -17,7 +17,7 @@ use super::error::CudaError;
 use super::error::Result;
 use super::mma::Mma;
 use super::queue::Queue;
-use crate::program::{DimId, Dims, LibraryOp};
+use crate::program::{DimId, Dims, Fused, LibraryOp};
 
 /// Something that can carry out library operations on a GPU.
 pub trait Executor: fmt::Debug + Send + Sync {
@@ -31,6 +31,12 @@ pub trait Executor: fmt::Debug + Send + Sync {
 
     /// Whether it can carry out `op`, whatever the sizes that are not constants in `dims`, where its library is installed.
     fn claims(&self, op: &LibraryOp, dims: &Dims) -> bool;
+
+    /// Whether products and a kernel that computes from their elements are worth being one call, of constant sizes; the
+    /// executor then claims that, and prepares it if all addresses are multiples of 16.
+    fn fuses(&self, _op: &Fused, _dims: &Dims, _gpu: &Gpu) -> bool {
+        false
+    }
 
     /// Does once what need not be done in every run with these sizes. [`CudaError::Unsupported`] leaves the call to the next
     /// executor that claims it.

@@ -1,8 +1,9 @@
 //! Turns a program's steps into slots and numbers.
 
 use crate::program::{
-    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Functions, Grid,
-    Launch, LibraryOp, MAX_ARGS, Matmul, Parallel, Place, Program, Root, Spread, Step, UpdateSlice, While,
+    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Functions, Fused,
+    Grid, Launch, LibraryOp, MAX_ARGS, Matmul, MatrixStrides, Parallel, Place, Program, Root, Spread, Step,
+    UpdateSlice, While,
 };
 
 use super::arena::{CACHE_LINE, GPU_LINE, Host, Interval, Location, place};
@@ -267,6 +268,7 @@ impl Resolver<'_> {
                         self.check_operands(index, first, &operands, 1)?;
                     }
                     LibraryOp::UpdateSlice(op) => self.check_update_slice(index, op, first)?,
+                    LibraryOp::Fused(op) => self.check_fused(index, op, first)?,
                 }
                 Ok(PlannedStep::Call { call: index, slots, epilogue })
             }
@@ -397,23 +399,45 @@ impl Resolver<'_> {
     }
 
     fn check_matmul(&self, index: usize, op: &Matmul, first: usize) -> Result {
+        self.check_products(index, op, &[op.rhs], 1, first)
+    }
+
+    /// The operands and results of products that share all but rhs; what is kernels' is trusted.
+    fn check_fused(&self, index: usize, op: &Fused, first: usize) -> Result {
+        let sides: Vec<MatrixStrides> = std::iter::once(op.product.rhs).chain(op.second).collect();
+        self.check_products(index, &op.product, &sides, op.kept.iter().filter(|kept| **kept).count(), first)
+    }
+
+    /// Products of the same lhs with each of these rhs, of which so many are results.
+    fn check_products(
+        &self,
+        index: usize,
+        op: &Matmul,
+        sides: &[MatrixStrides],
+        results: usize,
+        first: usize,
+    ) -> Result {
         let element = op.dtype.size();
         let mut lhs = vec![(op.m, op.lhs.row), (op.k, op.lhs.column)];
-        let mut rhs = vec![(op.k, op.rhs.row), (op.n, op.rhs.column)];
         let mut out = vec![(op.m, op.out.row), (op.n, op.out.column)];
         for b in &op.batch {
             lhs.push((b.extent, b.lhs));
-            rhs.push((b.extent, b.rhs));
             out.push((b.extent, b.out));
         }
         let mut operands = Vec::with_capacity(4);
         operands.push(self.strided(index, element, &lhs)?);
-        operands.push(self.strided(index, element, &rhs)?);
+        for strides in sides {
+            let mut rhs = vec![(op.k, strides.row), (op.n, strides.column)];
+            rhs.extend(op.batch.iter().map(|b| (b.extent, b.rhs)));
+            operands.push(self.strided(index, element, &rhs)?);
+        }
         if op.bias {
             let n = self.values.size(op.n, &|| format!("step {index}: n"))?;
-            operands.push(Strided { dims: vec![(n, 1)], element });
+            operands.extend(sides.iter().map(|_| Strided { dims: vec![(n, 1)], element }));
         }
-        operands.push(self.strided(index, element, &out)?);
+        for _ in 0..results {
+            operands.push(self.strided(index, element, &out)?);
+        }
         // Executors copy operands into layouts of their own.
         let what = || format!("step {index}: an extent");
         let [m, n, k] = [op.m, op.n, op.k].map(|dim| self.values.size(dim, &what));
@@ -425,7 +449,7 @@ impl Resolver<'_> {
         if m > 0 && n > 0 && !(fits_memory(k, n, copies) && fits_memory(m, k, 1)) {
             return Err(PlanError::TooLarge { what: format!("step {index}: an operand") });
         }
-        self.check_operands(index, first, &operands, 1)
+        self.check_operands(index, first, &operands, results)
     }
 
     /// The operands of an attention and its result.

@@ -7,7 +7,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use thunder_tensor::DType;
 
-use super::{Access, DimId, KernelId};
+use super::{Access, DimId, Fused, KernelId};
 
 /// An operation that an executor carries out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub enum LibraryOp {
     AttentionBackward(AttentionBackward),
     /// Convolution. Arguments: x, weight, then bias if `bias`, then out.
     Convolution(Convolution),
+    /// Matrix products and what a kernel computes from their elements; its arguments are said there.
+    Fused(Fused),
 }
 
 /// `out[i, s + j, k] = part[i, j, k]`, where `s` is the start, moved to where the part fits. All are dense.
@@ -259,6 +261,22 @@ impl Attention {
     }
 }
 
+impl Matmul {
+    fn dims(&self) -> Vec<DimId> {
+        let mut dims = vec![self.m, self.n, self.k];
+        for strides in [self.lhs, self.rhs, self.out] {
+            dims.extend([strides.row, strides.column]);
+        }
+        for b in &self.batch {
+            dims.extend([b.extent, b.lhs, b.rhs, b.out]);
+        }
+        if let Some(epilogue) = &self.epilogue {
+            dims.extend(&epilogue.dims);
+        }
+        dims
+    }
+}
+
 impl LibraryOp {
     /// The name used in messages and conformance tables.
     pub fn name(&self) -> &'static str {
@@ -268,10 +286,11 @@ impl LibraryOp {
             Self::UpdateSlice(_) => "update_slice",
             Self::AttentionBackward(_) => "attention_backward",
             Self::Convolution(_) => "convolution",
+            Self::Fused(_) => "fused_matmul",
         }
     }
 
-    /// How many pointers the operation takes, without an epilogue's further ones.
+    /// How many pointers the operation takes, without those that only a kernel needs.
     pub fn arity(&self) -> usize {
         match self {
             Self::Matmul(op) => 3 + usize::from(op.bias),
@@ -281,6 +300,7 @@ impl LibraryOp {
                 7 + usize::from(op.forward.mask.is_some()) + 2 * usize::from(op.saved.is_some())
             }
             Self::Convolution(op) => 3 + usize::from(op.bias),
+            Self::Fused(op) => op.arity(),
         }
     }
 
@@ -298,6 +318,7 @@ impl LibraryOp {
             Self::Matmul(_) | Self::Convolution(_) | Self::UpdateSlice(_) => 1,
             Self::Attention(op) => 1 + usize::from(op.logsums),
             Self::AttentionBackward(_) => 3,
+            Self::Fused(op) => op.outputs(),
         };
         self.arity() - results..self.arity()
     }
@@ -313,17 +334,11 @@ impl LibraryOp {
     /// Every size and stride that the operation mentions.
     pub fn dims(&self) -> Vec<DimId> {
         match self {
-            Self::Matmul(op) => {
-                let mut dims = vec![op.m, op.n, op.k];
-                for strides in [op.lhs, op.rhs, op.out] {
-                    dims.extend([strides.row, strides.column]);
-                }
-                for b in &op.batch {
-                    dims.extend([b.extent, b.lhs, b.rhs, b.out]);
-                }
-                if let Some(epilogue) = &op.epilogue {
-                    dims.extend(&epilogue.dims);
-                }
+            Self::Matmul(op) => op.dims(),
+            Self::Fused(op) => {
+                let mut dims = op.product.dims();
+                dims.extend(op.second.iter().flat_map(|strides| [strides.row, strides.column]));
+                dims.extend(&op.numbers);
                 dims
             }
             Self::UpdateSlice(op) => vec![op.outer, op.extent, op.length, op.inner],

@@ -6,7 +6,9 @@ use thunder_tensor::DType;
 
 use crate::artifact::Target;
 
-use super::{Access, Call, DimExpr, DimId, KernelId, Launch, LibraryOp, Place, Port, Program, Root, Spread, Step};
+use super::{
+    Access, Call, DimExpr, DimId, Fused, KernelId, Launch, LibraryOp, Place, Port, Program, Root, Spread, Step,
+};
 
 /// The most pointers or numbers that one step may pass.
 pub(crate) const MAX_ARGS: usize = 256;
@@ -56,6 +58,9 @@ impl Program {
             {
                 return malformed(&what, format!("aliases buffer {target}, which is not before it"));
             }
+        }
+        for (i, fragment) in self.fragments.iter().enumerate() {
+            self.check_kernel(fragment.kernel, &|| format!("fragment {i}"))?;
         }
         let mut written = BTreeSet::new();
         for (i, step) in self.steps.iter().enumerate() {
@@ -266,7 +271,8 @@ impl Program {
         check_count(call.args.len(), what)?;
         let (arity, outputs, epilogue) = (call.op.arity(), call.op.outputs(), call.op.epilogue());
         let (count, name) = (call.args.len(), call.op.name());
-        if count < arity || (count > arity && epilogue.is_none()) {
+        let takes_more = epilogue.is_some() || matches!(call.op, LibraryOp::Fused(_));
+        if count < arity || (count > arity && !takes_more) {
             return malformed(what, format!("'{name}' takes {arity} arguments, not {count}"));
         }
         for (i, arg) in call.args.iter().enumerate().take(arity) {
@@ -288,6 +294,7 @@ impl Program {
         let (dtype, dimensions, most) = match &call.op {
             LibraryOp::Matmul(op) => (op.dtype, op.batch.len(), 8),
             LibraryOp::Convolution(op) => (op.dtype, op.axes.len(), 3),
+            LibraryOp::Fused(op) => (op.product.dtype, op.product.batch.len(), 8),
             LibraryOp::Attention(op) => (op.dtype, 0, 0),
             LibraryOp::AttentionBackward(op) => (op.forward.dtype, 0, 0),
             LibraryOp::UpdateSlice(_) => (DType::F32, 0, 0),
@@ -299,6 +306,9 @@ impl Program {
         }
         if dimensions > most {
             return malformed(what, format!("'{name}' with {dimensions} dimensions; at most {most}"));
+        }
+        if let LibraryOp::Fused(op) = &call.op {
+            return check_fused(op, count, what);
         }
         let Some(epilogue) = epilogue else { return Ok(()) };
         self.check_kernel(epilogue.kernel, what)?;
@@ -330,6 +340,18 @@ impl Program {
         written.extend(writes.filter_map(|(place, _)| key(place.root)));
         Ok(())
     }
+}
+
+/// A product of `count` arguments with what a kernel computes from it.
+fn check_fused(op: &Fused, count: usize, what: &dyn Fn() -> String) -> Result {
+    check_count(op.pointers.len().max(op.numbers.len()), what)?;
+    if op.kept.len() != op.count() {
+        return malformed(what, format!("{} products of which {} may be kept", op.count(), op.kept.len()));
+    }
+    if !matches!(op.product.dtype, DType::F16 | DType::BF16) || op.product.epilogue.is_some() {
+        return malformed(what, "a product that no kernel can be a part of");
+    }
+    op.pointers.iter().flatten().try_for_each(|&arg| in_range("argument", arg, count, what))
 }
 
 fn check_count(count: usize, what: &dyn Fn() -> String) -> Result {

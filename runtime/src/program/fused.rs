@@ -1,0 +1,69 @@
+//! Matrix products with what a kernel computes from their elements, while these are in registers.
+
+use serde::{Deserialize, Serialize};
+
+use super::{DimId, KernelId, Matmul, MatrixStrides};
+
+/// A kernel as code for a few elements of matrix products, in f16 or bf16, that are in registers.
+///
+/// The code is PTX of one function, which returns nothing, calls nothing and touches only the memory that the kernel may. It
+/// computes and writes those [`LANES`] elements of each result that have the numbers of those of the products. Its
+/// parameters:
+///
+/// 1. the number of the first element among all of a product, of 64 bits: a multiple of [`LANES`];
+/// 2. for each product half as many words as there are elements, of 32 bits, each of which has two elements as memory has them;
+/// 3. the kernel's pointers, of 64 bits, all of them: of what is in registers the function reads nothing;
+/// 4. the kernel's numbers, of 64 bits.
+///
+/// All pointers are multiples of 16.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fragment {
+    /// The kernel.
+    pub kernel: KernelId,
+    /// Which of its pointers are products: one, or two of the same lhs.
+    pub products: Vec<u32>,
+    /// The function.
+    pub code: String,
+}
+
+/// How many elements a [`Fragment`] computes.
+pub const LANES: usize = 8;
+
+/// One or two products of the same lhs, and what a [`Fragment`] computes from them. A session makes it of calls and a launch,
+/// where an executor has a form for it.
+///
+/// Arguments: lhs; for each product its rhs; for each its bias if `product.bias`; for each that is `kept` where it goes; then
+/// what the kernel needs beyond these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fused {
+    /// The first product, which is dense: element `j` of row `i` at batch index `b` is number `(b * m + i) * n + j`. It has no
+    /// epilogue.
+    pub product: Matmul,
+    /// Strides of (k, n) in the rhs of the second, if there is one, which is like the first in all else.
+    pub second: Option<MatrixStrides>,
+    /// For each product, whether it is a result as well.
+    pub kept: Vec<bool>,
+    /// For each of the kernel's pointers the argument that it is; `None` for what is in registers only.
+    pub pointers: Vec<Option<u32>>,
+    /// The kernel's numbers.
+    pub numbers: Vec<DimId>,
+    /// What [`Fragment::code`] is.
+    pub code: String,
+}
+
+impl Fused {
+    /// How many products there are.
+    pub fn count(&self) -> usize {
+        1 + usize::from(self.second.is_some())
+    }
+
+    /// How many products are results.
+    pub(super) fn outputs(&self) -> usize {
+        self.kept.iter().filter(|kept| **kept).count()
+    }
+
+    /// How many arguments are those of the products.
+    pub(super) fn arity(&self) -> usize {
+        1 + self.count() * (1 + usize::from(self.product.bias)) + self.outputs()
+    }
+}
