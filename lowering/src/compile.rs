@@ -19,7 +19,7 @@ use thunder_runtime::session::{self, Session, SessionError};
 use thunder_tensor::Tensor;
 
 use crate::cpu::{LinkError, Linker};
-use crate::cuda::{Arch, AssembleError, Assembler, Grid};
+use crate::cuda::{Arch, AssembleError, Assembler, Grid, Part, Ptx};
 use crate::{ToLinalg, cpu, cuda, program};
 
 /// A point of the pipeline at which a module can be looked at, with the dialects that are legal then.
@@ -179,7 +179,7 @@ pub fn compile_to(module: &mut Module<'_>, phase: Phase, options: &Options) -> R
         }
         pipeline(next, options).run_with(module, options.verify)?;
         if next == Phase::Target {
-            lower(module, &options.target)?;
+            lower(module, &options.target, &[])?;
         }
     }
     Ok(())
@@ -335,7 +335,7 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
         drop_programs(module)?;
         pipeline(Phase::Tensors, options).run_with(module, options.verify)?;
         lap("tensors");
-        emitted.spread(&lower(module, &options.target)?)?;
+        emitted.spread(&lower(module, &options.target, &emitted.parts())?)?;
         lap("target");
         match &options.target {
             Target::Cpu(machine) => {
@@ -348,7 +348,9 @@ fn compile_for(module: &mut Module<'_>, options: &Options, destination: Destinat
                 lap("link");
             }
             Target::Cuda(arch) => {
-                bytes = cuda::ptx(module, *arch)?.into_bytes();
+                let Ptx { code, functions } = cuda::ptx(module, *arch)?;
+                bytes = code.into_bytes();
+                emitted.fill(&functions);
                 lap("ptx");
                 cubin = Assembler::default().cubin(&bytes, *arch)?;
                 lap("cubin");
@@ -384,14 +386,37 @@ impl Emitted {
 
     /// Says how kernels of a GPU are launched.
     fn spread(&mut self, grids: &BTreeMap<String, Grid>) -> Result<(), CompileError> {
-        let programs = [&mut self.program].into_iter().chain(&mut self.setup).chain(&mut self.functions);
-        programs.into_iter().try_for_each(|program| Ok(program::spread(program, grids)?))
+        self.programs_mut().try_for_each(|program| Ok(program::spread(program, grids)?))
+    }
+
+    /// The kernels that may be parts of products.
+    fn parts(&self) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for part in self.programs().flat_map(program::parts) {
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        parts
+    }
+
+    /// Gives these the functions that they have become, by name.
+    fn fill(&mut self, functions: &BTreeMap<String, String>) {
+        self.programs_mut().for_each(|program| program::fill(program, functions));
+    }
+
+    fn programs(&self) -> impl Iterator<Item = &Program> {
+        [&self.program].into_iter().chain(&self.setup).chain(&self.functions)
+    }
+
+    fn programs_mut(&mut self) -> impl Iterator<Item = &mut Program> {
+        [&mut self.program].into_iter().chain(&mut self.setup).chain(&mut self.functions)
     }
 
     /// The kernels of all programs.
     fn kernels(&self) -> Vec<String> {
         let mut kernels: Vec<String> = Vec::new();
-        for program in [&self.program].into_iter().chain(&self.setup).chain(&self.functions) {
+        for program in self.programs() {
             let more: Vec<String> = program.kernels.iter().filter(|name| !kernels.contains(name)).cloned().collect();
             kernels.extend(more);
         }
@@ -434,10 +459,10 @@ fn vector_features() -> Vec<String> {
 }
 
 /// Lowers kernels to the last phase; how those of a GPU are launched.
-fn lower(module: &mut Module<'_>, target: &Target) -> Result<BTreeMap<String, Grid>, CompileError> {
+fn lower(module: &mut Module<'_>, target: &Target, parts: &[Part]) -> Result<BTreeMap<String, Grid>, CompileError> {
     match target {
         Target::Cpu(_) => cpu::lower(module, cpu::CPU).map(|()| BTreeMap::new()).map_err(CompileError::from),
-        Target::Cuda(arch) => cuda::lower(module, *arch).map_err(CompileError::from),
+        Target::Cuda(arch) => cuda::lower(module, *arch, parts).map_err(CompileError::from),
     }
 }
 

@@ -15,6 +15,7 @@ mod columns;
 mod element;
 mod emitter;
 mod entry;
+mod fragment;
 mod general;
 mod lanes;
 mod memory;
@@ -38,6 +39,8 @@ use crate::cpu::{CUDA, expand};
 
 pub use assembler::{AssembleError, Assembler};
 pub use entry::Grid;
+pub use fragment::Part;
+pub use ptx::Ptx;
 
 /// A generation of GPUs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -113,12 +116,14 @@ impl FromStr for Arch {
 /// From structured control flow to the LLVM dialect.
 const LLVM: &str = "inline,canonicalize,cse,symbol-dce,convert-scf-to-cf,convert-to-llvm,reconcile-unrealized-casts";
 
-/// Lowers a module of kernels to the LLVM and NVVM dialects; how each is launched.
-pub fn lower(module: &mut Module<'_>, arch: Arch) -> Result<BTreeMap<String, Grid>> {
+/// Lowers a module of kernels to the LLVM and NVVM dialects, and those of `parts` that can be parts of products as functions for
+/// that as well; how each is launched.
+pub fn lower(module: &mut Module<'_>, arch: Arch, parts: &[Part]) -> Result<BTreeMap<String, Grid>> {
     let mut grids = BTreeMap::new();
     for function in module.body().operations() {
         if function.name() == "func.func" && function.attribute(KERNEL).is_some() {
             let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default().to_owned();
+            fragment::add(function, parts, arch)?;
             grids.insert(name, entry::make(function, arch)?);
         } else {
             Rewriter::at(function).erase(function)?;
@@ -131,6 +136,6 @@ pub fn lower(module: &mut Module<'_>, arch: Arch) -> Result<BTreeMap<String, Gri
 }
 
 /// The PTX of a module that [`lower`] has lowered.
-pub fn ptx(module: &Module<'_>, arch: Arch) -> Result<String> {
+pub fn ptx(module: &Module<'_>, arch: Arch) -> Result<Ptx> {
     ptx::ptx(module, &arch.machine())
 }

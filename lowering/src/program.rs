@@ -14,14 +14,14 @@ use thunder_interface::{
 };
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
-use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, epilogue_of, has_epilogue, layout};
+use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, epilogue_of, has_epilogue, layout, products_of};
 use thunder_runtime::program::{
-    self, Access, Arg, Buffer, Constant, Constraint, DimId, KernelId, Launch, Parallel, Place, Port, Program, Root,
-    Spread, State, Step, Symbol,
+    self, Access, Arg, Buffer, Constant, Constraint, DimId, Fragment, KernelId, Launch, Parallel, Place, Port, Program,
+    Root, Spread, State, Step, Symbol,
 };
 use thunder_tensor::DType;
 
-use crate::cuda::Grid;
+use crate::cuda::{Grid, Part};
 pub use functions::Functions;
 use sizes::Sizes;
 
@@ -81,6 +81,22 @@ pub fn spread(program: &mut Program, grids: &BTreeMap<String, Grid>) -> Result {
         launch.spread = Spread::Grid(program::Grid { blocks: [x?, y?, z?], threads, shared, overlaps });
     }
     Ok(())
+}
+
+/// The kernels of a program that may be parts of products, as its fragments say.
+pub fn parts(program: &Program) -> impl Iterator<Item = Part> {
+    let part = |fragment: &Fragment| Part {
+        kernel: program.kernels[fragment.kernel.0 as usize].clone(),
+        products: fragment.products.clone(),
+    };
+    program.fragments.iter().map(part)
+}
+
+/// Gives a program's fragments their code, by the names of parts; those that have none are dropped.
+pub fn fill(program: &mut Program, functions: &BTreeMap<String, String>) {
+    let codes: Vec<_> = parts(program).map(|part| functions.get(&part.name()).cloned()).collect();
+    let fragments = std::mem::take(&mut program.fragments).into_iter().zip(codes);
+    program.fragments = fragments.filter_map(|(fragment, code)| Some(Fragment { code: code?, ..fragment })).collect();
 }
 
 struct Emitter<'a, 'c> {
@@ -370,6 +386,9 @@ impl<'c> Emitter<'_, 'c> {
         if id == next && self.program.kernels.len() == next.0 as usize {
             self.program.kernels.push(name.to_owned());
         }
+        if self.device == Device::Cuda {
+            self.fragment(op, id);
+        }
         let mut args = Vec::new();
         for operand in op.operands().filter(|v| v.ty().as_tensor().is_some()) {
             let (root, view) = self.place(op, operand)?;
@@ -400,6 +419,22 @@ impl<'c> Emitter<'_, 'c> {
             Device::Cuda => Spread::Whole,
         };
         Ok(Launch { kernel: id, args, dims, spread })
+    }
+
+    /// Notes that the kernel of a call may be a part of the products that it computes from.
+    fn fragment(&mut self, op: Operation<'c>, kernel: KernelId) {
+        let is_tensor = |value: &Value<'c>| value.ty().as_tensor().is_some();
+        let pointer = |number: usize| op.operands().take(number).filter(is_tensor).count() as u32;
+        let piece = |piece: thunder_passes::Piece| {
+            Some(program::Piece { pointer: pointer(piece.operand), start: u32::try_from(piece.start).ok()? })
+        };
+        let products =
+            products_of(op, self.shapes).into_iter().map(piece).collect::<Option<Vec<_>>>().unwrap_or_default();
+        let known = &mut self.program.fragments;
+        let is_new = !known.iter().any(|known| known.kernel == kernel && known.products == products);
+        if !products.is_empty() && is_new {
+            known.push(Fragment { kernel, products, code: String::new() });
+        }
     }
 
     /// Adds the range of all rows to a kernel's numbers; how it may be split over threads.

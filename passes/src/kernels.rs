@@ -11,7 +11,7 @@ mod rows;
 mod steps;
 mod time;
 
-pub use epilogue::{Epilogue, epilogue_of, has_epilogue};
+pub use epilogue::{Epilogue, Piece, epilogue_of, has_epilogue, products_of};
 pub(crate) use partition::takes_view;
 use partition::{Firsts, Grouping};
 pub use partition::{Missed, absorbed_permutation, layout};

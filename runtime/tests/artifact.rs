@@ -9,8 +9,8 @@ use proptest::prelude::*;
 use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
 use thunder_runtime::program::{
     Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue,
-    Fragment, FunctionId, Grid, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Place, Port, Program,
-    Root, Spread, State, Step, Symbol, While,
+    Fragment, FunctionId, Grid, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Piece, Place, Port,
+    Program, Root, Spread, State, Step, Symbol, While,
 };
 use thunder_runtime::session::Session;
 use thunder_tensor::DType;
@@ -87,7 +87,11 @@ fn program() -> Program {
             Buffer { dtype: DType::F32, shape: vec![area], alias: Some(Place::new(buffer)) },
         ],
         kernels: vec!["k0".into()],
-        fragments: vec![Fragment { kernel: KernelId(0), products: vec![0], code: ".func k0()".into() }],
+        fragments: vec![Fragment {
+            kernel: KernelId(0),
+            products: vec![Piece { pointer: 0, start: 0 }],
+            code: ".func k0()".into(),
+        }],
         steps: vec![
             Step::Call(Call {
                 op: LibraryOp::Matmul(matmul),

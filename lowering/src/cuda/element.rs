@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use thunder_ir::{Attribute, Blueprint, Operation, Result, Type, Value};
 
 use super::emitter::Emitter;
+use super::fragment::Given;
 use super::lanes::{Index, Lanes, Point};
 use super::memory::Memory;
 use super::nest::Nest;
@@ -30,6 +31,15 @@ impl<'c> Emitter<'_, 'c> {
     fn compute(&mut self, tensor: Value<'c>, point: &Point<'c>) -> Result<Lanes<'c>> {
         let Some((op, number)) = tensor.definer() else {
             let memory = self.inputs.get(&tensor).cloned().ok_or("internal: an argument has no memory")?;
+            if let Some(given) = self.given.get(&tensor) {
+                let is_it = |given: &&Given<'c>| {
+                    point.at == given.at || given.first.is_some() && point.flat == given.first.map(Index::Step)
+                };
+                match given.iter().find(is_it) {
+                    Some(given) => return Ok(given.lanes.clone()),
+                    None => self.is_lost = true,
+                }
+            }
             if let Some(image) = self.images.get(&tensor).cloned() {
                 return self.load_image(&image, &memory, point);
             }

@@ -10,6 +10,7 @@ use thunder_ir::{Attribute, Blueprint, Builder, ContextRef, Operation, Result, T
 
 use super::Arch;
 use super::arrivals::Image;
+use super::fragment::Given;
 use super::lanes::{Index, Lanes};
 use super::memory::Memory;
 use super::transpose::Staged;
@@ -34,6 +35,10 @@ pub struct Emitter<'a, 'c> {
     pub is_aligned: bool,
     /// The memory of the kernel's inputs.
     pub inputs: HashMap<Value<'c>, Memory<'c>>,
+    /// Those of which elements are in registers.
+    pub given: HashMap<Value<'c>, Vec<Given<'c>>>,
+    /// Whether other elements of these were asked for.
+    pub is_lost: bool,
     /// Those of which a part is in shared memory, from where it is read.
     pub staged: HashMap<Value<'c>, Staged<'c>>,
     /// Those of which rows are in shared memory.
@@ -76,6 +81,8 @@ impl<'a, 'c> Emitter<'a, 'c> {
             lanes: 1,
             is_aligned: false,
             inputs: HashMap::new(),
+            given: HashMap::new(),
+            is_lost: false,
             staged: HashMap::new(),
             images: HashMap::new(),
             arriving: false,

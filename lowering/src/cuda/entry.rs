@@ -61,11 +61,10 @@ pub fn make(function: Operation<'_>, arch: Arch) -> Result<Grid> {
     if overlaps {
         overlap(&rewriter, function.context())?;
     }
-    let index = Type::int(function.context(), if fits(&signature) { 32 } else { 64 });
-    let mut emitter = Emitter::new(&rewriter, entry, index, arch);
-    let outputs = bind(&mut emitter, function, &signature, block)?;
-    let pointers: Vec<_> = block.arguments().take(signature.tensors()).collect();
-    let grid = schedule(&mut emitter, function, &outputs, &pointers)?;
+    let mut emitter = Emitter::new(&rewriter, entry, index(&signature, function.context()), arch);
+    let arguments: Vec<_> = block.arguments().collect();
+    let outputs = bind(&mut emitter, function, &signature, &arguments)?;
+    let grid = schedule(&mut emitter, function, &outputs, &arguments[..signature.tensors()])?;
     Rewriter::at(function).erase(function)?;
     Ok(Grid { overlaps, ..grid })
 }
@@ -127,9 +126,10 @@ pub fn mark(module: &Module<'_>, grids: &BTreeMap<String, Grid>) -> Result {
     Ok(())
 }
 
-/// Whether the number of elements of every tensor is known to be one of 31 bits.
-fn fits(signature: &Signature<'_>) -> bool {
-    signature.dims.iter().all(|dims| Dim::product(dims).known().is_some_and(|count| count < 1 << 30))
+/// The type of indices: of 32 bits where the number of elements of every tensor is known to be one of 31.
+pub fn index<'c>(signature: &Signature<'c>, cx: ContextRef<'c>) -> Type<'c> {
+    let fits = signature.dims.iter().all(|dims| Dim::product(dims).known().is_some_and(|count| count < 1 << 30));
+    Type::int(cx, if fits { 32 } else { 64 })
 }
 
 /// An empty kernel.
@@ -169,19 +169,19 @@ fn declare<'c>(
     Ok((entry, entry.region(0).append_block(&arguments)))
 }
 
-/// Says where the kernel's arguments are; the results, and where they go.
-fn bind<'c>(
+/// Says where the kernel's arguments are, which are pointers and then symbols; the results, and where they go.
+pub fn bind<'c>(
     emitter: &mut Emitter<'_, 'c>,
     function: Operation<'c>,
     signature: &Signature<'c>,
-    block: Block<'c>,
+    arguments: &[Value<'c>],
 ) -> Result<Vec<Output<'c>>> {
     let old = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
     let returned = old.terminator().ok_or_else(|| function.error("does not return"))?;
-    let mut pointers = block.arguments();
-    let symbols: Vec<_> = block.arguments().skip(signature.tensors()).collect();
+    let (pointers, symbols) = arguments.split_at(signature.tensors());
+    let mut pointers = pointers.iter().copied();
     for symbol in symbols {
-        let symbol = emitter.cast(symbol, emitter.index)?;
+        let symbol = emitter.cast(*symbol, emitter.index)?;
         emitter.symbols.push(symbol);
     }
     let mut taken: Vec<Option<Value<'c>>> = Vec::new();

@@ -117,6 +117,14 @@ impl<'c> Emitter<'_, 'c> {
         Ok(elements)
     }
 
+    /// The elements of 16 bits that words have, the lower ones first.
+    pub fn halves(&mut self, words: &[Value<'c>], element: Type<'c>) -> Result<Lanes<'c>> {
+        let (words, count) = (self.joined(words)?, words.len() * 2);
+        let ty = self.vector(element, count)?;
+        let whole = self.op("llvm.bitcast", &[words], ty)?;
+        Ok(Lanes::each(self.elements_of(whole, element, count)?))
+    }
+
     /// An element of 16 bits that an access has read, as a float of 32: its bits are the upper ones. `None` for other elements.
     pub fn widened(&mut self, element: Value<'c>, ty: Type<'c>) -> Result<Option<Value<'c>>> {
         let is_upper = element.ty().as_scalar() == Some(Scalar::BF16) && ty.as_scalar() == Some(Scalar::F32);

@@ -58,6 +58,11 @@ pub fn emit<'c>(
     Ok(Some(Grid::new(blocks, THREADS)))
 }
 
+/// Whether the kernel combines nothing.
+pub fn is_pointwise(function: Operation<'_>) -> Result<bool> {
+    Ok(Shape::of(function)?.is_some())
+}
+
 /// What the ops of a kernel have in common.
 struct Shape {
     /// Whether each element needs the same element of other tensors only.

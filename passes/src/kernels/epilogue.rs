@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use thunder_interface::{Dim, Library, LibraryCall, Strided};
-use thunder_ir::{Operation, Value};
+use thunder_interface::{Dim, Library, LibraryCall, Strided, StridedView};
+use thunder_ir::{Operation, Scalar, Value};
 
 use super::{KERNEL, ROWS, layout};
 use crate::donate::{IN_PLACE, INTO};
@@ -78,10 +78,8 @@ pub fn sole_product<'c>(
     shapes: &Shapes<'c>,
     inside: &dyn Fn(Operation<'c>) -> bool,
 ) -> Option<Operation<'c>> {
-    let (root, view) = layout(value, shapes)?;
-    let product = root.defining_op()?;
-    let library = <dyn Library>::of(product)?;
-    let is_product = matches!(library.library(), Some(LibraryCall::Matmul { .. }));
+    let (product, _) = product_of(value, shapes)?;
+    let root = product.result(0);
     let is_alone = |value: Value<'c>| {
         let readers: Vec<_> = readers(value).collect();
         readers.len() == 1 || readers.into_iter().all(inside)
@@ -90,7 +88,87 @@ pub fn sole_product<'c>(
     while is_alone(between) && between != root {
         between = between.defining_op()?.operand(0);
     }
-    (is_product && view.is_dense() && is_alone(between)).then_some(product)
+    is_alone(between).then_some(product)
+}
+
+/// The product that a value is, dense, and what it is called for.
+fn product_of<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Operation<'c>, Shared<'c>)> {
+    let (root, view) = layout(value, shapes)?;
+    let product = root.defining_op()?;
+    let library = <dyn Library>::of(product)?;
+    let Some(LibraryCall::Matmul { lhs, bias, .. }) = library.library() else { return None };
+    // The call's values live as long as its handle.
+    let lhs = product.operands().find(|operand| *operand == lhs)?;
+    let shared = Shared { lhs, has_bias: bias.is_some(), dims: shapes.dims(root) };
+    view.is_dense().then_some((product, shared))
+}
+
+/// What products have in common that can be made together.
+#[derive(PartialEq)]
+struct Shared<'c> {
+    lhs: Value<'c>,
+    has_bias: bool,
+    dims: Vec<Dim>,
+}
+
+/// Columns of a matrix product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// The operand of the kernel's call that the product is.
+    pub operand: usize,
+    /// Its first column; there are as many as results have.
+    pub start: i64,
+}
+
+/// The pieces of matrix products in half precision from whose elements, and those alone of them, a kernel computes each
+/// element of its results: one, or two of the same lhs, which may be the halves of one product.
+///
+/// An executor can compute the results while elements of these products are in registers (`thunder_runtime::program::Fragment`).
+pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Piece> {
+    let callee = call.attribute("callee").and_then(|a| a.as_symbol());
+    let kernel = callee.and_then(|callee| find_function(call, callee)).filter(|f| f.attribute(KERNEL).is_some());
+    let Some(kernel) = kernel else { return Vec::new() };
+    let is_half = |value: Value<'c>| matches!(value.ty().element().as_scalar(), Some(Scalar::F16 | Scalar::BF16));
+    let of = |operand: usize| {
+        let value = call.operand(operand);
+        let (_, shared) = product_of(value, shapes).filter(|_| value.ty().as_tensor().is_some() && is_half(value))?;
+        let is_whole = Dim::product(&shapes.dims(value)) == Dim::product(&shared.dims);
+        is_whole.then_some((operand, shared))
+    };
+    let all: Vec<(usize, Shared<'c>)> = (0..call.operand_count()).filter_map(of).collect();
+    let (whole, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(operand, _)| is_elementwise(kernel, *operand));
+    let pair = whole.iter().enumerate().rev().find_map(|(at, (operand, shared))| {
+        let (other, _) = whole[..at].iter().rev().find(|(_, other)| other == shared)?;
+        Some([*other, *operand].map(|operand| Piece { operand, start: 0 }).to_vec())
+    });
+    let halves = || {
+        let half = |(operand, _): &(usize, Shared<'c>)| Some((*operand, half_of(kernel, *operand)?));
+        let (operand, half) = others.iter().rev().find_map(half)?;
+        Some([0, half].map(|start| Piece { operand, start }).to_vec())
+    };
+    let last = || whole.last().map(|(operand, _)| vec![Piece { operand: *operand, start: 0 }]);
+    pair.or_else(halves).or_else(last).unwrap_or_default()
+}
+
+/// Half of the columns of a kernel's input, where the kernel computes all results element by element from its halves.
+fn half_of(kernel: Operation<'_>, number: usize) -> Option<i64> {
+    let shapes = Shapes::of(kernel).ok()?;
+    let input = kernel.region(0).entry()?.argument(number);
+    let whole = StridedView::dense(shapes.dims(input));
+    let columns = whole.sizes.last()?.known().filter(|columns| columns % 2 == 0)?;
+    let mut halves = HashSet::new();
+    for (user, _) in input.uses() {
+        let value = user.result(0);
+        let (_, view) = <dyn Strided>::of(user).and_then(|_| layout(value, &shapes))?;
+        let is_start = [0, columns / 2].contains(&view.offset.known()?);
+        let mut sizes = whole.sizes.clone();
+        *sizes.last_mut()? = Dim::Known(columns / 2);
+        if !is_start || view.strides != whole.strides || view.sizes != sizes {
+            return None;
+        }
+        halves.insert(value);
+    }
+    computes_from(kernel, halves).then_some(columns / 2)
 }
 
 /// The one op that reads the elements of a value.
@@ -109,8 +187,13 @@ fn readers<'c>(value: Value<'c>) -> impl Iterator<Item = Operation<'c>> {
 
 /// Whether a kernel computes all results element by element from its input `number`, and nothing else from that.
 fn is_elementwise(kernel: Operation<'_>, number: usize) -> bool {
+    let input = kernel.region(0).entry().map(|body| body.argument(number));
+    input.is_some_and(|input| computes_from(kernel, HashSet::from([input])))
+}
+
+/// Whether a kernel computes all results element by element from some of its values, and nothing else from these.
+fn computes_from<'c>(kernel: Operation<'c>, mut elements: HashSet<Value<'c>>) -> bool {
     let Some(body) = kernel.region(0).entry() else { return false };
-    let mut elements: HashSet<Value<'_>> = HashSet::from([body.argument(number)]);
     body.operations().into_iter().all(|op| {
         if op.has_trait("terminator") {
             return op.operands().all(|result| elements.contains(&result));

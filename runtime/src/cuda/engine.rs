@@ -22,7 +22,7 @@ use super::{Gpu, Turn};
 use crate::artifact::{Artifact, Target};
 use crate::cpu::operand::Operand;
 use crate::plan::{Base, Plan, PlannedLaunch, PlannedStep};
-use crate::program::{Parameter, Program, Root, Spread, Step};
+use crate::program::{Dims, Fused, Parameter, Program, Root, Spread, Step};
 use crate::session::{SessionError, Weight};
 
 /// The most that an address's alignment is counted to.
@@ -128,6 +128,15 @@ impl Shared {
         let engine = Engine::new(function, &no_weights, self)?;
         self.functions.push(Arc::new(Engine { align: GIVEN_ALIGN, ..engine }));
         Ok(())
+    }
+
+    /// Whether an executor wants products and a kernel to be one call.
+    pub(crate) fn fuses(&self, op: &Fused, dims: &Dims) -> bool {
+        self.gpu
+            .settings
+            .executors
+            .iter()
+            .any(|executor| executor.is_installed() && executor.fuses(op, dims, &self.gpu))
     }
 
     pub(crate) fn functions(&self) -> impl Iterator<Item = Arc<Program>> {

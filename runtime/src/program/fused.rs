@@ -20,10 +20,19 @@ use super::{DimId, KernelId, Matmul, MatrixStrides};
 pub struct Fragment {
     /// The kernel.
     pub kernel: KernelId,
-    /// Which of its pointers are products: one, or two of the same lhs.
-    pub products: Vec<u32>,
+    /// The products that it computes from: one, or two of the same lhs.
+    pub products: Vec<Piece>,
     /// The function.
     pub code: String,
+}
+
+/// Columns of a matrix product that a kernel is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// Which of the kernel's pointers is the product.
+    pub pointer: u32,
+    /// The first column. If another piece has the same pointer, they are the halves of the product; else this is all of it.
+    pub start: u32,
 }
 
 /// How many elements a [`Fragment`] computes.

@@ -80,9 +80,10 @@ impl Device {
         match self {
             Self::Cpu(_) => Arc::clone(program),
             #[cfg(feature = "cuda")]
-            Self::Cuda(_) => {
+            Self::Cuda(shared) => {
                 let mut adapted = Program::clone(program);
                 adapted.save_attention();
+                adapted.fuse(&|op, dims| shared.fuses(op, dims));
                 Arc::new(adapted)
             }
         }
