@@ -120,8 +120,8 @@ pub struct Piece {
     pub start: i64,
 }
 
-/// The pieces of matrix products in half precision from whose elements, and those alone of them, a kernel computes each
-/// element of its results: one, or two of the same lhs, which may be the halves of one product.
+/// The pieces of matrix products in half precision from each of whose elements, and nothing else of them, a kernel computes
+/// elements of its results: one, or two of the same lhs, which may be the halves of one product.
 ///
 /// An executor can compute the results while elements of these products are in registers (`thunder_runtime::program::Fragment`).
 pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Piece> {
@@ -136,7 +136,11 @@ pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Piece> {
         is_whole.then_some((operand, shared))
     };
     let all: Vec<(usize, Shared<'c>)> = (0..call.operand_count()).filter_map(of).collect();
-    let (whole, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(operand, _)| is_elementwise(kernel, *operand));
+    let is_taken = |operand: usize| {
+        let input = kernel.region(0).entry().map(|body| body.argument(operand));
+        input.is_some_and(|input| !computed_from(kernel, HashSet::from([input])).is_empty())
+    };
+    let (whole, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(operand, _)| is_taken(*operand));
     let pair = whole.iter().enumerate().rev().find_map(|(at, (operand, shared))| {
         let (other, _) = whole[..at].iter().rev().find(|(_, other)| other == shared)?;
         Some([*other, *operand].map(|operand| Piece { operand, start: 0 }).to_vec())
@@ -168,7 +172,7 @@ fn half_of(kernel: Operation<'_>, number: usize) -> Option<i64> {
         }
         halves.insert(value);
     }
-    computes_from(kernel, halves).then_some(columns / 2)
+    (!computed_from(kernel, halves).is_empty()).then_some(columns / 2)
 }
 
 /// The one op that reads the elements of a value.
@@ -187,19 +191,25 @@ fn readers<'c>(value: Value<'c>) -> impl Iterator<Item = Operation<'c>> {
 
 /// Whether a kernel computes all results element by element from its input `number`, and nothing else from that.
 fn is_elementwise(kernel: Operation<'_>, number: usize) -> bool {
-    let input = kernel.region(0).entry().map(|body| body.argument(number));
-    input.is_some_and(|input| computes_from(kernel, HashSet::from([input])))
+    let Some(body) = kernel.region(0).entry() else { return false };
+    let results = body.terminator().map_or(0, |terminator| terminator.operand_count());
+    results > 0 && computed_from(kernel, HashSet::from([body.argument(number)])).len() == results
 }
 
-/// Whether a kernel computes all results element by element from some of its values, and nothing else from these.
-fn computes_from<'c>(kernel: Operation<'c>, mut elements: HashSet<Value<'c>>) -> bool {
-    let Some(body) = kernel.region(0).entry() else { return false };
-    body.operations().into_iter().all(|op| {
+/// The results that a kernel computes element by element from some of its values; none if it computes something else from
+/// these.
+fn computed_from<'c>(kernel: Operation<'c>, mut elements: HashSet<Value<'c>>) -> Vec<Value<'c>> {
+    let Some(body) = kernel.region(0).entry() else { return Vec::new() };
+    for op in body.operations() {
         if op.has_trait("terminator") {
-            return op.operands().all(|result| elements.contains(&result));
+            return op.operands().filter(|result| elements.contains(result)).collect();
         }
-        let touches = op.operands().any(|operand| elements.contains(&operand));
-        elements.extend(op.results().filter(|_| touches));
-        !touches || op.has_trait("elementwise")
-    })
+        if op.operands().any(|operand| elements.contains(&operand)) {
+            if !op.has_trait("elementwise") {
+                return Vec::new();
+            }
+            elements.extend(op.results());
+        }
+    }
+    Vec::new()
 }

@@ -1,0 +1,83 @@
+// RUN: thunder-compile %s --entry=two --target cuda:sm_90a -o %t.two.thb
+// RUN: FileCheck %s --check-prefix=TWO < %t.two.thb
+// RUN: thunder-compile %s --entry=halves --target cuda:sm_90a -o %t.halves.thb
+// RUN: FileCheck %s --check-prefix=HALVES < %t.halves.thb
+// RUN: thunder-compile %s --entry=one --target cuda:sm_90a -o %t.one.thb
+// RUN: FileCheck %s --check-prefix=ONE < %t.one.thb
+// RUN: thunder-compile %s --entry=none --target cuda:sm_90a -o %t.none.thb
+// RUN: FileCheck %s --check-prefix=NONE < %t.none.thb
+// RUN: thunder-compile %s --entry=two --target cuda:sm_80 -o %t.early.thb
+// RUN: FileCheck %s --check-prefix=NONE < %t.early.thb
+
+// Kernels that compute from elements of products are there as parts of these too: as functions that are given 8 elements in
+// registers. Older GPUs have no products with parts.
+
+// Two products of the same lhs, of which nothing is read from memory.
+// TWO: .visible .func kernel_0_of_0at0_1at0(
+// TWO-NEXT: .param .b64
+// TWO-COUNT-8: .param .b32
+// TWO-NEXT: .param .b64
+// TWO-NEXT: .param .b64
+// TWO-NEXT: .param .b64 kernel_0_of_0at0_1at0_param_11
+// TWO-NOT: ld.global
+// TWO: st.global.v4.b32
+// TWO-NOT: st.global
+// TWO: ret;
+// TWO: .visible .entry kernel_0(
+func.func @two(%x: tensor<256x64xbf16>, %g: tensor<512x64xbf16>, %u: tensor<512x64xbf16>) -> tensor<256x512xbf16> {
+  %a = thunder.linear %x, %g : (tensor<256x64xbf16>, tensor<512x64xbf16>) -> tensor<256x512xbf16>
+  %b = thunder.linear %x, %u : (tensor<256x64xbf16>, tensor<512x64xbf16>) -> tensor<256x512xbf16>
+  %c = thunder.silu %a : tensor<256x512xbf16>
+  %d = thunder.mul %c, %b : tensor<256x512xbf16>
+  return %d : tensor<256x512xbf16>
+}
+
+// The halves of one product.
+// HALVES: .visible .func kernel_0_of_0at0_0at512(
+// HALVES-NOT: ld.global
+// HALVES: st.global.v4.b32
+// HALVES-NOT: st.global
+// HALVES: ret;
+func.func @halves(%x: tensor<256x64xf16>, %w: tensor<1024x64xf16>) -> tensor<256x512xf16> {
+  %a = thunder.linear %x, %w : (tensor<256x64xf16>, tensor<1024x64xf16>) -> tensor<256x1024xf16>
+  %low = thunder.slice %a start = [0, 0] limit = [256, 512] stride = [1, 1] : tensor<256x1024xf16> -> tensor<256x512xf16>
+  %high = thunder.slice %a start = [0, 512] limit = [256, 1024] stride = [1, 1] : tensor<256x1024xf16> -> tensor<256x512xf16>
+  %c = thunder.silu %low : tensor<256x512xf16>
+  %d = thunder.mul %c, %high : tensor<256x512xf16>
+  return %d : tensor<256x512xf16>
+}
+
+// A product, what is in memory, and results of two types.
+// ONE: .visible .func kernel_0_of_{{[01]}}at0(
+// ONE-NEXT: .param .b64
+// ONE-COUNT-4: .param .b32
+// ONE-NEXT: .param .b64
+// ONE: ld.global.v4.b32
+// ONE-NOT: ld.global
+// ONE-COUNT-3: st.global.v4.b32
+// ONE-NOT: st.global
+// ONE: ret;
+func.func @one(
+  %x: tensor<256x64xbf16>, %w: tensor<64x512xbf16>, %y: tensor<256x512xbf16>
+) -> (tensor<256x512xf32>, tensor<256x512xbf16>) {
+  %a = thunder.matmul %x, %w : (tensor<256x64xbf16>, tensor<64x512xbf16>) -> tensor<256x512xbf16>
+  %b = thunder.mul %a, %y : tensor<256x512xbf16>
+  %c = thunder.convert %b : tensor<256x512xbf16> -> tensor<256x512xf32>
+  %d = thunder.neg %b : tensor<256x512xbf16>
+  return %c, %d : tensor<256x512xf32>, tensor<256x512xbf16>
+}
+
+// What combines or moves elements is no part, nor what has rows of which 8 elements are in two.
+// NONE-NOT: .visible .func
+func.func @none(
+  %x: tensor<256x64xbf16>, %w: tensor<64x512xbf16>, %v: tensor<64x100xbf16>
+) -> (tensor<256xbf16>, tensor<512x256xbf16>, tensor<256x100xbf16>) {
+  %a = thunder.matmul %x, %w : (tensor<256x64xbf16>, tensor<64x512xbf16>) -> tensor<256x512xbf16>
+  %b = thunder.sum %a axes = [1] : tensor<256x512xbf16> -> tensor<256xbf16>
+  %c = thunder.matmul %x, %w : (tensor<256x64xbf16>, tensor<64x512xbf16>) -> tensor<256x512xbf16>
+  %d = thunder.transpose %c permutation = [1, 0] : tensor<256x512xbf16> -> tensor<512x256xbf16>
+  %e = thunder.neg %d : tensor<512x256xbf16>
+  %f = thunder.matmul %x, %v : (tensor<256x64xbf16>, tensor<64x100xbf16>) -> tensor<256x100xbf16>
+  %g = thunder.neg %f : tensor<256x100xbf16>
+  return %b, %e, %g : tensor<256xbf16>, tensor<512x256xbf16>, tensor<256x100xbf16>
+}
