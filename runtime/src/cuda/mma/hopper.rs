@@ -5,9 +5,6 @@
 //! strides that are multiples of 16 bytes. Where it is expected to be slower than [`super::Mma`], as where a product has
 //! few tiles, or on another GPU, a call is left to the next executor. Sums are in f32, rounded once, and the same in each run.
 //!
-//! It is none of those executors that are asked unless others are named: where rhs has rows of adjacent elements, its second
-//! block of a cluster made wrong products on an H200, and what was mended since was not run there.
-//!
 //! The floor that it is to hold is 90 % of cuBLASLt for large products on an H200, which the example `gpu_conformance
 //! --times` measures: it got 785 TFLOP/s where cuBLASLt got 793, for bf16 and 4096 rows, columns and terms, 777 where that
 //! got 756 for 11008 columns. What limits it: the tensor cores wait while the sums of a tile are written, which is once in so many
