@@ -5,6 +5,7 @@
 //! Prints a line for each case whose name has `PART`, which is none for `none`; exit code 0 if all hold, 1 if not, or where there is no GPU. With
 //! `--nvtx`, a profiler's library is told of steps, as Nsight Systems names it in `NVTX_INJECTION64_PATH`.
 
+mod fused;
 mod hopper;
 mod library;
 mod products;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     cases.extend(products::cases(&alone));
     let hopper = (gpu.architecture() == hopper::ARCHITECTURE).then_some(hopper);
     cases.extend(hopper.iter().flat_map(hopper::cases));
+    cases.extend(hopper.iter().flat_map(fused::cases));
     cases.extend(programs::cases());
     cases.retain(|(name, _)| name.contains(&part));
     let mut broken = 0;

@@ -157,7 +157,7 @@ fn strided(dtype: DType) -> Vec<Product> {
 
 impl Product {
     /// Elements of lhs, rhs and out, those before the first included.
-    fn elements(&self) -> [usize; 3] {
+    pub fn elements(&self) -> [usize; 3] {
         let [m, n, k] = self.size;
         let matrices = [(m, k, self.lhs), (k, n, self.rhs), (m, n, self.out)];
         std::array::from_fn(|i| {
@@ -182,8 +182,8 @@ impl Product {
         all
     }
 
-    fn program(&self, dtype: DType) -> Program {
-        let mut b = Builder::new();
+    /// The operation, without what is skipped.
+    pub fn op(&self, b: &mut Builder, dtype: DType) -> Matmul {
         let mut strides = |[row, column]: [usize; 2]| MatrixStrides { row: b.dim(row), column: b.dim(column) };
         let (lhs, rhs, out) = (strides(self.lhs), strides(self.rhs), strides(self.out));
         let dim = |b: &mut Builder, [extent, lhs, rhs, out]: [usize; 4]| BatchDim {
@@ -192,9 +192,14 @@ impl Product {
             rhs: b.dim(rhs),
             out: b.dim(out),
         };
-        let batch = self.batch.iter().map(|&dims| dim(&mut b, dims)).collect();
+        let batch = self.batch.iter().map(|&dims| dim(b, dims)).collect();
         let [m, n, k] = self.size.map(|extent| b.dim(extent));
-        let op = Matmul { dtype, m, n, k, batch, lhs, rhs, out, bias: self.bias, epilogue: None };
+        Matmul { dtype, m, n, k, batch, lhs, rhs, out, bias: self.bias, epilogue: None }
+    }
+
+    pub fn program(&self, dtype: DType) -> Program {
+        let mut b = Builder::new();
+        let op = self.op(&mut b, dtype);
         let [lhs, rhs, out] = self.elements();
         let roots = [b.input(dtype, lhs), b.input(dtype, rhs)];
         let arg = |b: &mut Builder, root: Root, skipped: usize, access: Access| {

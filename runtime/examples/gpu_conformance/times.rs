@@ -8,8 +8,8 @@ use thunder_runtime::cuda::{DeviceTensor, Gpu, Settings, Stopwatch};
 use thunder_runtime::program::{Port, Program};
 use thunder_tensor::{DType, Random, Tensor};
 
-use super::library;
 use super::programs::{doubling, session};
+use super::{fused, library};
 
 /// Runs that are measured.
 const RUNS: usize = 200;
@@ -17,6 +17,9 @@ const RUNS: usize = 200;
 /// `alone` has the executor of products alone that needs no library, `hopper` that of Hopper's instructions.
 pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>) {
     if let Err(error) = products(gpu, alone, hopper) {
+        println!("times: {error}");
+    }
+    if let Some(Err(error)) = hopper.map(|hopper| together(gpu, hopper)) {
         println!("times: {error}");
     }
     if let Err(error) = table(gpu) {
@@ -42,6 +45,24 @@ fn products(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>) -> Resu
         }
         println!("{line}");
         // Whoever watches reads each line when it is known.
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Products with what is computed from their elements, beside the products alone by the first executor of each.
+fn together(gpu: &Arc<Gpu>, hopper: &Arc<Gpu>) -> Result {
+    for (name, flops, fused, plain) in fused::large() {
+        let plain = typical(gpu, &plain)?.as_secs_f64();
+        let fused = typical(hopper, &fused)?.as_secs_f64();
+        println!(
+            "{name}: hopper fused {:.1} us, {:.0} TFLOP/s; its products alone {:.1} us, {:.0} TFLOP/s; {:.0} %",
+            fused * 1e6,
+            flops / fused / 1e12,
+            plain * 1e6,
+            flops / plain / 1e12,
+            100.0 * plain / fused
+        );
         std::io::stdout().flush()?;
     }
     Ok(())

@@ -19,7 +19,7 @@ impl fmt::Display for Architecture {
 
 impl Architecture {
     /// From the driver's numbers.
-    pub(super) fn of(major: i32, minor: i32) -> Self {
+    pub(super) const fn of(major: i32, minor: i32) -> Self {
         Self { major: major.unsigned_abs(), minor: minor.unsigned_abs() }
     }
 

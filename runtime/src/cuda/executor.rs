@@ -15,7 +15,7 @@ use super::cudnn::Cudnn;
 #[cfg(doc)]
 use super::error::CudaError;
 use super::error::Result;
-use super::mma::Mma;
+use super::mma::{Hopper, Mma};
 use super::queue::Queue;
 use crate::program::{DimId, Dims, Fused, LibraryOp};
 
@@ -111,5 +111,11 @@ impl<T> PerGpu<T> {
 
 /// The executors that are asked unless others are named: those that call a library before those that need none.
 pub(super) fn all() -> Vec<Arc<dyn Executor>> {
-    vec![Arc::new(CublasLt::default()), Arc::new(Cudnn::default()), Arc::new(Mma), Arc::new(Builtin)]
+    vec![
+        Arc::new(CublasLt::default()),
+        Arc::new(Cudnn::default()),
+        Arc::new(Hopper::default()),
+        Arc::new(Mma),
+        Arc::new(Builtin),
+    ]
 }

@@ -5,8 +5,8 @@
 //! strides that are multiples of 16 bytes. Where it is expected to be slower than [`super::Mma`], as where a product has
 //! few tiles, or on another GPU, a call is left to the next executor. Sums are in f32, rounded once, and the same in each run.
 //!
-//! It is none of those executors that are asked unless others are named: where rhs has rows of adjacent elements, its second
-//! block of a cluster made wrong products on an H200, and what was mended since was not run there.
+//! It also takes products with what a kernel computes from their elements, one or two of the same lhs: that kernel's code is
+//! put to where elements are in registers, and only what is wanted of the products goes to memory.
 //!
 //! The floor that it is to hold is 90 % of cuBLASLt for large products on an H200, which the example `gpu_conformance
 //! --times` measures: it got 785 TFLOP/s where cuBLASLt got 793, for bf16 and 4096 rows, columns and terms, 777 where that
@@ -14,6 +14,9 @@
 //! stages as the product has terms for; and the last tiles leave multiprocessors idle, as no sum is split among blocks.
 
 mod consume;
+mod copies;
+mod fragment;
+mod fused;
 mod kernel;
 mod map;
 mod panel;
@@ -33,16 +36,21 @@ use thunder_tensor::DType;
 
 use super::Product;
 use crate::artifact::Bytes;
+use crate::cuda::Gpu;
 use crate::cuda::architecture::Architecture;
 use crate::cuda::error::{CudaError, Result, said};
 use crate::cuda::executor::{Executor, Invocation, Prepared, Site};
 use crate::cuda::module::{Function, Module};
-use crate::program::{Dims, LibraryOp};
+use crate::program::{Dims, Fused, LibraryOp, Matmul};
+use fused::FusedProduct;
 use kernel::{Kernel, NAME, Writes};
-use map::{EXTENT, Shape, failed};
+use map::{EXTENT, Shape, UNIT, failed};
 use tile::{TALL, Tile};
 
-/// Claims matrix products in f16 and bf16.
+/// The architecture that has the instructions.
+const ARCHITECTURE: Architecture = Architecture::of(9, 0);
+
+/// Claims matrix products in f16 and bf16, and what is computed from their elements.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hopper {
     /// Whether it also takes products that others are expected to make faster.
@@ -55,38 +63,61 @@ impl Executor for Hopper {
     }
 
     fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
-        let is_known = |dtype| matches!(dtype, DType::F16 | DType::BF16);
-        matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none() && is_known(op.dtype))
+        let is_known = |op: &Matmul| op.epilogue.is_none() && matches!(op.dtype, DType::F16 | DType::BF16);
+        match op {
+            LibraryOp::Matmul(op) => is_known(op),
+            LibraryOp::Fused(op) => is_known(&op.product),
+            _ => false,
+        }
+    }
+
+    fn fuses(&self, op: &Fused, dims: &Dims, gpu: &Gpu) -> bool {
+        gpu.architecture == ARCHITECTURE
+            && multiprocessors(gpu).is_ok_and(|count| fused::pays(op, dims, count, self.always))
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
-        let LibraryOp::Matmul(op) = site.op else { unreachable!("an executor prepares what it claims") };
         let gpu = site.gpu;
-        let unsupported = |what: String| CudaError::Unsupported { library: "hopper", op: "matmul", what };
-        if gpu.architecture != Architecture::of(9, 0) {
+        let unsupported = |what: String| CudaError::Unsupported { library: "hopper", op: site.op.name(), what };
+        if gpu.architecture != ARCHITECTURE {
             return Err(unsupported(format!("to work on {}", gpu.architecture)));
         }
-        let multiprocessors = gpu.queue.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
-        let product = Product::new(op, &|dim| site.size(dim), site.alignments);
-        let multiprocessors = usize::try_from(multiprocessors).unwrap_or(1);
-        let work =
-            Work::new(&product, multiprocessors).filter(|work| self.always || work.pays(&product, multiprocessors));
+        let multiprocessors = multiprocessors(gpu)?;
+        let (work, pointers) = match site.op {
+            LibraryOp::Matmul(op) => {
+                let product = Product::new(op, &|dim| site.size(dim), site.alignments);
+                let work = Work::new(&product, multiprocessors);
+                (work.filter(|work| self.always || work.pays(&product, multiprocessors)), Vec::new())
+            }
+            LibraryOp::Fused(op) if site.alignments.iter().all(|alignment| alignment.is_multiple_of(UNIT)) => {
+                let fused = FusedProduct::new(op, &|dim| site.size(dim)).map_err(unsupported)?;
+                (fused.work(multiprocessors), op.pointers.clone())
+            }
+            LibraryOp::Fused(_) => return Err(unsupported("addresses that are no multiples of 16".to_owned())),
+            _ => unreachable!("an executor prepares what it claims"),
+        };
         let work = work.ok_or_else(|| unsupported("to multiply at these sizes and strides".to_owned()))?;
         let module = gpu.modules.load(&gpu.queue, &Bytes::new(work.kernel.ptx()), &Bytes::new(Vec::new()))?;
         let function = module.function(NAME, work.kernel.tile.shared() as u32)?;
         let function = function.ok_or_else(|| CudaError::Load(format!("there is no '{NAME}'")))?;
-        Ok(Box::new(PreparedHopper { _module: module, function, work, maps: Mutex::default() }))
+        let operands = site.op.arity();
+        Ok(Box::new(PreparedHopper { _module: module, function, work, operands, pointers, maps: Mutex::default() }))
     }
+}
+
+fn multiprocessors(gpu: &Gpu) -> Result<usize> {
+    let count = gpu.queue.attribute(CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+    Ok(usize::try_from(count).unwrap_or(1))
 }
 
 /// A kernel and what it is given.
 #[derive(Clone, Debug)]
 struct Work {
     kernel: Kernel,
-    /// lhs and rhs.
-    shapes: [Shape; 2],
+    /// lhs and each rhs.
+    shapes: Vec<Shape>,
     blocks: u32,
-    /// The kernel's parameters behind the address of the result.
+    /// The kernel's parameters behind all addresses.
     numbers: Vec<u64>,
     /// The time that it is expected to take, as tiles count.
     time: f64,
@@ -95,34 +126,58 @@ struct Work {
 impl Work {
     /// `None` where there is nothing to compute, or where operands cannot be brought.
     fn new(product: &Product, multiprocessors: usize) -> Option<Self> {
+        Self::of(product, None, multiprocessors)
+    }
+
+    /// With what is computed from the elements.
+    fn of(product: &Product, fused: Option<&FusedProduct>, multiprocessors: usize) -> Option<Self> {
         let &Product { size: [m, n, k], .. } = product;
         let count = product.batch.iter().try_fold(1_usize, |count, dim| count.checked_mul(dim[0]))?;
         if [m, n, k, count].into_iter().any(|extent| !(1..=EXTENT).contains(&extent)) {
             return None;
         }
-        let (tile, time) = Tile::choose([m, n], count, multiprocessors)?;
-        Self::with(product, tile, time, multiprocessors)
+        let columns = n * fused.map_or(1, FusedProduct::count);
+        let (tile, time) = Tile::choose([m, columns], count, multiprocessors)?;
+        Self::with(product, fused, tile, time, multiprocessors)
     }
 
     /// With a tile.
-    fn with(product: &Product, tile: Tile, time: f64, multiprocessors: usize) -> Option<Self> {
+    fn with(
+        product: &Product,
+        fused: Option<&FusedProduct>,
+        tile: Tile,
+        time: f64,
+        multiprocessors: usize,
+    ) -> Option<Self> {
         let &Product { dtype, size: [m, n, k], bias, .. } = product;
-        let shapes = [Shape::of(product, 0, TALL)?, Shape::of(product, 1, tile.wide / tile.cluster)?];
+        let products = fused.map_or(1, FusedProduct::count);
+        let part = tile.wide / tile.cluster.max(products);
+        let mut shapes = vec![Shape::of(product, 0, TALL)?, Shape::of(product, 1, part)?];
+        if let Some(second) = fused.and_then(FusedProduct::second) {
+            shapes.push(Shape::of(&second, 1, part).filter(|second| second.sums == shapes[1].sums)?);
+        }
         let count = product.batch.iter().map(|dim| dim[0]).product::<usize>();
-        let clusters = tile.clusters([m, n]).checked_mul(count).filter(|clusters| *clusters <= EXTENT)?;
+        // Two products share the columns of tiles.
+        let columns = n * products;
+        let clusters = tile.clusters([m, columns]).checked_mul(count).filter(|clusters| *clusters <= EXTENT)?;
         let writes = match () {
             () if product.packs(8) && n.is_multiple_of(8) => Writes::Chunks,
             () if product.packs(2) => Writes::Pairs,
             () => Writes::Single,
         };
         let sums = [0, 1].map(|side: usize| shapes[side].sums);
-        let kernel = Kernel { dtype, tile, sums, bias, writes, batch: product.batch.len() };
+        if fused.is_some() && writes != Writes::Chunks {
+            return None;
+        }
+        let fusion = fused.map(|fused| fused.fusion.clone());
+        let kernel = Kernel { dtype, tile, sums, bias, writes, batch: product.batch.len(), fusion };
         let together = (multiprocessors / tile.cluster).max(1);
         let blocks = (clusters.min(together) * tile.cluster) as u32;
-        let (tall, wide) = (m.div_ceil(TALL * tile.cluster), n.div_ceil(tile.wide));
+        let (tall, wide) = (m.div_ceil(TALL * tile.cluster), columns.div_ceil(tile.wide));
         // Strides of what there is but one of may be any number.
         let bytes = |stride: usize| stride.wrapping_mul(dtype.size()) as u64;
-        let mut numbers: Vec<u64> = [m, n, k, tall, wide, clusters].map(|number| number as u64).into();
+        let mut numbers = fused.map_or_else(Vec::new, |fused| fused.numbers.clone());
+        numbers.extend([m, n, k, tall, wide, clusters].map(|number| number as u64));
         numbers.extend(product.out.map(bytes));
         for (number, dim) in product.batch.iter().enumerate() {
             let [lhs, rhs] = [0, 1].map(|side: usize| u64::from(shapes[side].moves(number)));
@@ -139,42 +194,50 @@ impl Work {
 }
 
 /// Addresses, and the maps of operands at these.
-type Maps = ([CUdeviceptr; 2], [CUtensorMap; 2]);
+type Maps = (Vec<CUdeviceptr>, Vec<CUtensorMap>);
 
 struct PreparedHopper {
     _module: Arc<Module>,
     function: Function,
     work: Work,
+    /// How many operands are those of products, and which is each pointer of what is computed from their elements.
+    operands: usize,
+    pointers: Vec<Option<u32>>,
     /// Those of the last run.
     maps: Mutex<Option<Maps>>,
 }
 
 impl PreparedHopper {
-    fn maps(&self, addresses: [CUdeviceptr; 2]) -> Result<[CUtensorMap; 2]> {
+    fn maps(&self, addresses: &[CUdeviceptr]) -> Result<Vec<CUtensorMap>> {
         let mut known = self.maps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, maps)) = known.filter(|(of, _)| *of == addresses) {
-            return Ok(maps);
+        if let Some((_, maps)) = known.as_ref().filter(|(of, _)| *of == addresses) {
+            return Ok(maps.clone());
         }
-        let [lhs, rhs] = &self.work.shapes;
-        let maps = [lhs.at(addresses[0])?, rhs.at(addresses[1])?];
-        *known = Some((addresses, maps));
+        let maps: Vec<CUtensorMap> =
+            self.work.shapes.iter().zip(addresses).map(|(shape, &address)| shape.at(address)).collect::<Result<_>>()?;
+        *known = Some((addresses.to_vec(), maps.clone()));
         Ok(maps)
     }
 }
 
 impl Prepared for PreparedHopper {
     fn run(&self, invocation: &Invocation<'_>) -> Result {
-        let [lhs, rhs, others @ ..] = invocation.operands else { unreachable!("a product has two operands") };
-        let maps = self.maps([*lhs, *rhs])?;
+        let (brought, others) = invocation.operands.split_at(self.work.shapes.len());
+        let maps = self.maps(brought)?;
         let maps = maps.iter().map(|map| std::ptr::from_ref(map).cast_mut().cast());
-        let numbers =
-            others.iter().chain(&self.work.numbers).map(|number| std::ptr::from_ref(number).cast_mut().cast());
+        let others = &others[..self.operands - brought.len()];
+        // What is in registers only has no address.
+        let pointer = |pointer: &Option<u32>| pointer.map_or(0, |operand| invocation.operands[operand as usize]);
+        let pointers: Vec<CUdeviceptr> = self.pointers.iter().map(pointer).collect();
+        let numbers = others.iter().chain(&pointers).chain(&self.work.numbers);
+        let numbers = numbers.map(|number| std::ptr::from_ref(number).cast_mut().cast());
         let mut arguments: Vec<*mut c_void> = maps.chain(numbers).collect();
         let (grid, threads) = ((self.work.blocks, 1, 1), (Tile::threads() as u32, 1, 1));
         let (shared, stream) = (self.work.kernel.tile.shared() as u32, invocation.gpu.stream());
-        // SAFETY: the kernel takes two maps and these numbers of 64 bits, which the driver copies; it reads the elements that
-        // the maps reach, which are those of the operands, and writes those of the result, which the plan has checked to lie
-        // within them. The grid is a multiple of the cluster that the kernel has.
+        // SAFETY: the kernel takes these maps and numbers of 64 bits, which the driver copies; it reads the elements that the
+        // maps reach, which are those of the operands, and writes those of the results, which the plan has checked to lie
+        // within them; what else it computes touches what the compiler's kernel would. The grid is a multiple of the cluster
+        // that the kernel has.
         unsafe { result::launch_kernel(self.function.0, grid, threads, shared, stream, &mut arguments) }
             .map_err(|error| failed(said(error)))
     }

@@ -4,10 +4,12 @@
 //! four warps multiply them, each half of the tile's rows. Each stage has two barriers in shared memory: of one, a phase ends
 //! when the stage is *full*, of the other when all who read it have left it *empty*. The blocks of a cluster have the same
 //! columns: each copies a part of their panel of rhs to all. Blocks take tile after tile, and what the next one needs is
-//! copied while sums are written.
+//! copied while sums are written. Where there are two products of the same lhs, each has half of the panel of rhs, and so of
+//! the sums.
 
 use thunder_tensor::DType;
 
+use super::fragment::Fragment;
 use super::tile::{GROUPS, TALL, Tile};
 use super::walk::Walk;
 use super::{consume, panel, produce};
@@ -45,6 +47,15 @@ pub(super) struct Kernel {
     pub(super) writes: Writes,
     /// Dimensions of the batch.
     pub(super) batch: usize,
+    pub(super) fusion: Option<Fusion>,
+}
+
+/// What else a kernel computes of the elements that it writes 8 at once.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Fusion {
+    /// For each product, of which there are one or two of the same lhs, whether it is written.
+    pub(super) kept: Vec<bool>,
+    pub(super) fragment: Fragment,
 }
 
 /// The registers that all threads have.
@@ -61,11 +72,45 @@ pub(super) struct Block {
 }
 
 impl Kernel {
-    /// The parameters of 64 bits each, which follow the tensor maps of lhs and rhs. Strides are in bytes.
+    /// How many products there are: of two, each has half of a tile's columns, which are the same of both.
+    pub(super) fn products(&self) -> usize {
+        self.fusion.as_ref().map_or(1, |fusion| fusion.kept.len())
+    }
+
+    /// Columns of each product in a tile.
+    pub(super) fn columns(&self) -> usize {
+        self.tile.wide / self.products()
+    }
+
+    /// Columns of a panel of rhs that a block copies at once.
+    pub(super) fn part(&self) -> usize {
+        self.tile.wide / self.tile.cluster.max(self.products())
+    }
+
+    /// The tensor maps, which are the first parameters.
+    pub(super) fn maps(&self) -> Vec<&'static str> {
+        ["lhs", "rhs", "second"].into_iter().take(1 + self.products()).collect()
+    }
+
+    /// For each product where its bias is.
+    pub(super) fn biases(&self) -> Vec<&'static str> {
+        ["bias", "second_bias"].into_iter().take(if self.bias { self.products() } else { 0 }).collect()
+    }
+
+    /// For each product where it is written, if it is.
+    pub(super) fn outs(&self) -> Vec<Option<&'static str>> {
+        let is_kept = |number: usize| self.fusion.as_ref().is_none_or(|fusion| fusion.kept[number]);
+        let names = ["out", "second_out"].into_iter().take(self.products());
+        names.enumerate().map(|(number, name)| is_kept(number).then_some(name)).collect()
+    }
+
+    /// The parameters of 64 bits each, which follow the tensor maps. Strides are in bytes.
     pub(super) fn parameters(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.bias.then(|| "bias".to_owned()).into_iter().collect();
+        let addresses = self.biases().into_iter().chain(self.outs().into_iter().flatten());
+        let mut names: Vec<String> = addresses.map(str::to_owned).collect();
+        names.extend((0..self.fusion.iter().map(|fusion| fusion.fragment.further()).sum()).map(Fragment::parameter));
         // Clusters along rows and along columns, and of all products.
-        names.extend(["out", "m", "n", "k", "tall", "wide", "tiles", "out_row", "out_column"].map(str::to_owned));
+        names.extend(["m", "n", "k", "tall", "wide", "tiles", "out_row", "out_column"].map(str::to_owned));
         for dim in 0..self.batch {
             // Of lhs and rhs, whether they have the dimension: 1 or 0.
             names.extend(["extent", "lhs", "rhs", "out"].map(|name| format!("batch{dim}_{name}")));
@@ -75,9 +120,9 @@ impl Kernel {
 
     /// Its text as PTX.
     pub(super) fn ptx(&self) -> String {
-        let maps = ["lhs", "rhs"].map(|name| format!(".param .align 64 .b8 {name}[128]"));
+        let maps = self.maps().into_iter().map(|name| format!(".param .align 64 .b8 {name}[128]"));
         let numbers = self.parameters().into_iter().map(|name| format!(".param .u64 {name}"));
-        let parameters: Vec<String> = maps.into_iter().chain(numbers).collect();
+        let parameters: Vec<String> = maps.chain(numbers).collect();
         let cluster = match self.tile.cluster {
             1 => String::new(),
             cluster => format!(".explicitcluster\n.reqnctapercluster {cluster}, 1, 1\n"),

@@ -15,7 +15,7 @@ use crate::cuda::error::{CudaError, Result, said};
 use crate::cuda::mma::Product;
 
 /// What addresses and strides are multiples of, in bytes.
-const UNIT: usize = 16;
+pub(super) const UNIT: usize = 16;
 
 /// The most bytes of a stride, and the most elements along a dimension that numbers of 32 bits with a sign count with room
 /// for a tile.

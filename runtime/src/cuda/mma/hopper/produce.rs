@@ -13,19 +13,32 @@ pub(super) fn produce(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
     use Kind::{Short, Truth, Word};
     let tile = &kernel.tile;
     let terms = word(code, "k");
-    let maps = ["lhs", "rhs"].map(|name| {
+    let map = |code: &mut Code, name: &str| {
         let map = code.make(Kind::Long, "mov.b64", name);
         code.make(Kind::Long, "cvta.param.u64", map)
-    });
+    };
+    let [lhs, rhs] = ["lhs", "rhs"].map(|name| map(code, name));
+    let second = (kernel.products() > 1).then(|| map(code, "second"));
     let moves: Vec<[String; 2]> =
         (0..kernel.batch).map(|dim| ["lhs", "rhs"].map(|name| word(code, &format!("batch{dim}_{name}")))).collect();
     let one = code.make(Truth, "setp.eq.s32", format!("{}, 0", block.lane));
     let all = code.make(Short, "mov.b16", ((1 << tile.cluster) - 1).to_string());
     // Of rhs: its columns in a block's part, where the part begins, and from which column of the tile on.
-    let part = tile.wide / tile.cluster;
+    let part = kernel.part();
     let part_memory =
         code.make(Word, "mad.lo.u32", format!("{}, {}, {}", block.rank, panel::bytes(part), block.memory));
-    let part_column = code.make(Word, "mul.lo.u32", format!("{}, {part}", block.rank));
+    let columns = if second.is_none() { part } else { 0 };
+    let part_column = code.make(Word, "mul.lo.u32", format!("{}, {columns}", block.rank));
+    // The block's part is of the second product, or it has a part of each.
+    let (rhs, second) = match (second, tile.cluster) {
+        (Some(second), 2..) => {
+            let is_first = code.make(Truth, "setp.eq.s32", format!("{}, 0", block.rank));
+            (code.make(Kind::Long, "selp.b64", format!("{rhs}, {second}, {is_first}")), None)
+        }
+        (second, _) => (rhs, second),
+    };
+    let mut parts = vec![(0, TALL, &block.memory, 0, lhs), (1, part, &part_memory, Kernel::rhs(), rhs)];
+    parts.extend(second.map(|second| (1, part, &part_memory, Kernel::rhs() + panel::bytes(part), second)));
     // Stages are empty at first, as if the phase before the first had ended.
     let ring = Ring::new(code, 1);
     let empty = code.make(Word, "add.u32", format!("{}, {}", block.barriers, kernel.empty(0)));
@@ -47,8 +60,7 @@ pub(super) fn produce(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
     let full = ring.place(code, &block.barriers, 8);
     let bytes = tile.stage();
     code.add(format!("@{one} mbarrier.arrive.expect_tx.shared::cta.b64 _, [{full}], {bytes}"));
-    let parts = [(TALL, &block.memory, 0), (part, &part_memory, Kernel::rhs())];
-    for (side, (count, memory, offset)) in parts.into_iter().enumerate() {
+    for (side, count, memory, offset, map) in parts {
         let to = ring.place(code, memory, bytes);
         let copied = panel::copied(kernel.sums[side], count);
         for first in (0..count).step_by(copied) {
@@ -64,7 +76,7 @@ pub(super) fn produce(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
                  [{to}+{}], [{}, {{{}}}], [{full}]{mask}",
                 coordinates.len(),
                 offset + panel::bytes(first),
-                maps[side],
+                map,
                 coordinates.join(", ")
             ));
         }

@@ -1,9 +1,11 @@
 //! From the sums of a group of warps to the result.
 //!
 //! A thread has sums of two rows: of each, two that are adjacent of every 8. So that it writes 8 at once, the four threads of
-//! a row trade them: as a matrix of four by four, which is transposed.
+//! a row trade them: as a matrix of four by four, which is transposed. What else is computed from the elements is so from
+//! these 8.
 
 use super::consume::ROWS;
+use super::copies::Copies;
 use super::kernel::{Block, Kernel, Writes, long};
 use super::tile::TALL;
 use super::walk::Place;
@@ -22,8 +24,9 @@ pub(super) struct Store {
     quarter: String,
     /// Whether bits of that number are zero.
     even: [String; 2],
-    out: String,
-    bias: Option<String>,
+    /// Where each product goes, if it does, and where the bias of each is.
+    outs: Vec<Option<String>>,
+    biases: Vec<String>,
     extent: [String; 2],
     stride: [String; 2],
 }
@@ -39,25 +42,28 @@ impl Store {
             let bit = code.make(Word, "and.b32", format!("{}, {bit}", block.lane));
             code.make(Truth, "setp.eq.s32", format!("{bit}, 0"))
         });
-        let bias = kernel.bias.then(|| long(code, "bias"));
-        let out = long(code, "out");
+        let biases = kernel.biases().into_iter().map(|name| long(code, name)).collect();
+        let outs = kernel.outs().into_iter().map(|name| name.map(|name| long(code, name))).collect();
         let extent = ["m", "n"].map(|name| long(code, name));
         let stride = ["out_row", "out_column"].map(|name| long(code, name));
-        Self { row, quarter, even, out, bias, extent, stride }
+        Self { row, quarter, even, outs, biases, extent, stride }
     }
 
     /// Writes the sums of a tile, of which every four are two columns of two rows.
     pub(super) fn store(&self, code: &mut Code, kernel: &Kernel, sums: &[String], place: &Place) {
         use Kind::Long;
         let start = [0, 1].map(|side: usize| code.make(Long, "cvt.u64.u32", &place.start[side]));
-        let out = code.make(Long, "mov.b64", &self.out);
+        // What is computed has the distance from the first element.
+        let zero = kernel.fusion.as_ref().map(|_| "0".to_owned());
+        let starts = self.outs.iter().flatten().chain(&zero);
+        let outs: Vec<String> = starts.map(|out| code.make(Long, "mov.b64", out)).collect();
         for (dim, index) in place.batch.iter().enumerate() {
             let index = code.make(Long, "cvt.u64.u32", index);
             let stride = long(code, &format!("batch{dim}_out"));
-            code.add(format!("mad.lo.s64 {out}, {index}, {stride}, {out}"));
+            outs.iter().for_each(|out| code.add(format!("mad.lo.s64 {out}, {index}, {stride}, {out}")));
         }
         if kernel.writes == Writes::Chunks {
-            return self.chunks(code, kernel, sums, &out, &start);
+            return self.chunks(code, kernel, sums, &outs, &start);
         }
         let column = code.make(Kind::Word, "shl.b32", format!("{}, 1", self.quarter));
         let columns = kernel.tile.wide / COLUMNS;
@@ -71,12 +77,13 @@ impl Store {
         };
         let packed = kernel.writes == Writes::Pairs;
         let form = Form { dtype: kernel.dtype, tile: [TALL, kernel.tile.wide], packed };
-        let (bias, extent, stride) = (self.bias.clone(), self.extent.clone(), self.stride.clone());
+        let (out, bias) = (outs[0].clone(), self.biases.first().cloned());
+        let (extent, stride) = (self.extent.clone(), self.stride.clone());
         store::store(code, &form, &sums, &store::Place { out, bias, start, extent, stride });
     }
 
-    /// Writes 8 columns at once.
-    fn chunks(&self, code: &mut Code, kernel: &Kernel, sums: &[String], out: &str, start: &[String; 2]) {
+    /// Writes 8 columns at once: what the products have there, to `outs`, and what is computed from it.
+    fn chunks(&self, code: &mut Code, kernel: &Kernel, sums: &[String], outs: &[String], start: &[String; 2]) {
         use Kind::{Long, Truth};
         let size = kernel.dtype.size();
         let row = code.make(Long, "cvt.u64.u32", &self.row);
@@ -84,47 +91,63 @@ impl Store {
         // The first of the chunks that the thread writes.
         let quarter = code.make(Long, "cvt.u64.u32", &self.quarter);
         let first = code.make(Long, "mad.lo.s64", format!("{quarter}, {COLUMNS}, {}", start[1]));
-        let left = [(&row, &self.extent[0], TALL), (&first, &self.extent[1], kernel.tile.wide)]
+        let left = [(&row, &self.extent[0], TALL), (&first, &self.extent[1], kernel.columns())]
             .map(|(own, extent, most)| (code.make(Long, "sub.s64", format!("{extent}, {own}")), most));
         let left = left.map(|(left, most)| code.clamp(&left, most));
-        let line = code.make(Long, "mad.lo.s64", format!("{row}, {}, {out}", self.stride[0]));
-        let line = code.make(Long, "mad.lo.s64", format!("{first}, {size}, {line}"));
-        let below = code.make(Long, "mad.lo.s64", format!("{}, 8, {line}", self.stride[0]));
-        let rows = [(line, 0), (below, 8)].map(|(line, row)| {
-            let is_there = code.make(Truth, "setp.gt.s32", format!("{}, {row}", left[0]));
-            (line, is_there)
+        let lines: Vec<[String; 2]> = outs
+            .iter()
+            .map(|out| {
+                let line = code.make(Long, "mad.lo.s64", format!("{row}, {}, {out}", self.stride[0]));
+                let line = code.make(Long, "mad.lo.s64", format!("{first}, {size}, {line}"));
+                let below = code.make(Long, "mad.lo.s64", format!("{}, 8, {line}", self.stride[0]));
+                [line, below]
+            })
+            .collect();
+        let rows = [0, 8].map(|row| code.make(Truth, "setp.gt.s32", format!("{}, {row}", left[0])));
+        let writes = |code: &mut Code, [column, row]: [usize; 2]| {
+            code.make(Truth, "setp.gt.and.s32", format!("{}, {column}, {}", left[1], rows[row]))
+        };
+        let biases: Vec<(String, String)> = self
+            .biases
+            .iter()
+            .map(|bias| {
+                let own = code.make(Long, "mad.lo.s64", format!("{quarter}, 2, {}", start[1]));
+                let left = code.make(Long, "sub.s64", format!("{}, {own}", self.extent[1]));
+                (code.make(Long, "mad.lo.s64", format!("{own}, {size}, {bias}")), code.clamp(&left, kernel.columns()))
+            })
+            .collect();
+        let places = (0..kernel.columns()).step_by(TRADED * COLUMNS).flat_map(|column| [[column, 0], [column, 1]]);
+        let mut copies = kernel.fusion.as_ref().map(|fusion| {
+            let numbers =
+                lines[lines.len() - 1].each_ref().map(|line| code.make(Long, "shr.u64", format!("{line}, 1")));
+            Copies::new(&fusion.fragment, places.clone().collect(), numbers)
         });
-        let bias = self.bias.as_ref().map(|bias| {
-            let own = code.make(Long, "mad.lo.s64", format!("{quarter}, 2, {}", start[1]));
-            let left = code.make(Long, "sub.s64", format!("{}, {own}", self.extent[1]));
-            (code.make(Long, "mad.lo.s64", format!("{own}, {size}, {bias}")), code.clamp(&left, kernel.tile.wide))
-        });
-        for (number, sums) in sums.chunks_exact(4 * TRADED).enumerate() {
-            let column = number * TRADED * COLUMNS;
-            let mut words = [Vec::new(), Vec::new()];
-            for (number, sums) in sums.chunks_exact(4).enumerate() {
-                let column = column + number * COLUMNS;
-                let biases = bias.as_ref().map(|(from, left)| {
-                    [0, 1].map(|more: usize| {
-                        let column = column + more;
-                        let is_there = code.make(Truth, "setp.gt.s32", format!("{left}, {column}"));
-                        store::read_bias(code, kernel.dtype, &is_there, &format!("{from}+{}", column * size))
-                    })
-                });
-                for (row, words) in words.iter_mut().enumerate() {
-                    let pair = [0, 1].map(|more: usize| match &biases {
-                        Some(biases) => store::biased(code, kernel.dtype, &sums[2 * row + more], &biases[more]),
-                        None => sums[2 * row + more].clone(),
-                    });
-                    words.push(store::rounded(code, kernel.dtype, &pair[0], &pair[1]));
-                }
+        if let Some(copies) = &mut copies {
+            copies.begin(code, writes);
+        }
+        let of_product = sums.len() / kernel.products();
+        let mut words: Vec<[Vec<String>; 2]> = Vec::new();
+        for place in places {
+            let [column, row] = place;
+            if row == 0 {
+                let sums = sums.chunks_exact(of_product).map(|sums| &sums[column / 2..][..4 * TRADED]);
+                let sums = sums.enumerate();
+                words = sums.map(|(number, sums)| rounded(code, kernel, sums, column, biases.get(number))).collect();
             }
-            for ((line, is_row), words) in rows.iter().zip(words) {
-                let words = self.traded(code, words);
-                let writes = code.make(Truth, "setp.gt.and.s32", format!("{}, {column}, {is_row}", left[1]));
-                let to = format!("{line}+{}", column * size);
-                code.add(format!("@{writes} st.global.v4.b32 [{to}], {{{}}}", words.join(", ")));
+            let words: Vec<Vec<String>> = words.iter().map(|words| self.traded(code, words[row].clone())).collect();
+            let is_there = writes(code, place);
+            let kept = self.outs.iter().zip(&words).filter(|(out, _)| out.is_some());
+            for ((_, words), line) in kept.zip(&lines) {
+                let to = format!("{}+{}", line[row], column * size);
+                code.add(format!("@{is_there} st.global.v4.b32 [{to}], {{{}}}", words.join(", ")));
             }
+            if let Some(copies) = &mut copies {
+                copies.end(code, &words.concat(), &is_there);
+                copies.begin(code, writes);
+            }
+        }
+        if kernel.fusion.as_ref().is_some_and(|fusion| fusion.fragment.jumps()) {
+            code.add("bar.warp.sync -1");
         }
     }
 
@@ -143,4 +166,33 @@ impl Store {
         }
         words
     }
+}
+
+/// Sums of two rows, of which every four are two columns of each, from a column of a tile on: with the bias, rounded, by row.
+fn rounded(
+    code: &mut Code,
+    kernel: &Kernel,
+    sums: &[String],
+    column: usize,
+    bias: Option<&(String, String)>,
+) -> [Vec<String>; 2] {
+    let mut words = [Vec::new(), Vec::new()];
+    for (number, sums) in sums.chunks_exact(4).enumerate() {
+        let column = column + number * COLUMNS;
+        let biases = bias.map(|(from, left)| {
+            [0, 1].map(|more: usize| {
+                let column = column + more;
+                let is_there = code.make(Kind::Truth, "setp.gt.s32", format!("{left}, {column}"));
+                store::read_bias(code, kernel.dtype, &is_there, &format!("{from}+{}", column * kernel.dtype.size()))
+            })
+        });
+        for (row, words) in words.iter_mut().enumerate() {
+            let pair = [0, 1].map(|more: usize| match &biases {
+                Some(biases) => store::biased(code, kernel.dtype, &sums[2 * row + more], &biases[more]),
+                None => sums[2 * row + more].clone(),
+            });
+            words.push(store::rounded(code, kernel.dtype, &pair[0], &pair[1]));
+        }
+    }
+    words
 }

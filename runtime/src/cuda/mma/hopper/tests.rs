@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod fusing;
 mod machine;
+mod reading;
 
 use super::*;
-use crate::cuda::mma::tests::machine::Text;
+use crate::cuda::mma::tests::machine::{Memory, Text};
 use crate::cuda::mma::tests::{assembled, compare, dense, memory};
 use machine::{Machine, Map};
 use tile::ALL;
@@ -22,7 +24,7 @@ fn kernels() -> Vec<Kernel> {
             for (bias, writes) in
                 [(false, Writes::Chunks), (true, Writes::Chunks), (true, Writes::Pairs), (true, Writes::Single)]
             {
-                kernels.push(Kernel { dtype, tile, sums, bias, writes, batch: number });
+                kernels.push(Kernel { dtype, tile, sums, bias, writes, batch: number, fusion: None });
             }
         }
     }
@@ -31,36 +33,45 @@ fn kernels() -> Vec<Kernel> {
 
 #[test]
 fn every_kernel_of_hopper_assembles_and_keeps_its_values_in_registers() {
-    for kernel in kernels() {
-        let said = assembled(&kernel.ptx(), "sm_90a");
-        assert!(said.contains(" 0 bytes spill stores"), "{kernel:?}: {said}");
-        assert!(!said.contains("C75") && !said.contains("warning"), "{kernel:?}: {said}");
+    kernels().iter().for_each(keeps);
+}
+
+/// Whether the assembler takes a kernel as it is meant.
+fn keeps(kernel: &Kernel) {
+    let said = assembled(&kernel.ptx(), "sm_90a");
+    assert!(said.contains(" 0 bytes spill stores"), "{kernel:?}: {said}");
+    assert!(!said.contains("C75") && !said.contains("warning"), "{kernel:?}: {said}");
+}
+
+/// Runs a kernel on the machine: what operands are brought, and where all else is that it reads and writes.
+fn run(work: &Work, operands: &[&[u8]], values: &[u64], memory: &mut [Memory]) {
+    let values: Vec<u64> = values.iter().chain(&work.numbers).copied().collect();
+    let maps = work.shapes.iter().zip(operands).map(|(shape, bytes)| {
+        let Shape { extents, strides, copied, .. } = shape.clone();
+        Map { bytes: bytes.to_vec(), extents, strides, copied }
+    });
+    let tile = &work.kernel.tile;
+    let machine = Machine {
+        text: Text::read(&work.kernel.ptx(), &values),
+        maps: maps.collect(),
+        warps: Tile::threads() / 32,
+        cluster: tile.cluster,
+        shared: tile.shared(),
+        is_f16: work.kernel.dtype == DType::F16,
+        blocks: u64::from(work.blocks),
+    };
+    for first in (0..work.blocks).step_by(tile.cluster) {
+        machine.run(u64::from(first), memory, u64::from(first) + 0x9e37_79b9);
     }
 }
 
 /// Runs a product with a tile on the machine, on so many multiprocessors, and compares.
 fn holds(product: &Product, tile: Tile, multiprocessors: usize) {
-    let work = Work::with(product, tile, 0.0, multiprocessors).unwrap();
+    let work = Work::with(product, None, tile, 0.0, multiprocessors).unwrap();
     let mut memory = memory(product);
-    let values = memory[2..].iter().map(|memory| memory.start).chain(work.numbers.iter().copied());
-    let text = Text::read(&work.kernel.ptx(), &values.collect::<Vec<u64>>());
-    let map = |side: usize| {
-        let Shape { extents, strides, copied, .. } = work.shapes[side].clone();
-        let bytes = memory[side].bytes.clone();
-        Map { bytes, extents, strides, copied }
-    };
-    let machine = Machine {
-        text,
-        maps: [map(0), map(1)],
-        warps: Tile::threads() / 32,
-        cluster: tile.cluster,
-        shared: tile.shared(),
-        is_f16: product.dtype == DType::F16,
-        blocks: u64::from(work.blocks),
-    };
-    for first in (0..work.blocks).step_by(tile.cluster) {
-        machine.run(u64::from(first), &mut memory[2..], u64::from(first) + 0x9e37_79b9);
-    }
+    let (operands, others) = memory.split_at_mut(2);
+    let starts: Vec<u64> = others.iter().map(|memory| memory.start).collect();
+    run(&work, &[&operands[0].bytes, &operands[1].bytes], &starts, others);
     compare(product, &memory, &tile);
 }
 

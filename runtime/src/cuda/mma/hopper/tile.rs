@@ -41,6 +41,11 @@ impl Tile {
         ALL.iter().map(timed).min_by(|a, b| a.1.total_cmp(&b.1))
     }
 
+    /// The least time for so many sums that tiles could take, if all multiprocessors were busy all the time.
+    pub(super) fn least(sums: f64, multiprocessors: usize) -> f64 {
+        sums / multiprocessors.max(1) as f64 / ALL.iter().map(|tile| tile.rate).fold(0.0, f64::max)
+    }
+
     /// How many clusters have a tile of a product each, along rows and columns.
     pub(super) fn clusters(&self, [rows, columns]: [usize; 2]) -> usize {
         rows.div_ceil(TALL * self.cluster) * columns.div_ceil(self.wide)

@@ -38,7 +38,7 @@ impl Walk {
         });
         let [tiles, tall, wide] = ["tiles", "tall", "wide"].map(|name| word(code, name));
         let extents = (0..kernel.batch).map(|dim| word(code, &format!("batch{dim}_extent"))).collect();
-        let (rank, columns) = (block.rank.clone(), kernel.tile.wide);
+        let (rank, columns) = (block.rank.clone(), kernel.columns());
         Self { tile, tiles, clusters, tall, wide, rank, cluster, columns, extents }
     }
 

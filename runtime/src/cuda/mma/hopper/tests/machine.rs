@@ -3,7 +3,8 @@
 //!
 //! Which warp goes on and which copy arrives next is random. Products read shared memory when they are started or when they
 //! are waited for, at random, so that a stage which is read too early or left too late makes results wrong. It refuses
-//! arrivals that nobody counts, accesses to blocks that have ended, and waits that never end.
+//! arrivals that nobody counts, accesses to blocks that have ended, and waits that never end; and that threads of a warp which
+//! have parted do more than compute and access memory.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
@@ -22,6 +23,9 @@ const RANK: u32 = 24;
 /// Turns without anything done, after which nothing will be.
 const PATIENCE: usize = 20_000;
 
+/// Instructions for which no thread of a warp may be elsewhere.
+const TOGETHER: [&str; 9] = ["ret", "setmaxnreg", "fence", "barrier", "bar", "wgmma", "mbarrier", "cp", "shfl"];
+
 /// An operand as a tensor map tells of it.
 pub struct Map {
     pub bytes: Vec<u8>,
@@ -33,7 +37,7 @@ pub struct Map {
 /// What a cluster is given.
 pub struct Machine {
     pub text: Text,
-    pub maps: [Map; 2],
+    pub maps: Vec<Map>,
     pub warps: usize,
     pub cluster: usize,
     pub shared: usize,
@@ -73,6 +77,9 @@ struct Warp {
     block: usize,
     number: usize,
     next: usize,
+    /// Those threads that go on there, and where others are that have parted from them: further on.
+    lanes: [bool; LANES],
+    others: Vec<(usize, [bool; LANES])>,
     registers: HashMap<Register, [u64; LANES]>,
     /// Products that are not waited for, by group, and those of no group yet.
     groups: VecDeque<Vec<Product>>,
@@ -133,6 +140,8 @@ impl Machine {
             block: index / self.warps,
             number: index % self.warps,
             next: 0,
+            lanes: [true; LANES],
+            others: Vec::new(),
             registers: HashMap::new(),
             groups: VecDeque::new(),
             products: Vec::new(),
@@ -195,27 +204,37 @@ impl Cluster<'_> {
     /// Carries out the warp's next instruction; false where it waits.
     fn step(&mut self, warp: &mut Warp) -> bool {
         let machine = self.machine;
+        warp.meet();
         let instruction = &machine.text.instructions[warp.next];
         let Instruction { guard, negated, name, operands } = instruction;
-        let active: [bool; LANES] = match guard {
-            Some(guard) => warp.registers[guard].map(|holds| (holds == 1) != *negated),
-            None => [true; LANES],
-        };
+        let mut active = warp.lanes;
+        if let Some(guard) = guard {
+            let holds = warp.registers[guard];
+            active.iter_mut().zip(holds).for_each(|(active, holds)| *active &= (holds == 1) != *negated);
+        }
         let parts: Vec<&str> = name.split(['.', ':']).filter(|part| !part.is_empty()).collect();
         let lanes = || (0..LANES).filter(|&lane| active[lane]);
+        let is_together = TOGETHER.contains(&parts[0]) && !warp.others.is_empty();
+        assert!(!is_together, "threads part at {instruction:?}");
         match parts[..] {
             ["ret"] => {
                 warp.ended = true;
                 self.living[warp.block] -= 1;
             }
-            ["bra"] => {
-                assert!(active.iter().all(|taken| *taken == active[0]), "threads part at {instruction:?}");
+            ["bra"] | ["bra", "uni"] => {
                 let Operand::Name(label) = &operands[0] else { panic!("{instruction:?}") };
-                if active[0] {
-                    warp.next = machine.text.labels[label];
+                let label = machine.text.labels[label];
+                if active == warp.lanes {
+                    warp.next = label;
                     return true;
                 }
+                if active.contains(&true) {
+                    assert!(label > warp.next, "threads part at {instruction:?}");
+                    warp.others.push((label, active));
+                    warp.lanes.iter_mut().zip(active).for_each(|(lane, active)| *lane &= !active);
+                }
             }
+            ["bar", "warp", "sync"] => {}
             ["setmaxnreg" | "fence", ..] | ["barrier", "cluster", "arrive", ..] => {}
             ["wgmma", "fence", ..] => {}
             ["bar", ..] | ["barrier", "cluster", "wait", ..] => {
@@ -300,7 +319,7 @@ impl Cluster<'_> {
 
     fn moved(&self, warp: &mut Warp, operands: &[Operand], bits: &str) {
         let half = bits[1..].parse::<u32>().unwrap() / 2;
-        let all = [true; LANES];
+        let all = warp.lanes;
         match operands {
             [Operand::Group(halves), from] => {
                 let from = warp.values(from);
@@ -322,6 +341,7 @@ impl Cluster<'_> {
                     "memory" => start,
                     "lhs" => 0,
                     "rhs" => 1,
+                    "second" => 2,
                     other => panic!("{other} is not known"),
                 });
             }
@@ -435,12 +455,16 @@ impl Cluster<'_> {
             register => vec![register],
         };
         let (addresses, bytes) = (warp.values(address), width * registers.len());
+        if loads {
+            // What no thread reads is there as well.
+            registers.iter().for_each(|register| warp.set(register, &[false; LANES], |_| 0));
+        }
         for lane in (0..LANES).filter(|&lane| active[lane]) {
             let address = addresses[lane];
             assert!(address.is_multiple_of(bytes as u64), "{address:#x} is not aligned");
             let fits = |memory: &&mut Memory| {
                 let end = memory.start + memory.bytes.len() as u64;
-                (memory.name == "out") != loads && address >= memory.start && address + bytes as u64 <= end
+                memory.name.starts_with("out") != loads && address >= memory.start && address + bytes as u64 <= end
             };
             let memory = self.out.iter_mut().find(fits).unwrap_or_else(|| panic!("{bytes} bytes at {address:#x}"));
             let at = (address - memory.start) as usize;
@@ -461,6 +485,18 @@ impl Cluster<'_> {
 }
 
 impl Warp {
+    /// Goes on with those threads that are furthest behind, and all that are there.
+    fn meet(&mut self) {
+        let Some(least) = self.others.iter().map(|(next, _)| *next).min().filter(|least| *least <= self.next) else {
+            return;
+        };
+        self.others.push((self.next, self.lanes));
+        (self.next, self.lanes) = (least, [false; LANES]);
+        for (_, lanes) in self.others.extract_if(.., |(next, _)| *next == least) {
+            self.lanes.iter_mut().zip(lanes).for_each(|(lane, here)| *lane |= here);
+        }
+    }
+
     fn values(&self, operand: &Operand) -> [u64; LANES] {
         match operand {
             Operand::Register(register) => {
