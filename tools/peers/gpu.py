@@ -39,6 +39,7 @@ def main():
     measured.add_argument("--thunder-run", required=True)
     measured.add_argument("--modes", default="eager,compile", help="eager, " + ", ".join(MODES))
     measured.add_argument("--no-tune", action="store_true", help="ours takes what libraries expect to be fastest")
+    measured.add_argument("--executors", help="who carries out products and such in ours, such as cublaslt,cudnn,mma")
     measured.add_argument("--profile", action="store_true", help="where the time of ours goes, by step")
     arguments = parser.parse_args()
     chosen = [case for case in cases() if not arguments.only or any(part in case.label for part in arguments.only)]
@@ -215,6 +216,8 @@ def run_ours(torch, arguments, case, inputs, cotangents):
             command += ["--weights", path("weights.safetensors")]
         if not arguments.no_tune:
             command += ["--tune"]
+        if arguments.executors:
+            command += ["--executors", arguments.executors]
         if arguments.profile:
             command += ["--profile", path("profile.json")]
         done = subprocess.run(command, capture_output=True, text=True)

@@ -16,6 +16,7 @@ use clap::Parser;
 use execute::{Runs, execute};
 use thunder_runtime::artifact::{Artifact, Target};
 use thunder_runtime::cpu::code::Code;
+use thunder_runtime::cuda::executor::Executor;
 use thunder_runtime::cuda::{Gpu, Settings};
 use thunder_runtime::program::{Port, Root};
 use thunder_runtime::session::{Options, Session};
@@ -44,6 +45,10 @@ struct Arguments {
     /// of results.
     #[arg(long)]
     tune: bool,
+    /// On a GPU, who carries out library operations: the first that claims one gets it. All that are known unless given:
+    /// cublaslt,cudnn,hopper,mma,builtin.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    executors: Vec<String>,
     /// An input, in order: a .npy file, a .safetensors file with one tensor for each input left, or
     /// random:SEED[:2x8] with sizes for an input whose own are dynamic.
     #[arg(long = "input", value_name = "PATH|random:SEED")]
@@ -177,12 +182,27 @@ fn options(arguments: &Arguments, artifact: &Artifact) -> Result<Options> {
     if wants_gpu {
         // Where NVIDIA's profilers say what is to be told of ranges.
         let nvtx = std::env::var_os("NVTX_INJECTION64_PATH").map(PathBuf::from);
-        let settings = Settings { tuned: arguments.tune, nvtx, ..Settings::default() };
+        let mut settings = Settings { tuned: arguments.tune, nvtx, ..Settings::default() };
+        if !arguments.executors.is_empty() {
+            settings.executors = chosen(&settings.executors, &arguments.executors)?;
+        }
         options.gpu = Some(Gpu::with_settings(arguments.device, settings)?);
+    } else if !arguments.executors.is_empty() {
+        bail!("--executors: the processor has one executor; it is for GPUs");
     } else if arguments.tune {
         bail!("--tune: the processor's operations have one algorithm each; it is for GPUs");
     }
     Ok(options)
+}
+
+/// Those of these names, in this order.
+fn chosen(all: &[Arc<dyn Executor>], names: &[String]) -> Result<Vec<Arc<dyn Executor>>> {
+    let find = |name: &String| all.iter().find(|executor| executor.name() == name).cloned();
+    let unknown = |name: &String| {
+        let known: Vec<&str> = all.iter().map(|executor| executor.name()).collect();
+        anyhow!("--executors: there is no '{name}'; known are {}", known.join(", "))
+    };
+    names.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
 }
 
 fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Runnable> {
