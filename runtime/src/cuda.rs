@@ -14,6 +14,7 @@ pub(crate) mod engine;
 mod error;
 pub mod executor;
 mod graph;
+mod measure;
 mod memory;
 pub mod mma;
 mod module;
@@ -49,8 +50,9 @@ pub struct Settings {
     pub executors: Vec<Arc<dyn Executor>>,
     /// Whether runs that repeat with the same memory are recorded as CUDA graphs.
     pub graphs: bool,
-    /// Whether algorithms of libraries are measured when sizes are new, and the fastest is taken: runs are faster, the first is
-    /// slower, and results may differ in their last bits from one process to another.
+    /// Whether it is measured when sizes are new which algorithm of a library is fastest, and of large products which of the
+    /// executors, and that is taken: runs are faster, the first is slower, and results may differ in their last bits from one
+    /// process to another.
     pub tuned: bool,
     /// Whether each step is waited for, so that an error names the kernel. Slow, and without graphs.
     pub step_by_step: bool,

@@ -41,8 +41,8 @@ struct Arguments {
     /// The number of the GPU to run on.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     device: usize,
-    /// On a GPU, measure the algorithms of its libraries in the first run and take the fastest, which may change the last bits
-    /// of results.
+    /// On a GPU, measure in the first run which algorithms and executors are fastest and take these, which may change the last
+    /// bits of results.
     #[arg(long)]
     tune: bool,
     /// On a GPU, who carries out library operations: the first that claims one gets it. All that are known unless given:

@@ -295,7 +295,7 @@ impl Engine {
     fn ready<'a>(&self, plan: &'a Plan) -> Result<std::sync::MutexGuard<'a, Option<Inner>>> {
         let mut ready = plan.gpu.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ready.is_none() {
-            let mut calls: Vec<Option<Box<dyn Prepared>>> = Vec::new();
+            let (mut calls, mut measured) = (Vec::<Option<Box<dyn Prepared>>>::new(), calls::Measured::default());
             calls.resize_with(self.program.steps.len(), || None);
             for step in &plan.steps {
                 let PlannedStep::Call { call, slots, .. } = step else { continue };
@@ -307,7 +307,7 @@ impl Engine {
                     .map(|slot| alignment(self.fixed(slot.base) + slot.offset).min(self.align))
                     .collect();
                 let site = Site { op: &own.op, values: &plan.values, alignments: &alignments, gpu: &self.gpu };
-                calls[*call] = Some(calls::prepare(&self.executors[*call], |executor| executor.prepare(&site))?);
+                calls[*call] = Some(measured.prepare(&self.executors[*call], &site)?);
             }
             let workspace = calls.iter().flatten().map(|call| call.workspace()).max().unwrap_or(0);
             *ready = Some(Inner { calls, workspace, host: None, replay: Replay::default() });

@@ -38,6 +38,11 @@ pub trait Executor: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether it is for what others do not take: then it is not tried whether it is faster.
+    fn is_spare(&self) -> bool {
+        false
+    }
+
     /// Does once what need not be done in every run with these sizes. [`CudaError::Unsupported`] leaves the call to the next
     /// executor that claims it.
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>>;

@@ -65,6 +65,10 @@ impl Executor for Mma {
         matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none() && is_known(op.dtype))
     }
 
+    fn is_spare(&self) -> bool {
+        true
+    }
+
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
         let LibraryOp::Matmul(op) = site.op else { unreachable!("an executor prepares what it claims") };
         let gpu = site.gpu;

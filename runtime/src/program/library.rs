@@ -74,7 +74,7 @@ pub struct Matmul {
     pub out: MatrixStrides,
     /// Whether there is a contiguous bias of n elements.
     pub bias: bool,
-    /// A kernel applied to blocks of the product while they are in cache; none on a GPU.
+    /// A kernel applied to blocks of the product while they are in cache; on a GPU, see [`Fused`].
     pub epilogue: Option<Epilogue>,
 }
 

@@ -1,27 +1,23 @@
 //! Which of its algorithms the library multiplies with: the one that it expects to be fastest, or the one that is, measured.
 
 use std::mem::MaybeUninit;
-use std::time::Duration;
 
 use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{
     cublasLtMatmulAlgo_t, cublasLtMatmulAlgoGetHeuristic, cublasLtMatmulHeuristicResult_t, cublasLtMatmulPreference_t,
     cublasLtMatmulPreferenceAttributes_t, cublasStatus_t,
 };
-use cudarc::driver;
 
 use super::{Addresses, Handle, Product, Shape, failed, status, unsupported};
 use crate::cuda::Gpu;
 use crate::cuda::error::Result;
-use crate::cuda::memory::Memory;
-use crate::cuda::stopwatch::Mark;
+use crate::cuda::measure::{self, noise};
 
 /// Scratch memory that an algorithm may ask for: what NVIDIA recommends for its newest architectures.
 const WORKSPACE: usize = 32 << 20;
 
-/// How many algorithms are measured, and how often each.
+/// How many algorithms are measured.
 const CANDIDATES: usize = 12;
-const RUNS: usize = 5;
 
 /// An algorithm for products of one shape.
 #[derive(Clone, Copy, Debug)]
@@ -93,55 +89,11 @@ fn fastest(
         product.set_bias(bias.start())?;
     }
     let addresses = Addresses { lhs: lhs.start(), rhs: rhs.start(), out: out.start(), workspace: scratch.start() };
-    let mut best: Option<(Duration, Algorithm)> = None;
-    for algorithm in candidates {
-        let run = || product.start(handle, algorithm, shape.dtype, addresses, gpu);
-        // The first run loads code. The library may still refuse an algorithm that it has named.
-        if run().is_err() {
-            continue;
-        }
-        let mut times = Vec::with_capacity(RUNS);
-        for _ in 0..RUNS {
-            let before = Mark::now(&gpu.queue)?;
-            run()?;
-            times.push(Mark::now(&gpu.queue)?.since(&before)?);
-        }
-        times.sort_unstable();
-        let time = times[RUNS / 2];
-        if best.is_none_or(|(least, _)| time < least) {
-            best = Some((time, *algorithm));
-        }
-    }
-    best.map(|(_, algorithm)| algorithm).ok_or_else(|| failed("none of its algorithms runs"))
-}
-
-/// Memory with numbers that differ: a GPU slows down with the bits that change.
-fn noise(gpu: &Gpu, bytes: usize) -> Result<Memory> {
-    const PIECE: usize = 1 << 20;
-    let memory = gpu.allocate(bytes, &|| "operands to measure products with".to_owned())?;
-    gpu.queue.enter()?;
-    let mut state = 0x9e37_79b9_u32;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        // As a float of any type it is positive, normal and at most about 2.
-        (state & 0x03ff_03ff | 0x3c00_3c00).to_le_bytes()
-    };
-    let piece: Vec<u8> = (0..bytes.min(PIECE).div_ceil(4)).flat_map(|_| next()).collect();
-    let mut filled = bytes.min(PIECE);
-    // SAFETY: the ranges lie within the memory; what is copied from the host has been read when the call returns, as its
-    // memory is not pinned.
-    unsafe {
-        driver::result::memcpy_htod_async(memory.start(), &piece[..filled], gpu.queue.stream())?;
-        while filled < bytes {
-            let more = filled.min(bytes - filled);
-            let to = memory.start() + filled as u64;
-            driver::result::memcpy_dtod_async(to, memory.start(), more, gpu.queue.stream())?;
-            filled += more;
-        }
-    }
-    Ok(memory)
+    let start = |algorithm| move || product.start(handle, algorithm, shape.dtype, addresses, gpu);
+    let ways: Vec<_> = candidates.iter().map(start).collect();
+    let ways: Vec<&dyn Fn() -> Result> = ways.iter().map(|way| way as &dyn Fn() -> Result).collect();
+    let best = measure::fastest(gpu, &ways)?;
+    best.map(|number| candidates[number]).ok_or_else(|| failed("none of its algorithms runs"))
 }
 
 /// What algorithms are asked for with.

@@ -1,12 +1,17 @@
-//! Who carries out a program's calls: the first executor that claims one, is installed and has a form for its sizes.
+//! Who carries out a program's calls: the first executor that claims one, is installed and has a form for its sizes; for large
+//! products the fastest of those, where the GPU's settings say that it is to be measured.
 
 use std::sync::{Arc, PoisonError};
 
 use super::Remarks;
 use crate::cuda::error::{CudaError, Result};
-use crate::cuda::executor::Executor;
-use crate::program::{LibraryOp, Program, Step};
+use crate::cuda::executor::{Executor, Invocation, Prepared, Site};
+use crate::cuda::measure::{fastest, noise};
+use crate::program::{BatchDim, DimId, LibraryOp, Matmul, MatrixStrides, Program, Step};
 use crate::session::SessionError;
+
+/// Multiplications of a product for which it is worth to measure who is faster.
+const LARGE: usize = 1 << 33;
 
 /// For each step the executors that claim it and are installed; a remark says which are not.
 pub(super) fn executors(
@@ -56,6 +61,77 @@ pub(super) fn prepare<T>(executors: &[Arc<dyn Executor>], prepare: impl Fn(&dyn 
         }
     }
     prepare(&**last)
+}
+
+/// The calls that have been measured: what is known of each, and the number of the executor that was fastest.
+#[derive(Default)]
+pub(super) struct Measured(Vec<(Shape, usize)>);
+
+/// What a product's time depends on.
+type Shape = (LibraryOp, Vec<i64>, Vec<usize>);
+
+impl Measured {
+    /// A call, prepared by the first of its executors that has a form for its sizes, or by the fastest.
+    pub(super) fn prepare(&mut self, executors: &[Arc<dyn Executor>], site: &Site<'_>) -> Result<Box<dyn Prepared>> {
+        let first = || prepare(executors, |executor| executor.prepare(site));
+        let LibraryOp::Matmul(op) = site.op else { return first() };
+        let [m, n, k] = [op.m, op.n, op.k].map(|dim| site.size(dim));
+        let count = op.batch.iter().fold(1_usize, |count, batch| count.saturating_mul(site.size(batch.extent)));
+        let work = [m, n, k].into_iter().fold(count, usize::saturating_mul);
+        if !site.gpu.settings().tuned || work < LARGE {
+            return first();
+        }
+        let values = site.op.dims().into_iter().map(|dim| site.values[dim.0 as usize]).collect();
+        let shape = (site.op.clone(), values, site.alignments.to_vec());
+        let known = self.0.iter().find(|(known, _)| *known == shape).map(|(_, number)| *number);
+        if let Some(number) = known {
+            return executors[number].prepare(site);
+        }
+        let mut able = Vec::new();
+        for (number, executor) in executors.iter().enumerate().filter(|(_, executor)| !executor.is_spare()) {
+            match executor.prepare(site) {
+                Err(CudaError::Unsupported { .. }) => {}
+                prepared => able.push((number, prepared?)),
+            }
+        }
+        // Where there is no memory to measure in, there is still the first.
+        let best = measured(site, op, &able).unwrap_or(None).unwrap_or(0);
+        if able.is_empty() {
+            return first();
+        }
+        let (number, prepared) = able.swap_remove(best);
+        self.0.push((shape, number));
+        Ok(prepared)
+    }
+}
+
+/// Which of several ways to make a product takes the least time, on numbers made up.
+fn measured(site: &Site<'_>, op: &Matmul, ways: &[(usize, Box<dyn Prepared>)]) -> Result<Option<usize>> {
+    if ways.len() < 2 {
+        return Ok(None);
+    }
+    let bytes = |dims: &[(usize, usize)], batch: &dyn Fn(&BatchDim) -> DimId| {
+        let batch = op.batch.iter().map(|dim| (site.size(dim.extent), site.size(batch(dim))));
+        let last: usize =
+            dims.iter().copied().chain(batch).map(|(extent, stride)| extent.saturating_sub(1) * stride).sum();
+        (last + 1) * op.dtype.size()
+    };
+    let [m, n, k] = [op.m, op.n, op.k].map(|dim| site.size(dim));
+    let pair = |rows: usize, columns: usize, strides: MatrixStrides| {
+        [(rows, site.size(strides.row)), (columns, site.size(strides.column))]
+    };
+    let mut sizes = vec![bytes(&pair(m, k, op.lhs), &|dim| dim.lhs), bytes(&pair(k, n, op.rhs), &|dim| dim.rhs)];
+    sizes.extend(op.bias.then(|| n * op.dtype.size()));
+    sizes.push(bytes(&pair(m, n, op.out), &|dim| dim.out));
+    let memory = sizes.into_iter().map(|bytes| noise(site.gpu, bytes)).collect::<Result<Vec<_>>>()?;
+    let operands: Vec<_> = memory.iter().map(|memory| memory.start()).collect();
+    let scratch = ways.iter().map(|(_, way)| way.workspace()).max().unwrap_or(0);
+    let scratch = site.gpu.allocate(scratch, &|| "scratch memory of products".to_owned())?;
+    let invocation = Invocation { operands: &operands, workspace: scratch.start(), gpu: site.gpu };
+    let run = |way: &(usize, Box<dyn Prepared>)| way.1.run(&invocation);
+    let runs: Vec<_> = ways.iter().map(|way| move || run(way)).collect();
+    let runs: Vec<&dyn Fn() -> Result> = runs.iter().map(|run| run as &dyn Fn() -> Result).collect();
+    fastest(site.gpu, &runs)
 }
 
 #[cfg(test)]

@@ -1,0 +1,63 @@
+//! Which of several ways to do the same work takes the least time on this GPU.
+
+use std::time::Duration;
+
+use cudarc::driver::result;
+
+use super::Gpu;
+use super::error::Result;
+use super::memory::Memory;
+use super::stopwatch::Mark;
+
+/// How often each way is measured.
+const RUNS: usize = 5;
+
+/// The number of the way that takes the least time, the first of equals; `None` if all fail.
+///
+/// They take turns, so that a GPU that becomes slower as it gets warm does so for all.
+pub(super) fn fastest(gpu: &Gpu, ways: &[&dyn Fn() -> Result]) -> Result<Option<usize>> {
+    // The first run loads code. A library may still refuse what it has offered.
+    let able: Vec<usize> = (0..ways.len()).filter(|&way| ways[way]().is_ok()).collect();
+    let mut times = vec![Vec::with_capacity(RUNS); ways.len()];
+    for _ in 0..RUNS {
+        for &way in &able {
+            let before = Mark::now(&gpu.queue)?;
+            ways[way]()?;
+            times[way].push(Mark::now(&gpu.queue)?.since(&before)?);
+        }
+    }
+    let median = |times: &mut Vec<Duration>| {
+        times.sort_unstable();
+        times[RUNS / 2]
+    };
+    Ok(able.into_iter().min_by_key(|&way| median(&mut times[way])))
+}
+
+/// Memory with numbers that differ: a GPU slows down with the bits that change.
+pub(super) fn noise(gpu: &Gpu, bytes: usize) -> Result<Memory> {
+    const PIECE: usize = 1 << 20;
+    let memory = gpu.allocate(bytes, &|| "operands to measure products with".to_owned())?;
+    gpu.queue.enter()?;
+    let mut state = 0x9e37_79b9_u32;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        // As a float of any type it is positive, normal and at most about 2.
+        (state & 0x03ff_03ff | 0x3c00_3c00).to_le_bytes()
+    };
+    let piece: Vec<u8> = (0..bytes.min(PIECE).div_ceil(4)).flat_map(|_| next()).collect();
+    let mut filled = bytes.min(PIECE);
+    // SAFETY: the ranges lie within the memory; what is copied from the host has been read when the call returns, as its
+    // memory is not pinned.
+    unsafe {
+        result::memcpy_htod_async(memory.start(), &piece[..filled], gpu.queue.stream())?;
+        while filled < bytes {
+            let more = filled.min(bytes - filled);
+            let to = memory.start() + filled as u64;
+            result::memcpy_dtod_async(to, memory.start(), more, gpu.queue.stream())?;
+            filled += more;
+        }
+    }
+    Ok(memory)
+}
