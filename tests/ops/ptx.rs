@@ -1,9 +1,6 @@
 //! Samples of every op compile for GPUs, to PTX that NVIDIA's assembler accepts for each architecture.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
-use anyhow::{Result, bail, ensure};
+use anyhow::{Result, ensure};
 use libtest_mimic::Trial;
 use thunder_interface::{Sample, SampleSet};
 use thunder_ir::op::OpDef;
@@ -11,9 +8,7 @@ use thunder_ir::{Dialect, Module};
 use thunder_lowering::cuda::Arch;
 use thunder_lowering::{Options, Target, compile};
 use thunder_tensor::DType;
-
-/// Where `cargo xtask setup` puts the assembler.
-const INSTALLED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/ptxas/ptxas");
+use thunder_tests::assembler::assemble;
 
 /// One test for each op and dtype.
 pub fn trials(dialect: &'static Dialect, samples: Vec<(&'static OpDef, SampleSet)>) -> Vec<Trial> {
@@ -87,24 +82,4 @@ fn one_of_many(ptx: &str, number: usize, is_first: bool) -> String {
         line.replace("thunder_$", &format!("sample{number}_thunder_$")) + "\n"
     };
     lines.map(named).collect()
-}
-
-/// Assembles PTX for an architecture; what the assembler tells of each function.
-pub fn assemble(ptx: &str, arch: Arch) -> Result<String> {
-    let folder = tempfile::tempdir()?;
-    let (from, to) = (folder.path().join("kernels.ptx"), folder.path().join("kernels.cubin"));
-    std::fs::write(&from, ptx)?;
-    let arguments = [Path::new("-v"), Path::new("-o"), &to, &from];
-    let output = Command::new(assembler()?).arg(format!("-arch={arch}")).args(arguments).output()?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    if !output.status.success() {
-        bail!("ptxas refuses for {arch}: {}\n{ptx}", said.trim());
-    }
-    Ok(said)
-}
-
-fn assembler() -> Result<PathBuf> {
-    let installed = PathBuf::from(INSTALLED);
-    ensure!(installed.is_file(), "there is no '{INSTALLED}': cargo xtask setup installs it");
-    Ok(installed)
 }

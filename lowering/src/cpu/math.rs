@@ -1,8 +1,8 @@
 //! Elementary functions: those of `math.mlir` where they exist, libm's otherwise; of GPUs those of `cuda/math.mlir` first,
 //! and those of f64 below `cuda/wide` instead of libm's.
 
-use std::collections::{BTreeSet, HashMap};
-use thunder_ir::{Attribute, Blueprint, Module, Operation, Result, Rewriter, Scalar, Type};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use thunder_ir::{Attribute, Blueprint, Module, Operation, Result, Rewriter, Scalar, Type, Value};
 
 /// The functions of f32 that `math.mlir` has, by the name of their op in `math`, and their errors.
 ///
@@ -90,7 +90,8 @@ pub struct Elementary {
     narrows: bool,
     /// Whether quotients that are rounded to 16 bits are faster by a function.
     divides: bool,
-    /// Functions that have a form of f32 for what is rounded to 16 bits afterwards.
+    /// Functions that have a form of f32 for what is rounded to 16 bits afterwards. Where that is so, products and sums of f32
+    /// are also made at once, rounded together.
     rounded: &'static [&'static str],
 }
 
@@ -123,16 +124,24 @@ pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
     if machine.wide.is_some() {
         widen_functions(module)?;
     }
-    let mut ops = Vec::new();
+    let (mut ops, mut sums) = (Vec::new(), Vec::new());
     for function in module.body().operations() {
-        let is_rounding = !machine.rounded.is_empty() && stores_rounded(function);
+        let rounded = if machine.rounded.is_empty() { HashSet::new() } else { rounded(function) };
         function.walk(|op| {
-            let is_quotient = machine.divides && op.name() == "arith.divf" && (is_rounding || is_rounded(op, ROUNDED));
-            if op.name().starts_with("math.") || ["arith.truncf", "arith.extf"].contains(&op.name()) || is_quotient {
+            let is_elementary = op.name().starts_with("math.");
+            let is_conversion = ["arith.truncf", "arith.extf"].contains(&op.name());
+            let is_sum = ["arith.addf", "arith.subf"].contains(&op.name());
+            let is_quotient = machine.divides && op.name() == "arith.divf";
+            let is_rounding = rounded.contains(&op);
+            if is_sum && is_rounding {
+                sums.push(op);
+            }
+            if is_elementary || is_conversion || is_quotient && is_rounding {
                 ops.push((op, is_rounding));
             }
         });
     }
+    sums.into_iter().try_for_each(contract)?;
     let mut wanted = BTreeSet::new();
     if !machine.narrows && holds_bf16(module) {
         wanted.insert("__truncsfbf2".to_owned());
@@ -163,18 +172,55 @@ pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
     add(module, machine, wanted)
 }
 
-/// How many ops are looked at for what becomes of a quotient.
-const ROUNDED: usize = 8;
+/// What is rounded to 16 bits if what it computes from is.
+const PASSING: [&str; 8] = [
+    "arith.addf",
+    "arith.subf",
+    "arith.mulf",
+    "arith.divf",
+    "arith.negf",
+    "arith.maximumf",
+    "arith.minimumf",
+    "arith.select",
+];
 
-/// Whether all that comes of an f32 is rounded to 16 bits.
-fn is_rounded(op: Operation<'_>, depth: usize) -> bool {
-    let result = op.result(0);
-    result.ty().as_scalar() == Some(Scalar::F32)
-        && result.uses().into_iter().all(|(user, _)| match user.name() {
-            "arith.truncf" => true,
-            "arith.mulf" | "arith.divf" | "arith.negf" => depth > 0 && is_rounded(user, depth - 1),
-            _ => false,
-        })
+/// The ops of a kernel that make an f32 of which all that comes is rounded to 16 bits: in kernels of a GPU that store nothing
+/// wider, all.
+fn rounded(function: Operation<'_>) -> HashSet<Operation<'_>> {
+    let mut made = Vec::new();
+    function.walk(|op| made.extend(op.results().next().filter(|value| has_f32(*value)).map(|_| op)));
+    if stores_rounded(function) {
+        return made.into_iter().collect();
+    }
+    let mut rounded = HashSet::new();
+    // What is computed from an op comes after it.
+    for op in made.into_iter().rev() {
+        let becomes = |user: &Operation<'_>| {
+            user.name() == "arith.truncf" || PASSING.contains(&user.name()) && rounded.contains(user)
+        };
+        if op.result(0).uses().iter().all(|(user, _)| becomes(user)) {
+            rounded.insert(op);
+        }
+    }
+    rounded
+}
+
+/// Lets a sum be made at once with products that are added, unless these are rounded by themselves.
+fn contract(sum: Operation<'_>) -> Result {
+    let is_part = |op: &Operation<'_>| {
+        op.name() == "arith.mulf" && op.result(0).uses().iter().all(|(user, _)| user.name() != "arith.truncf")
+    };
+    let products: Vec<_> = sum.operands().filter_map(Value::defining_op).filter(is_part).collect();
+    let flag = Attribute::parse(sum.context(), "#arith.fastmath<contract>").ok_or("internal: a flag parses")?;
+    for product in &products {
+        product.set_attribute("fastmath", flag);
+        sum.set_attribute("fastmath", flag);
+    }
+    Ok(())
+}
+
+fn has_f32(value: Value<'_>) -> bool {
+    value.ty().as_scalar() == Some(Scalar::F32)
 }
 
 fn holds_bf16(module: &Module<'_>) -> bool {

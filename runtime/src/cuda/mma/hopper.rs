@@ -57,6 +57,13 @@ pub struct Hopper {
     pub always: bool,
 }
 
+impl Hopper {
+    /// Why the code of a [`crate::program::Fragment`] cannot be put into a product, if so.
+    pub fn refuses(code: &str) -> Option<String> {
+        fragment::Fragment::read(code).err()
+    }
+}
+
 impl Executor for Hopper {
     fn name(&self) -> &'static str {
         "hopper"
