@@ -10,16 +10,20 @@
 //!
 //! The floor that it is to hold is 90 % of cuBLASLt for large products on an H200, which the example `gpu_conformance
 //! --times` measures: it got 785 TFLOP/s where cuBLASLt got 793, for bf16 and 4096 rows, columns and terms, 777 where that
-//! got 756 for 11008 columns. What limits it: the tensor cores wait while the sums of a tile are written, which is once in so many
-//! stages as the product has terms for; and the last tiles leave multiprocessors idle, as no sum is split among blocks.
+//! got 756 for 11008 columns; elements were not yet written beside products. What limits it: the tensor cores wait while the
+//! sums of a tile are rounded, which is once in so many stages as the product has terms for, and while the elements of a
+//! block's last tile are written; and the last tiles leave multiprocessors idle, as no sum is split among blocks. Where a
+//! product has few terms, or much is computed in many registers, they wait until each tile is written.
 
 mod consume;
 mod copies;
 mod fragment;
 mod fused;
+mod held;
 mod kernel;
 mod map;
 mod panel;
+mod pieces;
 mod produce;
 mod store;
 #[cfg(test)]
@@ -170,7 +174,9 @@ impl Work {
             return None;
         }
         let fusion = fused.map(|fused| fused.fusion.clone());
-        let kernel = Kernel { dtype, tile, sums, bias, writes, batch: product.batch.len(), fusion };
+        let batch = product.batch.len();
+        let mut kernel = Kernel { dtype, tile, sums, bias, writes, batch, fusion, overlaps: false };
+        kernel.overlaps = kernel.can_overlap(k);
         let together = (multiprocessors / tile.cluster).max(1);
         let blocks = (clusters.min(together) * tile.cluster) as u32;
         let (tall, wide) = (m.div_ceil(TALL * tile.cluster), columns.div_ceil(tile.wide));

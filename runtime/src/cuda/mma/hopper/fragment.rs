@@ -2,11 +2,14 @@
 //!
 //! Its registers become fresh ones of the kernel, so that each copy has its own. Code that never jumps has no condition but
 //! at what it writes, and what it reads is read ahead of the elements: loads may be asked for while other copies compute, as
-//! no copy reads what another writes. Other code is jumped around where there are no elements.
+//! no copy reads what another writes. Other code, and code that is long, is jumped around where there are no elements.
 
 mod read;
 
 use crate::cuda::mma::code::{Code, Kind};
+
+/// The most steps of code that is not jumped around.
+const SHORT: usize = 64;
 
 /// A function that was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +103,55 @@ impl Fragment {
         self.ahead.is_none()
     }
 
+    /// Whether it is jumped around where there are no elements, as threads part at it, or as it is long: so the assembler does
+    /// not mix long copies, which would need the registers of all of them.
+    pub(super) fn is_jumped(&self) -> bool {
+        self.jumps() || self.steps.len() > SHORT
+    }
+
+    /// An upper bound of the registers of 32 bits that a copy needs at a time, in the order of its steps; `None` for code that
+    /// jumps back.
+    pub(super) fn registers(&self) -> Option<usize> {
+        // From where to where each is in use.
+        let mut uses: Vec<Option<[usize; 2]>> = vec![None; self.kinds.len()];
+        let mut labels = Vec::new();
+        for (position, step) in self.steps.iter().enumerate() {
+            let registers: Vec<usize> = match step {
+                Step::Label(label) => {
+                    labels.push(label);
+                    continue;
+                }
+                Step::Parameter { to, .. } => to.iter().flatten().copied().collect(),
+                Step::Instruction(instruction) => {
+                    let is_back = |piece: &Piece| matches!(piece, Piece::Label(label) if labels.contains(&label));
+                    if instruction.pieces.iter().any(is_back) {
+                        return None;
+                    }
+                    instruction.registers().collect()
+                }
+                Step::Return => continue,
+            };
+            for register in registers {
+                uses[register].get_or_insert([position; 2])[1] = position;
+            }
+        }
+        let sizes = self.kinds.iter().map(|kind| match kind {
+            Kind::Truth => 0,
+            Kind::Short | Kind::Word => 1,
+            Kind::Long => 2,
+        });
+        let mut changes = vec![[0; 2]; self.steps.len() + 1];
+        for ([first, last], size) in uses.into_iter().zip(sizes).filter_map(|(range, size)| Some((range?, size))) {
+            changes[first][0] += size;
+            changes[last + 1][1] += size;
+        }
+        let used = changes.iter().scan(0, |used, [more, fewer]| {
+            *used = *used + more - fewer;
+            Some(*used)
+        });
+        used.max()
+    }
+
     /// The steps that read ahead of the elements, or the others.
     fn part(&self, ahead: bool) -> impl Iterator<Item = &Step> {
         let is_ahead = move |position: usize| self.ahead.as_ref().is_some_and(|ahead| ahead[position]);
@@ -116,7 +168,7 @@ impl Fragment {
 
     /// The rest of a copy, which has a name of its own: it writes if the register `writes` holds.
     pub(super) fn end(&self, code: &mut Code, copy: &Copy, words: &[String], writes: &str, name: &str) {
-        if !self.jumps() {
+        if !self.is_jumped() {
             return self.part(false).for_each(|step| self.add(code, copy, words, step, &format!("@{writes} "), name));
         }
         code.add(format!("@!{writes} bra {name}_end"));

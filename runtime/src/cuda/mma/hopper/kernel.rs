@@ -3,13 +3,15 @@
 //! One warp of a block copies panels of both operands into stages of shared memory, by the unit for tensors; two groups of
 //! four warps multiply them, each half of the tile's rows. Each stage has two barriers in shared memory: of one, a phase ends
 //! when the stage is *full*, of the other when all who read it have left it *empty*. The blocks of a cluster have the same
-//! columns: each copies a part of their panel of rhs to all. Blocks take tile after tile, and what the next one needs is
-//! copied while sums are written. Where there are two products of the same lhs, each has half of the panel of rhs, and so of
-//! the sums.
+//! columns: each copies a part of their panel of rhs to all. Blocks take tile after tile: what the next one needs is copied
+//! while the last products of a tile are computed, and elements of a tile are written while the next one is multiplied, where
+//! kernels overlap. Where there are two products of the same lhs, each has half of the panel of rhs, and so of the sums.
 
 use thunder_tensor::DType;
 
+use super::copies::Ahead;
 use super::fragment::Fragment;
+use super::pieces::COLUMNS;
 use super::tile::{GROUPS, TALL, Tile};
 use super::walk::Walk;
 use super::{consume, panel, produce};
@@ -24,6 +26,9 @@ pub(super) const GROUP: usize = 16;
 /// Registers of threads that copy and of those that multiply; together as many as there are.
 const FEW: usize = 40;
 const MANY: usize = 232;
+
+/// Registers that a copy of a fragment may need where the sums of the widest tile and the elements of another have theirs.
+const ROOM: usize = 24;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +53,8 @@ pub(super) struct Kernel {
     /// Dimensions of the batch.
     pub(super) batch: usize,
     pub(super) fusion: Option<Fusion>,
+    /// Whether elements of a tile are written while the products of the next one are computed.
+    pub(super) overlaps: bool,
 }
 
 /// What else a kernel computes of the elements that it writes 8 at once.
@@ -80,6 +87,23 @@ impl Kernel {
     /// Columns of each product in a tile.
     pub(super) fn columns(&self) -> usize {
         self.tile.wide / self.products()
+    }
+
+    /// How many pieces there are of what is written of a tile 8 at once.
+    pub(super) fn pieces(&self) -> usize {
+        self.columns() / COLUMNS
+    }
+
+    /// Whether elements of a tile can be written while products of so many terms are computed: there are more stages than
+    /// pieces, and registers for what is computed.
+    pub(super) fn can_overlap(&self, terms: usize) -> bool {
+        let has_room = |fragment: &Fragment| {
+            let few = |registers| registers <= ROOM;
+            self.tile.wide <= 128 || (Ahead::NEAR.holds(fragment) && fragment.registers().is_some_and(few))
+        };
+        self.writes == Writes::Chunks
+            && terms > self.pieces() * panel::DEPTH
+            && self.fusion.as_ref().is_none_or(|fusion| has_room(&fusion.fragment))
     }
 
     /// Columns of a panel of rhs that a block copies at once.

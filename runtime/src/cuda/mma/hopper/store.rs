@@ -1,21 +1,20 @@
-//! From the sums of a group of warps to the result.
+//! From the sums of a group of warps to what is written: a thread has sums of two rows, of each two that are adjacent of
+//! every 8.
 //!
-//! A thread has sums of two rows: of each, two that are adjacent of every 8. So that it writes 8 at once, the four threads of
-//! a row trade them: as a matrix of four by four, which is transposed. What else is computed from the elements is so from
-//! these 8.
+//! Where rows are aligned, sums are rounded to what a thread holds, which is written in [`Pieces`](super::pieces::Pieces).
 
 use super::consume::ROWS;
-use super::copies::Copies;
+use super::held::Held;
 use super::kernel::{Block, Kernel, Writes, long};
+use super::pieces::COLUMNS;
 use super::tile::TALL;
 use super::walk::Place;
 use crate::cuda::mma::code::{Code, Kind};
 use crate::cuda::mma::multiply::Sums;
 use crate::cuda::mma::store::{self, Form};
 
-/// Columns of which a thread has two, and how many of these four threads trade.
-const COLUMNS: usize = 8;
-const TRADED: usize = 4;
+/// Columns of which a thread has two.
+pub(super) const ADJACENT: usize = 8;
 
 /// The registers of a thread's place in a tile, which are the same for all tiles.
 pub(super) struct Store {
@@ -23,12 +22,12 @@ pub(super) struct Store {
     row: String,
     quarter: String,
     /// Whether bits of that number are zero.
-    even: [String; 2],
+    pub(super) even: [String; 2],
     /// Where each product goes, if it does, and where the bias of each is.
-    outs: Vec<Option<String>>,
+    pub(super) outs: Vec<Option<String>>,
     biases: Vec<String>,
     extent: [String; 2],
-    stride: [String; 2],
+    pub(super) stride: [String; 2],
 }
 
 impl Store {
@@ -49,29 +48,34 @@ impl Store {
         Self { row, quarter, even, outs, biases, extent, stride }
     }
 
-    /// Writes the sums of a tile, of which every four are two columns of two rows.
-    pub(super) fn store(&self, code: &mut Code, kernel: &Kernel, sums: &[String], place: &Place) {
+    /// The first row and column of a tile.
+    fn start(code: &mut Code, place: &Place) -> [String; 2] {
+        [0, 1].map(|side: usize| code.make(Kind::Long, "cvt.u64.u32", &place.start[side]))
+    }
+
+    /// Where results are of the tile's product of the batch; `outs` says where the first is.
+    fn of_batch<'a>(code: &mut Code, place: &Place, outs: impl Iterator<Item = &'a String>) -> Vec<String> {
         use Kind::Long;
-        let start = [0, 1].map(|side: usize| code.make(Long, "cvt.u64.u32", &place.start[side]));
-        // What is computed has the distance from the first element.
-        let zero = kernel.fusion.as_ref().map(|_| "0".to_owned());
-        let starts = self.outs.iter().flatten().chain(&zero);
-        let outs: Vec<String> = starts.map(|out| code.make(Long, "mov.b64", out)).collect();
+        let outs: Vec<String> = outs.map(|out| code.make(Long, "mov.b64", out)).collect();
         for (dim, index) in place.batch.iter().enumerate() {
             let index = code.make(Long, "cvt.u64.u32", index);
             let stride = long(code, &format!("batch{dim}_out"));
             outs.iter().for_each(|out| code.add(format!("mad.lo.s64 {out}, {index}, {stride}, {out}")));
         }
-        if kernel.writes == Writes::Chunks {
-            return self.chunks(code, kernel, sums, &outs, &start);
-        }
+        outs
+    }
+
+    /// Writes the sums of a tile, of which every four are two columns of two rows, not more than two at once.
+    pub(super) fn store(&self, code: &mut Code, kernel: &Kernel, sums: &[String], place: &Place) {
+        let start = Self::start(code, place);
+        let outs = Self::of_batch(code, place, self.outs.iter().flatten());
         let column = code.make(Kind::Word, "shl.b32", format!("{}, 1", self.quarter));
-        let columns = kernel.tile.wide / COLUMNS;
+        let columns = kernel.tile.wide / ADJACENT;
         let of_row = |row: usize| (0..2 * columns).map(move |column| column / 2 * 4 + 2 * row + column % 2);
         let sums = Sums {
             first: [self.row.clone(), column],
             rows: vec![0, 8],
-            columns: (0..2 * columns).map(|column| column / 2 * COLUMNS + column % 2).collect(),
+            columns: (0..2 * columns).map(|column| column / 2 * ADJACENT + column % 2).collect(),
             run: 2,
             registers: (0..2).flat_map(of_row).map(|number| sums[number].clone()).collect(),
         };
@@ -82,117 +86,82 @@ impl Store {
         store::store(code, &form, &sums, &store::Place { out, bias, start, extent, stride });
     }
 
-    /// Writes 8 columns at once: what the products have there, to `outs`, and what is computed from it.
-    fn chunks(&self, code: &mut Code, kernel: &Kernel, sums: &[String], outs: &[String], start: &[String; 2]) {
-        use Kind::{Long, Truth};
+    /// Finds where what the thread holds of a tile is to go, and where the bias is of each product.
+    pub(super) fn locate(&self, code: &mut Code, kernel: &Kernel, held: &Held, place: &Place) -> Vec<Bias> {
+        use Kind::Long;
         let size = kernel.dtype.size();
+        let start = Self::start(code, place);
         let row = code.make(Long, "cvt.u64.u32", &self.row);
         let row = code.make(Long, "add.s64", format!("{row}, {}", start[0]));
         // The first of the chunks that the thread writes.
         let quarter = code.make(Long, "cvt.u64.u32", &self.quarter);
-        let first = code.make(Long, "mad.lo.s64", format!("{quarter}, {COLUMNS}, {}", start[1]));
-        let left = [(&row, &self.extent[0], TALL), (&first, &self.extent[1], kernel.columns())]
-            .map(|(own, extent, most)| (code.make(Long, "sub.s64", format!("{extent}, {own}")), most));
-        let left = left.map(|(left, most)| code.clamp(&left, most));
-        let lines: Vec<[String; 2]> = outs
-            .iter()
-            .map(|out| {
-                let line = code.make(Long, "mad.lo.s64", format!("{row}, {}, {out}", self.stride[0]));
-                let line = code.make(Long, "mad.lo.s64", format!("{first}, {size}, {line}"));
-                let below = code.make(Long, "mad.lo.s64", format!("{}, 8, {line}", self.stride[0]));
-                [line, below]
-            })
-            .collect();
-        let rows = [0, 8].map(|row| code.make(Truth, "setp.gt.s32", format!("{}, {row}", left[0])));
-        let writes = |code: &mut Code, [column, row]: [usize; 2]| {
-            code.make(Truth, "setp.gt.and.s32", format!("{}, {column}, {}", left[1], rows[row]))
+        let first = code.make(Long, "mad.lo.s64", format!("{quarter}, {ADJACENT}, {}", start[1]));
+        let own = [(&row, &self.extent[0], TALL), (&first, &self.extent[1], kernel.columns())];
+        for ((own, extent, most), held) in own.into_iter().zip(&held.left) {
+            let left = code.make(Long, "sub.s64", format!("{extent}, {own}"));
+            let left = code.clamp(&left, most);
+            code.add(format!("mov.b32 {held}, {left}"));
+        }
+        code.add(format!("mov.b32 {}, 1", held.any));
+        let zero = "0".to_owned();
+        let offset = &Self::of_batch(code, place, [&zero].into_iter())[0];
+        let offset = code.make(Long, "mad.lo.s64", format!("{row}, {}, {offset}", self.stride[0]));
+        code.add(format!("mad.lo.s64 {}, {first}, {size}, {offset}", held.offset));
+        let of_tile = |bias: &String| {
+            let own = code.make(Long, "mad.lo.s64", format!("{quarter}, 2, {}", start[1]));
+            let left = code.make(Long, "sub.s64", format!("{}, {own}", self.extent[1]));
+            let left = code.clamp(&left, kernel.columns());
+            Bias { from: code.make(Long, "mad.lo.s64", format!("{own}, {size}, {bias}")), left }
         };
-        let biases: Vec<(String, String)> = self
-            .biases
-            .iter()
-            .map(|bias| {
-                let own = code.make(Long, "mad.lo.s64", format!("{quarter}, 2, {}", start[1]));
-                let left = code.make(Long, "sub.s64", format!("{}, {own}", self.extent[1]));
-                (code.make(Long, "mad.lo.s64", format!("{own}, {size}, {bias}")), code.clamp(&left, kernel.columns()))
-            })
-            .collect();
-        let places = (0..kernel.columns()).step_by(TRADED * COLUMNS).flat_map(|column| [[column, 0], [column, 1]]);
-        let mut copies = kernel.fusion.as_ref().map(|fusion| {
-            let numbers =
-                lines[lines.len() - 1].each_ref().map(|line| code.make(Long, "shr.u64", format!("{line}, 1")));
-            Copies::new(&fusion.fragment, places.clone().collect(), numbers)
-        });
-        if let Some(copies) = &mut copies {
-            copies.begin(code, writes);
-        }
-        let of_product = sums.len() / kernel.products();
-        let mut words: Vec<[Vec<String>; 2]> = Vec::new();
-        for place in places {
-            let [column, row] = place;
-            if row == 0 {
-                let sums = sums.chunks_exact(of_product).map(|sums| &sums[column / 2..][..4 * TRADED]);
-                let sums = sums.enumerate();
-                words = sums.map(|(number, sums)| rounded(code, kernel, sums, column, biases.get(number))).collect();
-            }
-            let words: Vec<Vec<String>> = words.iter().map(|words| self.traded(code, words[row].clone())).collect();
-            let is_there = writes(code, place);
-            let kept = self.outs.iter().zip(&words).filter(|(out, _)| out.is_some());
-            for ((_, words), line) in kept.zip(&lines) {
-                let to = format!("{}+{}", line[row], column * size);
-                code.add(format!("@{is_there} st.global.v4.b32 [{to}], {{{}}}", words.join(", ")));
-            }
-            if let Some(copies) = &mut copies {
-                copies.end(code, &words.concat(), &is_there);
-                copies.begin(code, writes);
-            }
-        }
-        if kernel.fusion.as_ref().is_some_and(|fusion| fusion.fragment.jumps()) {
-            code.add("bar.warp.sync -1");
-        }
-    }
-
-    /// Of four words of four threads, those with the number of the thread, in the order of threads.
-    fn traded(&self, code: &mut Code, mut words: Vec<String>) -> Vec<String> {
-        for (bit, even) in [1, 2].into_iter().zip(&self.even) {
-            for low in (0..TRADED).filter(|number| number & bit == 0) {
-                let high = low + bit;
-                let select =
-                    |code: &mut Code, a: &str, b: &str| code.make(Kind::Word, "selp.b32", format!("{a}, {b}, {even}"));
-                let given = select(code, &words[high], &words[low]);
-                let got = code.make(Kind::Word, "shfl.sync.bfly.b32", format!("{given}, {bit}, 31, -1"));
-                let (kept_low, kept_high) = (select(code, &words[low], &got), select(code, &got, &words[high]));
-                (words[low], words[high]) = (kept_low, kept_high);
-            }
-        }
-        words
+        self.biases.iter().map(of_tile).collect()
     }
 }
 
-/// Sums of two rows, of which every four are two columns of each, from a column of a tile on: with the bias, rounded, by row.
-fn rounded(
+/// The bias of a product in a tile: where it is from the thread's first column on, and how many columns there are.
+pub(super) struct Bias {
+    from: String,
+    left: String,
+}
+
+impl Bias {
+    /// Reads that of the sums of a piece, of each row.
+    pub(super) fn read(&self, code: &mut Code, kernel: &Kernel, piece: usize) -> Vec<String> {
+        let columns =
+            (piece * COLUMNS..(piece + 1) * COLUMNS).step_by(ADJACENT).flat_map(|column| [column, column + 1]);
+        let read = |column: usize| {
+            let is_there = code.make(Kind::Truth, "setp.gt.s32", format!("{}, {column}", self.left));
+            let from = format!("{}+{}", self.from, column * kernel.dtype.size());
+            store::read_bias(code, kernel.dtype, &is_there, &from)
+        };
+        columns.map(read).collect()
+    }
+}
+
+/// Rounds the sums of a piece to what the thread holds, with the bias of each product, if there is one.
+pub(super) fn hold(
     code: &mut Code,
     kernel: &Kernel,
     sums: &[String],
-    column: usize,
-    bias: Option<&(String, String)>,
-) -> [Vec<String>; 2] {
-    let mut words = [Vec::new(), Vec::new()];
-    for (number, sums) in sums.chunks_exact(4).enumerate() {
-        let column = column + number * COLUMNS;
-        let biases = bias.map(|(from, left)| {
-            [0, 1].map(|more: usize| {
-                let column = column + more;
-                let is_there = code.make(Kind::Truth, "setp.gt.s32", format!("{left}, {column}"));
-                store::read_bias(code, kernel.dtype, &is_there, &format!("{from}+{}", column * kernel.dtype.size()))
-            })
-        });
-        for (row, words) in words.iter_mut().enumerate() {
-            let pair = [0, 1].map(|more: usize| match &biases {
-                Some(biases) => store::biased(code, kernel.dtype, &sums[2 * row + more], &biases[more]),
-                None => sums[2 * row + more].clone(),
-            });
-            words.push(store::rounded(code, kernel.dtype, &pair[0], &pair[1]));
+    (held, piece): (&Held, usize),
+    biases: &[Vec<String>],
+) {
+    let of_product = sums.len() / kernel.products();
+    for (product, sums) in sums.chunks_exact(of_product).enumerate() {
+        let [first, second] = &held.words[piece][product];
+        // Of every 8 columns, two of each row.
+        let sums = sums[piece * COLUMNS / 2..].chunks_exact(4);
+        for (number, ((first, second), sums)) in first.iter().zip(second).zip(sums).enumerate() {
+            for (word, pair) in [first, second].into_iter().zip(sums.chunks_exact(2)) {
+                let mut pair = pair.to_vec();
+                if let Some(biases) = biases.get(product) {
+                    let biases = &biases[2 * number..];
+                    let biased =
+                        pair.iter().zip(biases).map(|(sum, bias)| store::biased(code, kernel.dtype, sum, bias));
+                    pair = biased.collect();
+                }
+                let rounded = store::rounded(code, kernel.dtype, &pair[0], &pair[1]);
+                code.add(format!("mov.b32 {word}, {rounded}"));
+            }
         }
     }
-    words
 }

@@ -21,10 +21,15 @@ fn kernels() -> Vec<Kernel> {
     for &tile in &ALL {
         for (number, sums) in [[true, true], [true, false], [false, true], [false, false]].into_iter().enumerate() {
             let dtype = [DType::BF16, DType::F16][number % 2];
-            for (bias, writes) in
-                [(false, Writes::Chunks), (true, Writes::Chunks), (true, Writes::Pairs), (true, Writes::Single)]
-            {
-                kernels.push(Kernel { dtype, tile, sums, bias, writes, batch: number, fusion: None });
+            for (bias, writes, overlaps) in [
+                (false, Writes::Chunks, false),
+                (true, Writes::Chunks, false),
+                (false, Writes::Chunks, true),
+                (true, Writes::Chunks, true),
+                (true, Writes::Pairs, false),
+                (true, Writes::Single, false),
+            ] {
+                kernels.push(Kernel { dtype, tile, sums, bias, writes, batch: number, fusion: None, overlaps });
             }
         }
     }
@@ -67,12 +72,16 @@ fn run(work: &Work, operands: &[&[u8]], values: &[u64], memory: &mut [Memory]) {
 
 /// Runs a product with a tile on the machine, on so many multiprocessors, and compares.
 fn holds(product: &Product, tile: Tile, multiprocessors: usize) {
-    let work = Work::with(product, None, tile, 0.0, multiprocessors).unwrap();
+    runs(product, &Work::with(product, None, tile, 0.0, multiprocessors).unwrap());
+}
+
+/// Runs a product on the machine and compares.
+fn runs(product: &Product, work: &Work) {
     let mut memory = memory(product);
     let (operands, others) = memory.split_at_mut(2);
     let starts: Vec<u64> = others.iter().map(|memory| memory.start).collect();
-    run(&work, &[&operands[0].bytes, &operands[1].bytes], &starts, others);
-    compare(product, &memory, &tile);
+    run(work, &[&operands[0].bytes, &operands[1].bytes], &starts, others);
+    compare(product, &memory, &work.kernel.tile);
 }
 
 const WAYS: [[bool; 2]; 4] = [[false, false], [false, true], [true, false], [true, true]];
@@ -92,6 +101,33 @@ fn products_of_hopper_are_right_on_the_machine_in_all_layouts() {
     for (number, transposed) in WAYS.into_iter().enumerate() {
         let dtype = [DType::BF16, DType::F16][number % 2];
         holds(&dense(dtype, [200, 264, 360], transposed), ALL[0], 2);
+    }
+}
+
+/// Several tiles for each block, one and none, and so many stages that elements are written beside products.
+#[test]
+fn products_of_hopper_that_overlap_are_right_on_the_machine() {
+    for (number, &tile) in ALL.iter().enumerate() {
+        // More terms than pieces have stages.
+        let k = 2 * tile.wide + 8;
+        for (way, transposed) in WAYS.into_iter().enumerate() {
+            let dtype = [DType::BF16, DType::F16][way % 2];
+            let [m, n] = [[201, 264], [385, 200], [129, 520], [300, 88]][(number + way) % 4];
+            let product = Product { bias: way % 2 == 0, ..padded(dtype, [m, n, k], transposed) };
+            let product = match way {
+                3 => Product { batch: vec![[3, 0, 0, m * (n + 16)]], out: [n + 16, 1], ..product },
+                _ => product,
+            };
+            let mut work = Work::with(&product, None, tile, 0.0, 2 * (1 + way)).unwrap();
+            assert!(work.kernel.overlaps);
+            work.blocks = work.blocks.max(2 * (1 + way) as u32);
+            runs(&product, &work);
+        }
+        let overlaps = |product: &Product| Work::with(product, None, tile, 0.0, 2).unwrap().kernel.overlaps;
+        let product = dense(DType::BF16, [128, 128, k], [false, false]);
+        assert!(overlaps(&product));
+        assert!(!overlaps(&dense(DType::BF16, [128, 128, k - 8], [false, false])), "too few stages");
+        assert!(!overlaps(&Product { out: [132, 1], ..product }), "elements that are not written 8 at once");
     }
 }
 

@@ -17,20 +17,24 @@ enum Computes {
     Residual,
     /// `3 * a - 0.5 + more`, of f16 in f32.
     Wide,
+    /// As that, with 1 added before, in code that is long.
+    Long,
     /// `a * b` in rows before a limit, `b` in others, in f16.
     Limited(usize),
 }
 
-use Computes::{Gated, Limited, Residual, Wide};
+use Computes::{Gated, Limited, Long, Residual, Wide};
 
 impl Computes {
-    fn code(self) -> &'static str {
-        match self {
+    fn code(self) -> String {
+        let text = match self {
             Gated => include_str!("gated.ptx"),
             Residual => include_str!("residual.ptx"),
             Wide => include_str!("wide.ptx"),
+            Long => return long(include_str!("wide.ptx")),
             Limited(_) => include_str!("limited.ptx"),
-        }
+        };
+        text.to_owned()
     }
 
     fn products(self) -> usize {
@@ -43,13 +47,13 @@ impl Computes {
 
     /// Type of what it reads and writes.
     fn result(self) -> DType {
-        if matches!(self, Wide) { DType::F32 } else { self.dtype() }
+        if matches!(self, Wide | Long) { DType::F32 } else { self.dtype() }
     }
 
     fn numbers(self, columns: usize) -> Vec<u64> {
         match self {
             Gated | Residual => vec![0],
-            Wide => Vec::new(),
+            Wide | Long => Vec::new(),
             Limited(rows) => vec![columns as u64, rows as u64],
         }
     }
@@ -59,14 +63,41 @@ impl Computes {
             Gated => products[0] / (1.0 + (-products[0]).exp()) * products[1],
             Residual => products[0] + more,
             Wide => 3.0 * products[0] - 0.5 + more,
+            Long => 3.0 * (products[0] + 1.0) - 0.5 + more,
             Limited(rows) if row < rows => products[0] * products[1],
             Limited(_) => products[1],
         }
     }
 
     fn fusion(self, kept: &[bool]) -> Fusion {
-        Fusion { kept: kept.to_vec(), fragment: Fragment::read(self.code()).unwrap() }
+        Fusion { kept: kept.to_vec(), fragment: Fragment::read(&self.code()).unwrap() }
     }
+}
+
+/// Adds 1 to each element of `wide` before more is computed, in 16 steps.
+fn long(wide: &str) -> String {
+    let mut code = String::new();
+    let mut next = 33;
+    for line in wide.lines() {
+        let parts: Vec<&str> = line.split([' ', '\t', ',']).filter(|part| !part.is_empty()).collect();
+        let mut last = match parts[..] {
+            ["fma.rn.f32", _, from, ..] => from.to_owned(),
+            _ => {
+                code += &line.replace("%r<33>", "%r<161>");
+                code += "\n";
+                continue;
+            }
+        };
+        // Twice the element and -0.25, and half of that and 0.25.
+        for step in 0..16 {
+            let numbers = ["0f40000000, 0fBE800000", "0f3F000000, 0f3E800000"][step % 2];
+            code += &format!("fma.rn.f32 %r{next}, {last}, {numbers};\n");
+            last = format!("%r{next}");
+            next += 1;
+        }
+        code += &format!("fma.rn.f32 {}, {last}, {}, {}\n", parts[1], parts[3], parts[4]);
+    }
+    code
 }
 
 /// The products' values, by product, of all rows.
@@ -122,7 +153,9 @@ fn holds(computes: Computes, product: &Product, second: [usize; 2], kept: &[bool
         numbers: computes.numbers(n),
         product: product.clone(),
     };
-    let work = Work::with(&product, Some(&fused), tile, 0.0, count).unwrap();
+    let mut work = Work::with(&product, Some(&fused), tile, 0.0, count).unwrap();
+    // Blocks without a tile find nothing to do.
+    work.blocks = work.blocks.max((count / tile.cluster * tile.cluster) as u32);
     let mut random = Random::new(3);
     let mut tensor = |dtype: DType, elements: usize| random.uniform(dtype, vec![elements], -1.0..1.0);
     let elements = |[own, sums]: [usize; 2], extent: usize, operand: usize| {
@@ -192,6 +225,26 @@ fn large_fused_products_are_right_on_the_machine() {
     }
 }
 
+/// Several tiles for each block, one and none, and so many stages that elements are written beside products.
+#[test]
+fn fused_products_that_overlap_are_right_on_the_machine() {
+    for (number, &tile) in ALL.iter().enumerate() {
+        for (way, computes) in [Gated, Residual, Wide, Long, Limited(77)].into_iter().enumerate() {
+            let transposed = WAYS[(number + way) % 4];
+            // Tiles of three blocks or clusters, and another two; or those of a batch.
+            let batch = if way % 2 == 0 { vec![[2, 0, 0, 0]] } else { Vec::new() };
+            let k = 64 * (tile.wide / 32 / computes.products()) + 8;
+            let product =
+                Product { batch, bias: (number + way) % 2 == 1, ..padded(computes.dtype(), [129, 264, k], transposed) };
+            let second = if transposed[1] { [k, 1] } else { [1, 264] };
+            let kept = &KEPT[(number + way) % 4][..computes.products()];
+            let kernel = |terms: usize| kernel(computes, tile, kept).can_overlap(terms);
+            assert!(kernel(k) && !kernel(k - 8), "{computes:?}");
+            holds(computes, &product, second, kept, (tile, [2, 6, 16][(number + way) % 3]));
+        }
+    }
+}
+
 #[test]
 fn batches_of_fused_products_are_right_on_the_machine() {
     let one = Product { bias: true, ..dense(DType::F16, [41, 24, 56], [false, true]) };
@@ -210,23 +263,59 @@ fn batches_of_fused_products_are_right_on_the_machine() {
     }
 }
 
+/// A kernel of products whose terms are adjacent.
+fn kernel(computes: Computes, tile: Tile, kept: &[bool]) -> Kernel {
+    let (dtype, fusion) = (computes.dtype(), Some(computes.fusion(kept)));
+    let writes = Writes::Chunks;
+    Kernel { dtype, tile, sums: [true; 2], bias: false, writes, batch: 0, fusion, overlaps: false }
+}
+
 #[test]
 fn every_fused_kernel_of_hopper_assembles_and_keeps_its_values_in_registers() {
     for (number, &tile) in ALL.iter().enumerate() {
-        for (way, computes) in [Gated, Residual, Wide, Limited(3)].into_iter().enumerate() {
-            for (bias, kept) in [(false, [false, false]), (true, [true, true])] {
-                keeps(&Kernel {
-                    dtype: computes.dtype(),
-                    tile,
-                    sums: WAYS[(number + way) % 4],
-                    bias,
-                    writes: Writes::Chunks,
-                    batch: way % 3,
-                    fusion: Some(computes.fusion(&kept[..computes.products()])),
-                });
+        for (way, computes) in [Gated, Residual, Wide, Limited(3), Long].into_iter().enumerate() {
+            for (bias, kept, overlaps) in [
+                (false, [false, false], false),
+                (true, [true, true], false),
+                (false, [false, false], true),
+                (true, [true, true], true),
+            ] {
+                let kernel = kernel(computes, tile, &kept[..computes.products()]);
+                assert!(kernel.can_overlap(4096), "{kernel:?}");
+                keeps(&Kernel { sums: WAYS[(number + way) % 4], bias, batch: way % 3, overlaps, ..kernel });
             }
         }
     }
+}
+
+/// Where what is computed needs so many registers that none are left beside two tiles.
+#[test]
+fn elements_that_need_many_registers_are_written_before_the_next_tile() {
+    let reads = |count: usize| {
+        let wide = Wide.code();
+        let (loads, at) =
+            ("ld.global.v4.b32 \t{%r9, %r10, %r11, %r12}, [%rd5];", wide.find("add.rn.f32 \t%r14").unwrap());
+        assert!(wide.contains(loads));
+        let more = |number: usize| {
+            let registers: Vec<String> = (0..4).map(|part| format!("%r{}", 100 + 4 * number + part)).collect();
+            format!("ld.global.v4.b32 {{{}}}, [%rd5+{}];\n", registers.join(", "), 32 + 16 * number)
+        };
+        let more: String = (0..count).map(more).collect();
+        let code = format!("{}{more}{}", &wide[..at], &wide[at..]).replace("%r<33>", "%r<999>");
+        Fragment::read(&code).unwrap()
+    };
+    let overlaps = |tile: Tile, fragment: Fragment| {
+        let fusion = Some(Fusion { kept: vec![true], fragment });
+        Kernel { fusion, ..kernel(Wide, tile, &[true]) }.can_overlap(4096)
+    };
+    for &tile in &ALL {
+        assert!(overlaps(tile, reads(0)) && overlaps(tile, reads(2)));
+        assert_eq!(overlaps(tile, reads(3)), tile.wide == 128);
+    }
+    assert_eq!(
+        [Gated, Residual, Wide, Limited(3), Long].map(|computes| computes.fusion(&[]).fragment.registers()),
+        [Some(22), Some(13), Some(19), Some(12), Some(19)]
+    );
 }
 
 /// A call of constant sizes, of batches of dense matrices.
@@ -249,7 +338,7 @@ fn call(dims: &mut Dims, computes: Computes, [count, m, n, k]: [usize; 4]) -> Fu
         epilogue: None,
     };
     let numbers: Vec<DimId> = computes.numbers(n).into_iter().map(|number| dim(number as usize)).collect();
-    let (pointers, code) = (vec![None, Some(2), Some(3)], computes.code().to_owned());
+    let (pointers, code) = (vec![None, Some(2), Some(3)], computes.code());
     let second = (computes.products() == 2).then_some(rhs);
     Fused { product, second, kept: vec![false; computes.products()], pointers, numbers, code }
 }
@@ -286,7 +375,7 @@ fn products_are_fused_where_that_is_possible_and_pays() {
     assert!(!product(&|op| op.product.batch[0].out = many), "a batch that is not dense");
     assert!(!product(&|op| op.second = Some(MatrixStrides { row: many, column: one })), "another layout of the second");
     assert!(!product(&|op| op.pointers.push(None)), "more pointers than the code takes");
-    assert!(!product(&|op| op.code = Residual.code().to_owned()), "code of one product");
+    assert!(!product(&|op| op.code = Residual.code()), "code of one product");
     assert!(!product(&|op| op.code = op.code.replace("ex2.approx", "call")), "code that calls");
     let claims = |op: &Fused| Hopper::default().claims(&LibraryOp::Fused(op.clone()), &dims);
     assert!(claims(&op));
