@@ -9,8 +9,8 @@
 //! put to where elements are in registers, and only what is wanted of the products goes to memory.
 //!
 //! The floor that it is to hold is 90 % of cuBLASLt for large products on an H200, which the example `gpu_conformance
-//! --times` measures: it got 785 TFLOP/s where cuBLASLt got 793, for bf16 and 4096 rows, columns and terms, 777 where that
-//! got 756 for 11008 columns; elements were not yet written beside products. What limits it: the tensor cores wait while the
+//! --times` measures: it got 798 TFLOP/s where cuBLASLt got 794, for bf16 and 4096 rows, columns and terms, 784 where that
+//! got 766 for 11008 columns. What limits it: the tensor cores wait while the
 //! sums of a tile are rounded, which is once in so many stages as the product has terms for, and while the elements of a
 //! block's last tile are written; and the last tiles leave multiprocessors idle, as no sum is split among blocks. Where a
 //! product has few terms, or much is computed in many registers, they wait until each tile is written.

@@ -2,14 +2,18 @@
 //!
 //! Its registers become fresh ones of the kernel, so that each copy has its own. Code that never jumps has no condition but
 //! at what it writes, and what it reads is read ahead of the elements: loads may be asked for while other copies compute, as
-//! no copy reads what another writes. Other code is jumped around where there are no elements.
+//! no copy reads what another writes. Other code, and code that is long, is jumped around where there are no elements.
 
 mod read;
 
 use crate::cuda::mma::code::{Code, Kind};
 
 /// The most steps of code that is not jumped around.
+<<<<<<< HEAD
 const SHORT: usize = 128;
+=======
+const SHORT: usize = 64;
+>>>>>>> hopper
 
 /// A function that was read.
 #[derive(Clone, Debug, PartialEq)]

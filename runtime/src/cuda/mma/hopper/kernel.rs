@@ -4,8 +4,8 @@
 //! four warps multiply them, each half of the tile's rows. Each stage has two barriers in shared memory: of one, a phase ends
 //! when the stage is *full*, of the other when all who read it have left it *empty*. The blocks of a cluster have the same
 //! columns: each copies a part of their panel of rhs to all. Blocks take tile after tile: what the next one needs is copied
-//! while the last products of a tile are computed, and elements of a tile are written while the next one is multiplied. Where there are two products of the same lhs, each has half of the panel of rhs, and so of
-//! the sums.
+//! while the last products of a tile are computed, and elements of a tile are written while the next one is multiplied, where
+//! kernels overlap. Where there are two products of the same lhs, each has half of the panel of rhs, and so of the sums.
 
 use thunder_tensor::DType;
 
