@@ -14,7 +14,7 @@ use std::ops::Range;
 use thunder_tensor::DType;
 
 use crate::executor::Block;
-use crate::program::{DimError, DimId, Functions, Program, Root, Step};
+use crate::program::{Call, DimError, DimId, Functions, LibraryOp, Program, Root, Step};
 
 pub use arena::MemoryStatistics;
 pub(crate) use resolve::MAX_PTRS;
@@ -233,6 +233,9 @@ impl PlannedStep {
             }
             Self::Call { call, epilogue, .. } => {
                 let op = match &program.steps[*call] {
+                    Step::Call(Call { op: op @ LibraryOp::Fused(fused), .. }) => {
+                        return (format!("{} + {}", op.name(), fused.kernel), "library");
+                    }
                     Step::Call(call) => call.op.name(),
                     Step::Launch(_) | Step::Copy { .. } | Step::While(_) => {
                         unreachable!("a planned call is a call of the program")

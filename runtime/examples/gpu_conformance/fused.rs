@@ -181,8 +181,8 @@ impl Fusion {
         pointers.push(Some(args.len() as u32));
         args.push(Arg::write(b.output(computes.result(), elements)));
         let numbers: Vec<DimId> = computes.numbers(elements, n).into_iter().map(|number| b.dim(number)).collect();
-        let code = computes.code().to_owned();
-        b.call(LibraryOp::Fused(Fused { product, second, kept: self.kept(), pointers, numbers, code }), args)
+        let (kernel, code) = ("kernel".to_owned(), computes.code().to_owned());
+        b.call(LibraryOp::Fused(Fused { product, second, kept: self.kept(), pointers, kernel, numbers, code }), args)
     }
 
     /// Runs it from the host, and three times on tensors that are on the GPU; the largest error of an element.

@@ -170,6 +170,7 @@ impl Program {
             second: others.first().map(|other| other.op.rhs),
             kept,
             pointers,
+            kernel: self.kernels[launch.kernel.0 as usize].clone(),
             numbers: launch.dims.clone(),
             code: fragment.code.clone(),
         };

@@ -54,6 +54,8 @@ pub struct Fused {
     pub kept: Vec<bool>,
     /// For each of the kernel's pointers the argument that it is; `None` for what is in registers only.
     pub pointers: Vec<Option<u32>>,
+    /// The kernel's name, for messages.
+    pub kernel: String,
     /// The kernel's numbers.
     pub numbers: Vec<DimId>,
     /// What [`Fragment::code`] is.

@@ -9,11 +9,7 @@ mod read;
 use crate::cuda::mma::code::{Code, Kind};
 
 /// The most steps of code that is not jumped around.
-<<<<<<< HEAD
-const SHORT: usize = 128;
-=======
 const SHORT: usize = 64;
->>>>>>> hopper
 
 /// A function that was read.
 #[derive(Clone, Debug, PartialEq)]

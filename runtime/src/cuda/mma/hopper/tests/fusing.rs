@@ -340,7 +340,8 @@ fn call(dims: &mut Dims, computes: Computes, [count, m, n, k]: [usize; 4]) -> Fu
     let numbers: Vec<DimId> = computes.numbers(n).into_iter().map(|number| dim(number as usize)).collect();
     let (pointers, code) = (vec![None, Some(2), Some(3)], computes.code());
     let second = (computes.products() == 2).then_some(rhs);
-    Fused { product, second, kept: vec![false; computes.products()], pointers, numbers, code }
+    let (kept, kernel) = (vec![false; computes.products()], "kernel".to_owned());
+    Fused { product, second, kept, pointers, kernel, numbers, code }
 }
 
 #[test]
