@@ -9,12 +9,21 @@ use super::error::Result;
 use super::memory::Memory;
 use super::stopwatch::Mark;
 
-/// How often each way is measured.
+/// How often each way is measured by itself.
 const RUNS: usize = 5;
 
-/// The number of the way that takes the least time, the first of equals; `None` if all fail.
+/// Of ways that are about as fast, which are within this of the fastest, this many at most are compared for so long each: the
+/// clock of a GPU depends on the power that the work takes, and follows that with some delay.
+const CLOSE: f64 = 1.06;
+const FINALISTS: usize = 4;
+const SUSTAINED: Duration = Duration::from_millis(40);
+
+/// What takes less does not last long enough to take much power.
+const LONG: Duration = Duration::from_micros(50);
+
+/// The number of the way that takes the least time; `None` if all fail.
 ///
-/// They take turns, so that a GPU that becomes slower as it gets warm does so for all.
+/// They take turns first, so that a GPU that becomes slower as it gets warm does so for all.
 pub(super) fn fastest(gpu: &Gpu, ways: &[&dyn Fn() -> Result]) -> Result<Option<usize>> {
     // The first run loads code. A library may still refuse what it has offered.
     let able: Vec<usize> = (0..ways.len()).filter(|&way| ways[way]().is_ok()).collect();
@@ -26,11 +35,37 @@ pub(super) fn fastest(gpu: &Gpu, ways: &[&dyn Fn() -> Result]) -> Result<Option<
             times[way].push(Mark::now(&gpu.queue)?.since(&before)?);
         }
     }
-    let median = |times: &mut Vec<Duration>| {
+    let median = |way: usize| {
+        let mut times = times[way].clone();
         times.sort_unstable();
         times[RUNS / 2]
     };
-    Ok(able.into_iter().min_by_key(|&way| median(&mut times[way])))
+    let mut able: Vec<(Duration, usize)> = able.into_iter().map(|way| (median(way), way)).collect();
+    able.sort_unstable();
+    let Some(&(best, first)) = able.first() else { return Ok(None) };
+    let close = able.iter().take_while(|(time, _)| time.as_secs_f64() <= CLOSE * best.as_secs_f64());
+    let finalists: Vec<usize> = close.take(FINALISTS).map(|(_, way)| *way).collect();
+    if best < LONG || finalists.len() < 2 {
+        return Ok(Some(first));
+    }
+    let mut fastest: Option<(Duration, usize)> = None;
+    for way in finalists {
+        let time = sustained(gpu, ways[way], best)?;
+        if fastest.is_none_or(|(least, _)| time < least) {
+            fastest = Some((time, way));
+        }
+    }
+    Ok(fastest.map(|(_, way)| way))
+}
+
+/// How long many runs take, one after the other, of which each takes about so long, when the clock has followed.
+fn sustained(gpu: &Gpu, way: &dyn Fn() -> Result, each: Duration) -> Result<Duration> {
+    let half = (SUSTAINED.as_secs_f64() / 2.0 / each.as_secs_f64()).ceil() as usize;
+    let run = || (0..half).try_for_each(|_| way());
+    run()?;
+    let before = Mark::now(&gpu.queue)?;
+    run()?;
+    Mark::now(&gpu.queue)?.since(&before)
 }
 
 /// Memory with numbers that differ: a GPU slows down with the bits that change.
