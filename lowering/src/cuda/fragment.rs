@@ -2,7 +2,6 @@
 //! `thunder_runtime::program::Fragment` says.
 
 use thunder_ir::{Attribute, Block, Blueprint, Operation, Result, Rewriter, Type, Value};
-use thunder_passes::KERNEL;
 use thunder_runtime::program::{LANES, Piece};
 
 use super::Arch;
@@ -44,10 +43,16 @@ pub struct Given<'c> {
     pub lanes: Lanes<'c>,
 }
 
+/// Adds the functions of those of `parts` that are the kernel `function` beside it.
+pub fn add(function: Operation<'_>, parts: &[Part], arch: Arch) -> Result {
+    let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
+    parts.iter().filter(|part| part.kernel == name).try_for_each(|part| make(function, part, arch))
+}
+
 /// Adds the function of `part` beside the kernel `function`, if it can be one: on architectures whose products have parts,
 /// where each element needs the same of the products only, and rows are known to have a whole number of times the elements
 /// of a function.
-pub fn make(function: Operation<'_>, part: &Part, arch: Arch) -> Result {
+fn make(function: Operation<'_>, part: &Part, arch: Arch) -> Result {
     let signature = Signature::of(function)?;
     let rows = signature.dims.last().and_then(|dims| dims.last()).and_then(|dim| dim.known());
     let is_whole = rows.is_some_and(|row| row % LANES as i64 == 0);
@@ -142,11 +147,4 @@ fn write<'c>(
         store(emitter, &outputs.iter().collect::<Vec<_>>(), Index::Step(first))
     })?;
     Ok(!emitter.is_lost)
-}
-
-/// Adds the functions of those of `parts` that are the kernel `function`.
-pub fn add(function: Operation<'_>, parts: &[Part], arch: Arch) -> Result {
-    let name = function.attribute("sym_name").and_then(|a| a.as_string()).unwrap_or_default();
-    debug_assert!(function.attribute(KERNEL).is_some(), "'{name}' is a kernel");
-    parts.iter().filter(|part| part.kernel == name).try_for_each(|part| make(function, part, arch))
 }

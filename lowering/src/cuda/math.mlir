@@ -22,7 +22,7 @@ func.func private @thunder.exp.f32(%x: f32) -> f32 {
   return %r : f32
 }
 
-// exp in kernels that store 16 bits of a float at most: off by |x| / 2 units in the last place more. Results below the least
+// exp of what is rounded to 16 bits afterwards: off by |x| / 2 units in the last place more. Results below the least
 // normal number are 0.
 func.func private @thunder.exp.f32.rounded(%x: f32) -> f32 {
   %log2e = arith.constant 0x3FB8AA3B : f32
@@ -71,7 +71,7 @@ func.func private @thunder.tanh.f32(%x: f32) -> f32 {
   return %result : f32
 }
 
-// tanh in kernels that store 16 bits of a float at most: 1 - 2 / (e^2x + 1), off by 2^-23, and x itself where that is small, off
+// tanh of what is rounded to 16 bits afterwards: 1 - 2 / (e^2x + 1), off by 2^-23, and x itself where that is small, off
 // by x^2 / 3 of it.
 func.func private @thunder.tanh.f32.rounded(%x: f32) -> f32 {
   %small = arith.constant 0.01 : f32
