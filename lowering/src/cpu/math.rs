@@ -126,14 +126,16 @@ pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
     }
     let (mut ops, mut sums) = (Vec::new(), Vec::new());
     for function in module.body().operations() {
-        let rounded = if machine.rounded.is_empty() { HashSet::new() } else { rounded(function) };
+        let has_rounded = !machine.rounded.is_empty();
+        let rounded = if has_rounded { rounded(function) } else { HashSet::new() };
+        let stores_rounded = has_rounded && stores_rounded(function);
         function.walk(|op| {
             let is_elementary = op.name().starts_with("math.");
             let is_conversion = ["arith.truncf", "arith.extf"].contains(&op.name());
             let is_sum = ["arith.addf", "arith.subf"].contains(&op.name());
             let is_quotient = machine.divides && op.name() == "arith.divf";
-            let is_rounding = rounded.contains(&op);
-            if is_sum && is_rounding {
+            let is_rounding = stores_rounded || rounded.contains(&op);
+            if is_sum && rounded.contains(&op) {
                 sums.push(op);
             }
             if is_elementary || is_conversion || is_quotient && is_rounding {
@@ -184,14 +186,11 @@ const PASSING: [&str; 8] = [
     "arith.select",
 ];
 
-/// The ops of a kernel that make an f32 of which all that comes is rounded to 16 bits: in kernels of a GPU that store nothing
-/// wider, all.
+/// The ops of a kernel that make an f32 of which all that comes is rounded to 16 bits. What is compared, or counted with, is
+/// not: it has to be the same wherever it is computed again.
 fn rounded(function: Operation<'_>) -> HashSet<Operation<'_>> {
     let mut made = Vec::new();
     function.walk(|op| made.extend(op.results().next().filter(|value| has_f32(*value)).map(|_| op)));
-    if stores_rounded(function) {
-        return made.into_iter().collect();
-    }
     let mut rounded = HashSet::new();
     // What is computed from an op comes after it.
     for op in made.into_iter().rev() {
