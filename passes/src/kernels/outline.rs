@@ -88,9 +88,9 @@ impl<'c> Outliner<'c> {
         let terminator = block.terminator().ok_or_else(|| function.error("does not return"))?;
         let mut replaced: HashMap<Value<'c>, Value<'c>> = HashMap::new();
         let (mut calls, mut repeated) = (Vec::new(), Vec::new());
-        let copies = copies(&parts);
+        let groups = groups_of(&parts);
         let mut unneeded = block.operations();
-        unneeded.retain(|op| *op != terminator && (copies.contains_key(op) || op.is_pure()));
+        unneeded.retain(|op| *op != terminator && (groups.contains_key(op) || op.is_pure()));
         for unit in schedule(block, parts)? {
             match unit {
                 Unit::Op(op) => {
@@ -99,7 +99,7 @@ impl<'c> Outliner<'c> {
                     substitute(op, &replaced);
                 }
                 Unit::Group(number, group) => {
-                    let mut border = Border::of(&group, &copies);
+                    let mut border = Border::of(number, &group, &groups);
                     // What nobody reads is no kernel.
                     if border.outputs.is_empty() {
                         continue;
@@ -192,13 +192,13 @@ fn returned_again<'c>(terminator: Operation<'c>, values: &[Value<'c>]) -> Vec<us
     (0..terminator.operand_count()).filter(is_again).collect()
 }
 
-/// How many groups have each op.
-fn copies<'c>(parts: &Partition<'c>) -> HashMap<Operation<'c>, usize> {
-    let mut copies: HashMap<Operation<'c>, usize> = HashMap::new();
-    for op in parts.groups.iter().flat_map(|g| &g.ops) {
-        *copies.entry(*op).or_default() += 1;
+/// The numbers of the groups that have each op.
+fn groups_of<'c>(parts: &Partition<'c>) -> HashMap<Operation<'c>, Vec<usize>> {
+    let mut groups: HashMap<Operation<'c>, Vec<usize>> = HashMap::new();
+    for (number, group) in parts.groups.iter().enumerate() {
+        group.ops.iter().for_each(|op| groups.entry(*op).or_default().push(number));
     }
-    copies
+    groups
 }
 
 /// What crosses the border of a group.
@@ -208,8 +208,8 @@ struct Border<'c> {
 }
 
 impl<'c> Border<'c> {
-    /// `copies` tells how many groups have each op.
-    fn of(group: &Group<'c>, copies: &HashMap<Operation<'c>, usize>) -> Self {
+    /// `groups` tells which groups have each op.
+    fn of(number: usize, group: &Group<'c>, groups: &HashMap<Operation<'c>, Vec<usize>>) -> Self {
         let mut inputs: Vec<Value<'c>> = Vec::new();
         for op in &group.ops {
             for value in op.operands() {
@@ -219,10 +219,13 @@ impl<'c> Border<'c> {
                 }
             }
         }
-        // A user inside may be repeated by another kernel, which needs the value as well.
-        let is_outside = |user: &Operation<'c>| !group.ops.contains(user) || copies.get(user).is_some_and(|n| *n > 1);
-        let leaves = |v: &Value<'c>| v.uses().iter().any(|(user, _)| is_outside(user));
-        let outputs = group.own.iter().flat_map(|op| op.results()).filter(leaves).collect();
+        // Another group needs what its ops use, those that it repeats too, unless it makes that itself.
+        let needs = |user: &Operation<'c>, made: &[usize]| match groups.get(user) {
+            Some(users) => users.iter().any(|user| *user != number && !made.contains(user)),
+            None => true,
+        };
+        let leaves = |op: &Operation<'c>, v: &Value<'c>| v.uses().iter().any(|(user, _)| needs(user, &groups[op]));
+        let outputs = group.own.iter().flat_map(|op| op.results().filter(|v| leaves(op, v))).collect();
         Self { inputs, outputs }
     }
 }

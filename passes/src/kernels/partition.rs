@@ -1,8 +1,10 @@
 //! Decides which ops share a kernel.
 
+mod again;
 mod cycles;
 mod long;
 mod panels;
+mod rearranged;
 mod roles;
 mod siblings;
 
@@ -186,9 +188,15 @@ impl<'a, 'c> Partitioner<'a, 'c> {
             }
         }
         if self.grouping != Grouping::Separate {
+            if self.grouping == Grouping::Gpu {
+                self.merge_rearranged();
+            }
             self.merge_siblings();
             self.place_panels();
             self.split_cycles();
+            if self.grouping == Grouping::Gpu {
+                self.compute_again();
+            }
         }
     }
 

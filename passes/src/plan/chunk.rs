@@ -30,6 +30,8 @@ pub struct Leaf<'c> {
     pub facts: Facts<'c>,
     /// Whether it follows from weights alone, so that it is known before the program runs.
     pub is_fixed: bool,
+    /// Whether ops of several kinds need it, so that it stays whatever becomes of one of them.
+    pub is_kept: bool,
     /// Numbers of its dynamic sizes, in order: equal sizes have equal numbers.
     pub sizes: Vec<usize>,
 }

@@ -156,7 +156,9 @@ fn leaf<'c>(value: Value<'c>, scope: &Scope<'c>, sizes: &mut Vec<Dim>) -> Leaf<'
         })
     };
     let sizes = scope.sizes(value).into_iter().map(number).collect();
-    Leaf { facts, is_fixed: scope.fixed.contains(value), sizes }
+    let users = value.uses();
+    let is_kept = users.iter().any(|(user, _)| user.name() != users[0].0.name());
+    Leaf { facts, is_fixed: scope.fixed.contains(value), is_kept, sizes }
 }
 
 /// Rewrites a piece. Operations that stay keep their place where that is possible, their location and

@@ -66,6 +66,8 @@ pub struct Class<'c> {
     pub uniform: Option<Attribute<'c>>,
     /// The bytes of the weights that it follows from; `None` where it depends on what is not known before a run.
     pub weights: Option<f64>,
+    /// Whether ops of several kinds need one of those weights.
+    pub is_kept: bool,
 }
 
 impl<'c> Class<'c> {
@@ -91,12 +93,15 @@ impl<'c> Analysis<Node> for Analyst<'_, 'c> {
             Some(_) => symbol.facts.constant.map(|_| 0.0),
             None => node.children.iter().map(|child| graph[*child].data.weights).sum(),
         };
-        let [_] = symbol.results[..] else { return Class { ty: None, constant: None, uniform: None, weights } };
+        let is_kept = symbol.is_kept || node.children.iter().any(|child| graph[*child].data.is_kept);
+        let [_] = symbol.results[..] else {
+            return Class { ty: None, constant: None, uniform: None, weights, is_kept };
+        };
         let Facts { ty, constant, uniform } = symbol.facts;
         let operand = symbol.moves.then(|| node.children.first()).flatten();
         let moved = operand.and_then(|operand| graph[*operand].data.uniform);
         let uniform = uniform.or(moved).or_else(|| uniform_constant(constant?));
-        Class { ty: Some(ty), constant, uniform, weights }
+        Class { ty: Some(ty), constant, uniform, weights, is_kept }
     }
 
     fn merge(&mut self, known: &mut Class<'c>, other: Class<'c>) -> DidMerge {
@@ -106,6 +111,7 @@ impl<'c> Analysis<Node> for Analyst<'_, 'c> {
             constant: known.constant.or(other.constant),
             uniform: known.uniform.or(other.uniform),
             weights: known.weights.into_iter().chain(other.weights).reduce(f64::max),
+            is_kept: known.is_kept || other.is_kept,
         };
         let changed = DidMerge(merged != *known, merged != other);
         *known = merged;

@@ -9,6 +9,10 @@ use thunder_ir::Attribute;
 use super::egraph::Node;
 use super::saturate::{Saturation, canonical};
 
+/// The bytes of a weight that is joined with others although it is also needed by itself, so that there are two of it: what
+/// larger ones multiply keeps a machine busy by itself.
+const TWICE: f64 = (4 << 20) as f64;
+
 /// An op that may be merged with others.
 struct Sibling {
     class: Id,
@@ -47,7 +51,10 @@ impl<'c> Saturation<'_, '_, 'c> {
                 };
                 let mut others = children.clone();
                 others.remove(merge.shared);
-                let is_weight = |id: &Id| self.graph[*id].data.weights.is_some_and(|bytes| bytes > 0.0);
+                let is_weight = |id: &Id| {
+                    let data = &self.graph[*id].data;
+                    data.weights.is_some_and(|bytes| bytes > 0.0 && !(data.is_kept && bytes > TWICE))
+                };
                 if others.is_empty() || !others.iter().all(is_weight) {
                     continue;
                 }

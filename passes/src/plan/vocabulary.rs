@@ -37,6 +37,8 @@ pub struct Symbol<'c> {
     pub work: Work,
     /// Whether it is a value from elsewhere that is known before the program runs.
     pub is_fixed: bool,
+    /// Whether it is such a value that ops of several kinds need.
+    pub is_kept: bool,
 }
 
 impl<'c> Symbol<'c> {
@@ -186,6 +188,7 @@ impl<'c> Vocabulary<'c> {
             facts,
             work: Work::of(op, self.machine),
             is_fixed: false,
+            is_kept: false,
         };
         self.add(key, symbol)
     }
@@ -195,7 +198,7 @@ impl<'c> Vocabulary<'c> {
         let cx = self.context();
         let ty = self.symbol(of).results[index];
         let attributes = Attribute::i64(cx, index as i64);
-        self.plain(attributes, self.symbol(of).results.clone(), Facts { ty, constant: None, uniform: None }, false)
+        self.plain(attributes, self.symbol(of).results.clone(), Facts { ty, constant: None, uniform: None }, [false; 2])
     }
 
     /// The symbol of a value that comes from elsewhere, the one of this number.
@@ -203,12 +206,21 @@ impl<'c> Vocabulary<'c> {
         let cx = self.context();
         let facts = leaf.facts;
         let number = Attribute::i64(cx, number as i64);
-        let parts = [Some(number), facts.constant, facts.uniform, leaf.is_fixed.then_some(number)];
+        let is = [leaf.is_fixed, leaf.is_fixed && leaf.is_kept];
+        let [fixed, kept] = is.map(|is| is.then_some(number));
+        let parts = [Some(number), facts.constant, facts.uniform, fixed, kept];
         let parts: Vec<_> = parts.into_iter().map(|part| part.unwrap_or(Attribute::unit(cx))).collect();
-        self.plain(Attribute::array(cx, &parts), Vec::new(), facts, leaf.is_fixed)
+        self.plain(Attribute::array(cx, &parts), Vec::new(), facts, is)
     }
 
-    fn plain(&mut self, attributes: Attribute<'c>, operands: Vec<Type<'c>>, facts: Facts<'c>, is_fixed: bool) -> u32 {
+    /// What is no op: whether it is fixed, and kept.
+    fn plain(
+        &mut self,
+        attributes: Attribute<'c>,
+        operands: Vec<Type<'c>>,
+        facts: Facts<'c>,
+        [is_fixed, is_kept]: [bool; 2],
+    ) -> u32 {
         let key = Key { head: 0, attributes, operands, results: vec![facts.ty] };
         if let Some(number) = self.numbers.get(&key) {
             return *number;
@@ -224,6 +236,7 @@ impl<'c> Vocabulary<'c> {
             facts,
             work: Work::NONE,
             is_fixed,
+            is_kept,
         };
         self.add(key, symbol)
     }

@@ -26,3 +26,26 @@ func.func @heads(%x: tensor<64x128xbf16>, %q: tensor<128x128xbf16> {thunder.para
   %f = thunder.tanh %d : tensor<64x2x64xbf16>
   return %e, %f : tensor<64x2x64xbf16>, tensor<64x2x64xbf16>
 }
+
+// -----
+
+// Large weights that others need as they are stay apart, as there would be two of each; small ones become one.
+// CHECK-LABEL: func.func @large
+// CHECK-NOT: thunder.concat
+// CHECK: return
+// CHECK-LABEL: func.func @small
+// CHECK: thunder.concat
+func.func @large(%x: tensor<64x2048xbf16>, %q: tensor<2048x2048xbf16> {thunder.parameter = "q"}, %k: tensor<2048x2048xbf16> {thunder.parameter = "k"}) -> (tensor<64x2048xbf16>, tensor<64x2048xbf16>) {
+  %a = thunder.linear %x, %q : (tensor<64x2048xbf16>, tensor<2048x2048xbf16>) -> tensor<64x2048xbf16>
+  %b = thunder.linear %x, %k : (tensor<64x2048xbf16>, tensor<2048x2048xbf16>) -> tensor<64x2048xbf16>
+  %c = thunder.matmul %a, %q : (tensor<64x2048xbf16>, tensor<2048x2048xbf16>) -> tensor<64x2048xbf16>
+  %d = thunder.matmul %b, %k : (tensor<64x2048xbf16>, tensor<2048x2048xbf16>) -> tensor<64x2048xbf16>
+  return %c, %d : tensor<64x2048xbf16>, tensor<64x2048xbf16>
+}
+func.func @small(%x: tensor<64x128xbf16>, %q: tensor<128x128xbf16> {thunder.parameter = "q"}, %k: tensor<128x128xbf16> {thunder.parameter = "k"}) -> (tensor<64x128xbf16>, tensor<64x128xbf16>) {
+  %a = thunder.linear %x, %q : (tensor<64x128xbf16>, tensor<128x128xbf16>) -> tensor<64x128xbf16>
+  %b = thunder.linear %x, %k : (tensor<64x128xbf16>, tensor<128x128xbf16>) -> tensor<64x128xbf16>
+  %c = thunder.matmul %a, %q : (tensor<64x128xbf16>, tensor<128x128xbf16>) -> tensor<64x128xbf16>
+  %d = thunder.matmul %b, %k : (tensor<64x128xbf16>, tensor<128x128xbf16>) -> tensor<64x128xbf16>
+  return %c, %d : tensor<64x128xbf16>, tensor<64x128xbf16>
+}
