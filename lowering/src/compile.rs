@@ -241,7 +241,7 @@ pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
         Phase::Planned => {
             let kernels = match options.target {
                 Target::Cpu(_) => Kernels::default(),
-                Target::Cuda(_) => Kernels::for_gpus(),
+                Target::Cuda(arch) => Kernels::for_gpus(arch == Arch::Sm90a),
             };
             pipeline.pass(&kernels).then("cse").pass(&Donate::default())
         }

@@ -51,15 +51,15 @@ pub const SYMBOL_COUNT: &str = "thunder.symbols";
 pub struct Kernels {
     /// Gives every op a kernel of its own: for finding out what fusion breaks.
     separate: bool,
-    /// Who runs kernels: a `cpu`, or a `gpu`.
+    /// Who runs kernels: a `cpu`, a `gpu`, or a `hopper`, a GPU whose products may have kernels as parts.
     #[default("cpu")]
     target: String,
 }
 
 impl Kernels {
-    /// Cuts for GPUs.
-    pub fn for_gpus() -> Self {
-        Self { target: "gpu".to_owned(), ..Self::default() }
+    /// Cuts for GPUs, whose products may have kernels as parts or not.
+    pub fn for_gpus(has_parts: bool) -> Self {
+        Self { target: if has_parts { "hopper" } else { "gpu" }.to_owned(), ..Self::default() }
     }
 }
 
@@ -68,7 +68,7 @@ impl Pass for Kernels {
         let body = module.regions().next().and_then(|r| r.entry()).ok_or_else(|| module.error("has no body"))?;
         let machine = Machine::of_target(&self.target, module)?;
         let grouping = if self.separate { Grouping::Separate } else { Grouping::of(machine) };
-        let mut outliner = outline::Outliner::new(body, grouping == Grouping::Gpu);
+        let mut outliner = outline::Outliner::new(body, grouping.is_gpu());
         for function in body.operations() {
             if function.name() != "func.func"
                 || function.attribute(KERNEL).is_some()
@@ -77,7 +77,7 @@ impl Pass for Kernels {
                 continue;
             }
             without_memory(function)?;
-            let firsts = if grouping == Grouping::Gpu { Firsts::of(function)? } else { Firsts::default() };
+            let firsts = if grouping.is_gpu() { Firsts::of(function)? } else { Firsts::default() };
             let shapes = Shapes::of(function)?;
             let parts = partition::partition(function, &shapes, grouping, &firsts)?;
             cx.count("reductions in panels", firsts.panels.len() as u64);
@@ -90,7 +90,7 @@ impl Pass for Kernels {
     }
 
     fn numerics(&self) -> Numerics {
-        if self.target == "gpu" { Numerics::Reassociates } else { Numerics::Exact }
+        if self.target == "cpu" { Numerics::Exact } else { Numerics::Reassociates }
     }
 }
 

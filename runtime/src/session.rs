@@ -293,7 +293,12 @@ impl Session {
 
     /// Memory of the intermediate values for these inputs.
     pub fn memory(&self, inputs: &[Tensor]) -> Result<MemoryStatistics> {
-        Ok(self.plan(inputs)?.memory)
+        let plan = self.plan(inputs)?;
+        #[cfg(feature = "cuda")]
+        let workspace_bytes = plan.gpu.workspace();
+        #[cfg(not(feature = "cuda"))]
+        let workspace_bytes = 0;
+        Ok(MemoryStatistics { workspace_bytes, ..plan.memory })
     }
 
     /// The plan for these inputs, which pass all guards.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Parser;
 use execute::{Runs, execute};
+use thunder_runtime::MemoryStatistics;
 use thunder_runtime::artifact::{Artifact, Target};
 use thunder_runtime::cpu::code::Code;
 use thunder_runtime::cuda::executor::Executor;
@@ -141,8 +142,8 @@ fn run(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<ExitCode> 
         std::fs::write(path, trace::chrome(&format!("{} on {device}", program.name), &steps))
             .with_context(|| format!("writing '{}'", path.display()))?;
     }
-    let arena = session.memory(&inputs)?.arena_bytes;
-    report(arguments, &artifact, &outputs, (time, arena))?;
+    let memory = session.memory(&inputs)?;
+    report(arguments, &artifact, &outputs, (time, memory))?;
     match &arguments.expect {
         Some(path) => check(arguments, path, &named),
         None => Ok(ExitCode::SUCCESS),
@@ -294,7 +295,7 @@ fn report(
     arguments: &Arguments,
     artifact: &Artifact,
     outputs: &[Tensor],
-    (median, arena): (Duration, usize),
+    (median, memory): (Duration, MemoryStatistics),
 ) -> Result<()> {
     let program = artifact.program();
     let microseconds = median.as_secs_f64() * 1e6;
@@ -307,9 +308,12 @@ fn report(
         let entries: Vec<_> = ports.map(entry).collect();
         writeln!(
             text,
-            "{{\"program\":{:?},\"runs\":{},\"median_us\":{microseconds:.1},\"arena_bytes\":{arena},\"outputs\":[{}]}}",
+            "{{\"program\":{:?},\"runs\":{},\"median_us\":{microseconds:.1},\"arena_bytes\":{},\"workspace_bytes\":{},\
+             \"outputs\":[{}]}}",
             program.name,
             arguments.repeat,
+            memory.arena_bytes,
+            memory.workspace_bytes,
             entries.join(",")
         )?;
     } else {

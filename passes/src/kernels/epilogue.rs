@@ -121,19 +121,19 @@ pub struct Piece {
 }
 
 /// The pieces of matrix products in half precision from each of whose elements, and nothing else of them, a kernel computes
-/// elements of its results: one, or two of the same lhs, which may be the halves of one product.
+/// elements of its results: one, or two of the same lhs, which may be the halves of one product. Nobody reads them before.
 ///
 /// An executor can compute the results while elements of these products are in registers (`thunder_runtime::program::Fragment`).
 pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Piece> {
     let callee = call.attribute("callee").and_then(|a| a.as_symbol());
     let kernel = callee.and_then(|callee| find_function(call, callee)).filter(|f| f.attribute(KERNEL).is_some());
     let Some(kernel) = kernel else { return Vec::new() };
-    let is_half = |value: Value<'c>| matches!(value.ty().element().as_scalar(), Some(Scalar::F16 | Scalar::BF16));
     let of = |operand: usize| {
         let value = call.operand(operand);
-        let (_, shared) = product_of(value, shapes).filter(|_| value.ty().as_tensor().is_some() && is_half(value))?;
+        let (product, shared) =
+            product_of(value, shapes).filter(|_| value.ty().as_tensor().is_some() && is_half(value))?;
         let is_whole = Dim::product(&shapes.dims(value)) == Dim::product(&shared.dims);
-        is_whole.then_some((operand, shared))
+        (is_whole && is_first_reader(call, product)).then_some((operand, shared))
     };
     let all: Vec<(usize, Shared<'c>)> = (0..call.operand_count()).filter_map(of).collect();
     let is_taken = |operand: usize| {
@@ -152,6 +152,23 @@ pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Piece> {
     };
     let last = || whole.last().map(|(operand, _)| vec![Piece { operand: *operand, start: 0 }]);
     pair.or_else(halves).or_else(last).unwrap_or_default()
+}
+
+/// Whether no op between a product and `call` reads the product.
+fn is_first_reader<'c>(call: Operation<'c>, product: Operation<'c>) -> bool {
+    let (mut values, mut readers) = (vec![product.result(0)], HashSet::new());
+    while let Some(value) = values.pop() {
+        for (user, _) in value.uses() {
+            if <dyn Strided>::of(user).is_some() { values.push(user.result(0)) } else { _ = readers.insert(user) }
+        }
+    }
+    let mut between = std::iter::successors(product.next(), |op| op.next()).take_while(|op| *op != call);
+    readers.len() == 1 || !between.any(|op| readers.contains(&op))
+}
+
+/// Whether elements have half precision.
+pub fn is_half(value: Value<'_>) -> bool {
+    matches!(value.ty().element().as_scalar(), Some(Scalar::F16 | Scalar::BF16))
 }
 
 /// Half of the columns of a kernel's input, where the kernel computes all results element by element from its halves.

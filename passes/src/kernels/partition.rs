@@ -4,6 +4,7 @@ mod again;
 mod cycles;
 mod long;
 mod panels;
+mod parts;
 mod rearranged;
 mod roles;
 mod siblings;
@@ -124,13 +125,21 @@ pub enum Grouping {
     Cpu,
     /// For a GPU, where arithmetic costs less than memory: what is wide and quickly made of what is narrow is made again by
     /// each kernel that reads it.
-    Gpu,
+    Gpu {
+        /// Whether its products may have kernels as parts.
+        has_parts: bool,
+    },
 }
 
 impl Grouping {
     /// For a machine.
     pub fn of(machine: &Machine) -> Self {
-        if machine.is_gpu { Self::Gpu } else { Self::Cpu }
+        if machine.is_gpu { Self::Gpu { has_parts: machine.has_parts } } else { Self::Cpu }
+    }
+
+    /// Whether it is for a GPU.
+    pub fn is_gpu(self) -> bool {
+        matches!(self, Self::Gpu { .. })
     }
 }
 
@@ -188,14 +197,17 @@ impl<'a, 'c> Partitioner<'a, 'c> {
             }
         }
         if self.grouping != Grouping::Separate {
-            if self.grouping == Grouping::Gpu {
+            if self.grouping.is_gpu() {
                 self.merge_rearranged();
             }
             self.merge_siblings();
             self.place_panels();
             self.split_cycles();
-            if self.grouping == Grouping::Gpu {
+            if self.grouping.is_gpu() {
                 self.compute_again();
+            }
+            if self.grouping == (Grouping::Gpu { has_parts: true }) {
+                self.split_parts();
             }
         }
     }
@@ -384,7 +396,7 @@ impl<'a, 'c> Partitioner<'a, 'c> {
                 return false;
             }
             // A GPU's threads know the numbers of their rows, and so count them.
-            if self.grouping == Grouping::Gpu && generates(*op, 0) {
+            if self.grouping.is_gpu() && generates(*op, 0) {
                 continue;
             }
             if max_rows(&rule) < rows {

@@ -72,6 +72,13 @@ impl std::fmt::Debug for Ready {
     }
 }
 
+impl Ready {
+    /// Bytes that calls use beside the arena.
+    pub(crate) fn workspace(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map_or(0, |inner| inner.workspace)
+    }
+}
+
 struct Inner {
     /// By step of the program; `None` for steps that are no calls.
     calls: Vec<Option<Box<dyn Prepared>>>,

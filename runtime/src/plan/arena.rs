@@ -19,6 +19,8 @@ pub struct MemoryStatistics {
     pub live_bytes: usize,
     /// Bytes of all buffers together, as if none shared memory.
     pub total_bytes: usize,
+    /// Bytes beside the arena that calls of a GPU's libraries use one after the other; none before the first run.
+    pub workspace_bytes: usize,
 }
 
 /// A buffer and the steps, first and last, between which it is live.
@@ -97,13 +99,15 @@ pub(super) fn place(
     Some((hosted.into_iter().zip(arena).map(|(hosted, own)| hosted.unwrap_or(own)).collect(), memory))
 }
 
-/// Places buffers in hosts, the largest first, each in the smallest gap of one that is not touched as long as it is live.
+/// Places buffers in hosts, the largest first, of these the longest live, each in the smallest gap of one that is not touched as
+/// long as it is live, of these the one that is touched soonest: others may hold what lives longer.
 fn host(buffers: &[Option<Interval>], sizes: &[usize], hosts: &[Host]) -> Vec<Option<Location>> {
     let mut places = vec![None; buffers.len()];
     let mut guests: Vec<Vec<usize>> = vec![Vec::new(); hosts.len()];
     let mut offsets = vec![0_usize; buffers.len()];
     let mut order: Vec<usize> = (0..buffers.len()).filter(|&i| sizes[i] > 0).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(sizes[i]));
+    let lifetime = |i: usize| buffers[i].map_or(0, |buffer| buffer.last - buffer.first);
+    order.sort_by_key(|&i| std::cmp::Reverse((sizes[i], lifetime(i))));
     for i in order {
         let Some(buffer) = buffers[i] else { continue };
         let able = hosts.iter().enumerate().filter(|(_, host)| buffer.last < host.first && sizes[i] <= host.bytes);
@@ -111,9 +115,9 @@ fn host(buffers: &[Option<Interval>], sizes: &[usize], hosts: &[Host]) -> Vec<Op
             let gap = gap(buffers, sizes, &offsets, &guests[number], i);
             // What is behind all that live at the same time ends with the host.
             let (room, offset) = gap.unwrap_or_else(|end| (host.bytes.saturating_sub(end), end));
-            (room >= sizes[i]).then_some((room, number, offset))
+            (room >= sizes[i]).then_some((room, host.first, number, offset))
         });
-        let Some((_, number, offset)) = gaps.min() else { continue };
+        let Some((_, _, number, offset)) = gaps.min() else { continue };
         places[i] = Some(Location { host: Some(number), offset });
         offsets[i] = offset;
         let guests = &mut guests[number];
@@ -149,7 +153,7 @@ fn gap(
 
 /// Offsets of the buffers, those of the largest key first, and the bytes of the arena.
 fn pack(buffers: &[Option<Interval>], sizes: &[usize], key: &dyn Fn(usize) -> (usize, usize)) -> (Vec<usize>, usize) {
-    let mut order: Vec<usize> = (0..buffers.len()).filter(|&i| sizes[i] > 0).collect();
+    let mut order: Vec<usize> = (0..buffers.len()).filter(|&i| sizes[i] > 0 && buffers[i].is_some()).collect();
     order.sort_by_key(|&i| std::cmp::Reverse(key(i)));
     let mut offsets = vec![0_usize; buffers.len()];
     let mut arena_bytes = 0;
@@ -214,9 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn what_lives_long_has_the_output_that_is_written_late() {
+        let buffers = [2, 8].map(|last| Some(Interval { bytes: 1024, first: 0, last }));
+        let hosts = [10, 3].map(|first| Host { bytes: 1024, first });
+        let (places, memory) = place(&buffers, &hosts, 11, CACHE_LINE).unwrap();
+        assert!(places.iter().map(|place| place.host).eq([Some(1), Some(0)]), "{places:?}");
+        assert_eq!(memory.arena_bytes, 0);
+    }
+
+    #[test]
     fn a_chain_needs_two_buffers() {
         let chain: Vec<_> = (0..10).map(|i| Some(Interval { bytes: 1000, first: i, last: i + 1 })).collect();
         let (_, memory) = place(&chain, &[], 11, CACHE_LINE).unwrap();
-        assert_eq!(memory, MemoryStatistics { arena_bytes: 2048, live_bytes: 2048, total_bytes: 10240 });
+        assert_eq!(
+            memory,
+            MemoryStatistics { arena_bytes: 2048, live_bytes: 2048, total_bytes: 10240, workspace_bytes: 0 }
+        );
     }
 }

@@ -29,6 +29,8 @@ func.func @gate(%g: tensor<16x32xbf16>, %u: tensor<16x32xbf16>, %w: tensor<32x32
 // CHECK: %{{.*}}:2 = call @kernel_0(
 // CHECK-LABEL: func.func @needed
 // CHECK: %{{.*}}:2 = call @kernel_0(
+// CHECK-LABEL: func.func @rows
+// CHECK: %{{.*}}:2 = call @kernel_{{[0-9]}}(
 func.func @more(%g: tensor<16x32xbf16>, %u: tensor<16x32xbf16>, %w: tensor<32x32xbf16>) -> tensor<16x32xbf16> {
   %s = thunder.silu %g : tensor<16x32xbf16>
   %p = thunder.mul %s, %u : tensor<16x32xbf16>
@@ -43,4 +45,14 @@ func.func @needed(%g: tensor<16x32xbf16>, %u: tensor<16x32xbf16>, %w: tensor<32x
   %a = thunder.mul %y, %s : tensor<16x32xbf16>
   %b = thunder.add %a, %g : tensor<16x32xbf16>
   return %b, %s : tensor<16x32xbf16>, tensor<16x32xbf16>
+}
+func.func @rows(%x: tensor<16x32xbf16>, %w: tensor<32x32xbf16>) -> tensor<16x32xbf16> {
+  %t = thunder.sum %x axes = [1] : tensor<16x32xbf16> -> tensor<16xbf16>
+  %r = thunder.broadcast_in_dim %t, [] dims = [0] : tensor<16xbf16> -> tensor<16x32xbf16>
+  %s = thunder.sub %x, %r : tensor<16x32xbf16>
+  %e = thunder.exp %s : tensor<16x32xbf16>
+  %y = thunder.matmul %e, %w : (tensor<16x32xbf16>, tensor<32x32xbf16>) -> tensor<16x32xbf16>
+  %a = thunder.mul %y, %s : tensor<16x32xbf16>
+  %b = thunder.add %a, %x : tensor<16x32xbf16>
+  return %b : tensor<16x32xbf16>
 }

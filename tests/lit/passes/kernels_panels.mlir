@@ -4,7 +4,7 @@
 // RUN: not thunder-opt %s --thunder-kernels=target=tpu --split-input-file 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // SAME-NOT: differ
-// UNKNOWN: option target: 'tpu' is neither cpu nor gpu
+// UNKNOWN: option target: 'tpu' is none of cpu, gpu and hopper
 
 // What is made of rows and what is reduced of them are one kernel: it makes what panels of rows give, and another reduces that.
 // CHECK-LABEL: func.func @gradient

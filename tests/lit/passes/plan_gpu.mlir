@@ -4,7 +4,7 @@
 // RUN: not thunder-opt %s --thunder-plan=target=tpu --split-input-file 2>&1 | FileCheck %s --check-prefix=UNKNOWN
 
 // SAME-NOT: differ
-// UNKNOWN: option target: 'tpu' is neither cpu nor gpu
+// UNKNOWN: option target: 'tpu' is none of cpu, gpu and hopper
 
 // To start a kernel takes a GPU as long as much arithmetic: products over weights become one. What each was split into are
 // parts of the whole, split alike.

@@ -6,6 +6,10 @@
 // RUN: FileCheck %s --check-prefix=ONE < %t.one.thb
 // RUN: thunder-compile %s --entry=none --target cuda:sm_90a -o %t.none.thb
 // RUN: FileCheck %s --check-prefix=NONE < %t.none.thb
+// RUN: thunder-compile %s --entry=later --target cuda:sm_90a -o %t.later.thb
+// RUN: FileCheck %s --check-prefix=LATER < %t.later.thb
+// RUN: thunder-compile %s --entry=residual --target cuda:sm_90a -o %t.residual.thb
+// RUN: FileCheck %s --check-prefix=RESIDUAL < %t.residual.thb
 // RUN: thunder-compile %s --entry=two --target cuda:sm_80 -o %t.early.thb
 // RUN: FileCheck %s --check-prefix=NONE < %t.early.thb
 
@@ -65,6 +69,34 @@ func.func @one(
   %c = thunder.convert %b : tensor<256x512xbf16> -> tensor<256x512xf32>
   %d = thunder.neg %b : tensor<256x512xbf16>
   return %c, %d : tensor<256x512xf32>, tensor<256x512xbf16>
+}
+
+// Products that others read before are there by then: the kernel is a part of one that comes later.
+// LATER-DAG: .visible .func kernel_0_of_0at0_1at0(
+// LATER-DAG: .visible .func kernel_1_of_{{[0-9]}}at0(
+func.func @later(
+  %x: tensor<256x64xbf16>, %g: tensor<64x512xbf16>, %u: tensor<64x512xbf16>, %d: tensor<512x512xbf16>
+) -> (tensor<256x512xbf16>, tensor<256x512xbf16>) {
+  %a = thunder.matmul %x, %g : (tensor<256x64xbf16>, tensor<64x512xbf16>) -> tensor<256x512xbf16>
+  %b = thunder.matmul %x, %u : (tensor<256x64xbf16>, tensor<64x512xbf16>) -> tensor<256x512xbf16>
+  %c = thunder.mul %a, %b : tensor<256x512xbf16>
+  %e = thunder.matmul %c, %d : (tensor<256x512xbf16>, tensor<512x512xbf16>) -> tensor<256x512xbf16>
+  %f = thunder.mul %e, %a : tensor<256x512xbf16>
+  %h = thunder.add %f, %b : tensor<256x512xbf16>
+  return %c, %h : tensor<256x512xbf16>, tensor<256x512xbf16>
+}
+
+// What is added to a large product, and is written in any case, is a part of it, and no part of the kernel for rows.
+// RESIDUAL: .visible .func kernel_0_of_{{[01]}}at0(
+// RESIDUAL-NOT: .visible .func
+// RESIDUAL: .visible .entry kernel_1(
+func.func @residual(
+  %x: tensor<4096x2048xbf16>, %w: tensor<2048x2048xbf16>, %y: tensor<4096x2048xbf16>, %n: tensor<2048xbf16>
+) -> (tensor<4096x2048xbf16>, tensor<4096x2048xbf16>) {
+  %a = thunder.linear %x, %w : (tensor<4096x2048xbf16>, tensor<2048x2048xbf16>) -> tensor<4096x2048xbf16>
+  %b = thunder.add %y, %a : tensor<4096x2048xbf16>
+  %c = thunder.rms_norm %b weight(%n) eps = 1.0e-5 : (tensor<4096x2048xbf16>, tensor<2048xbf16>) -> tensor<4096x2048xbf16>
+  return %b, %c : tensor<4096x2048xbf16>, tensor<4096x2048xbf16>
 }
 
 // What combines or moves elements is no part, nor what has rows of which 8 elements are in two.

@@ -55,16 +55,19 @@ impl<'c> Partitioner<'_, 'c> {
     /// Whether a group reads all that an op is made from, or makes it, and may make the op's result as well.
     fn has_what_it_takes(&self, group: usize, op: Operation<'c>) -> bool {
         let reader = &self.groups[group];
+        let added: Vec<Operation<'c>> =
+            self.repeated(op).into_iter().chain([op]).filter(|op| !reader.ops.contains(op)).collect();
         let reads = |value: Value<'c>| {
-            let is_here = |maker: Operation<'c>| reader.ops.contains(&maker) || self.is_repeated(maker);
+            let is_here = |maker: Operation<'c>| reader.ops.contains(&maker) || added.contains(&maker);
             value.ty().as_tensor().is_none()
                 || value.defining_op().is_some_and(is_here)
                 || reader.ops.iter().any(|op| op.has_trait("elementwise") && op.operands().any(|read| read == value))
         };
-        let mut ops = reader.ops.clone();
-        ops.extend(self.repeated(op).into_iter().chain([op]).filter(|op| !reader.ops.contains(op)));
+        let mut ops = [&reader.ops[..], &added].concat();
         ops.sort_by_key(|op| self.position[op]);
-        op.operands().all(reads) && reader.rows > 0 && self.fits(&ops, &[], reader.rows, &reader.dims)
+        added.iter().flat_map(|op| op.operands()).all(reads)
+            && reader.rows > 0
+            && self.fits(&ops, &[], reader.rows, &reader.dims)
     }
 
     /// Adds an op of a group to others; that one keeps it if it needs it itself.

@@ -76,7 +76,7 @@ fn sizes(value: Value<'_>) -> Option<Vec<Dim>> {
 /// reduce panels.
 pub fn in_panels<'c>(function: Operation<'c>) -> Result<Vec<Operation<'c>>> {
     let shapes = Shapes::of(function)?;
-    let mut p = Partitioner::new(function, &shapes, Grouping::Gpu)?;
+    let mut p = Partitioner::new(function, &shapes, Grouping::Gpu { has_parts: false })?;
     p.panels = p.ops.iter().filter_map(|op| Panel::possible(*op)).collect();
     if p.panels.is_empty() {
         return Ok(Vec::new());

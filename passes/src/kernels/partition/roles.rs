@@ -3,7 +3,7 @@
 use thunder_interface::{Control, Cost, Dim, Library, Panels, SizeRule, Strided, StridedView, dtype_of};
 use thunder_ir::{Operation, Value};
 
-use super::{Grouping, Partitioner, absorbed_permutation, layout, takes_view};
+use super::{Partitioner, absorbed_permutation, layout, takes_view};
 use crate::kernels::rows::{Access, accesses, rule_of};
 
 /// Constants of at most this many elements are repeated in the kernels that use them.
@@ -58,7 +58,7 @@ impl<'c> Partitioner<'_, 'c> {
             return if self.needed_in_memory(op) { Role::Computed } else { Role::Repeated };
         }
         let is_repeated =
-            generates(op, FROM_NOTHING) || self.widens(op) || self.grouping == Grouping::Gpu && self.scales_narrow(op);
+            generates(op, FROM_NOTHING) || self.widens(op) || self.grouping.is_gpu() && self.scales_narrow(op);
         if is_repeated && !self.needed_in_memory(op) { Role::Repeated } else { Role::Computed }
     }
 
