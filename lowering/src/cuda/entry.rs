@@ -58,8 +58,8 @@ pub fn make(function: Operation<'_>, arch: Arch) -> Result<Grid> {
     rewriter.at_end(block);
     let done = rewriter.insert(&Blueprint::new("func.return"))?;
     rewriter.before(done);
-    if overlaps {
-        overlap(&rewriter, function.context())?;
+    if arch.overlaps() {
+        overlap(&rewriter, function.context(), overlaps)?;
     }
     let mut emitter = Emitter::new(&rewriter, entry, index(&signature, function.context()), arch);
     let arguments: Vec<_> = block.arguments().collect();
@@ -79,12 +79,13 @@ fn moves_little(signature: &Signature<'_>) -> bool {
     bytes.sum::<Option<i64>>().is_some_and(|bytes| bytes <= LITTLE)
 }
 
-/// Lets what is started next be on the GPU beside this kernel, and waits for what was started before, of which nothing is
-/// touched until then ("programmatic dependent launch").
+/// Lets what is started next be on the GPU beside this kernel, and where it is `early` itself, waits for what was started
+/// before, of which nothing is touched until then ("programmatic dependent launch").
 ///
 /// The text is the assembler's, as for LLVM its intrinsics have nothing to do with memory.
-fn overlap<'c>(rewriter: &Rewriter<'c>, cx: ContextRef<'c>) -> Result {
-    for (text, clobbers) in [("griddepcontrol.launch_dependents;", ""), ("griddepcontrol.wait;", "~{memory}")] {
+fn overlap<'c>(rewriter: &Rewriter<'c>, cx: ContextRef<'c>, early: bool) -> Result {
+    let texts = [("griddepcontrol.launch_dependents;", ""), ("griddepcontrol.wait;", "~{memory}")];
+    for (text, clobbers) in texts.into_iter().take(if early { 2 } else { 1 }) {
         rewriter.insert(
             &Blueprint::new("llvm.inline_asm")
                 .attribute("asm_string", Attribute::string(cx, text))

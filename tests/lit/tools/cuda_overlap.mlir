@@ -15,8 +15,9 @@
 // CHECK-NOT: ld.global.nc
 // CHECK: st.global.v4.b32
 
-// One that moves much does not, and has constants.
+// One that moves much is not, and has constants; what comes next may be there.
 // CHECK: .visible .entry kernel_1(
+// CHECK: griddepcontrol.launch_dependents;
 // CHECK-NOT: griddepcontrol
 // CHECK: ld.global.nc.v4.b32
 

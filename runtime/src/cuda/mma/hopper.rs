@@ -34,7 +34,6 @@ mod walk;
 use std::ffi::c_void;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cudarc::driver::result;
 use cudarc::driver::sys::{CUdevice_attribute, CUdeviceptr, CUtensorMap};
 use thunder_tensor::DType;
 
@@ -45,6 +44,7 @@ use crate::cuda::architecture::Architecture;
 use crate::cuda::error::{CudaError, Result, said};
 use crate::cuda::executor::{Executor, Invocation, Prepared, Site};
 use crate::cuda::module::{Function, Module};
+use crate::plan::PlannedGrid;
 use crate::program::{Dims, Fused, LibraryOp, Matmul};
 use fused::FusedProduct;
 use kernel::{Kernel, NAME, Writes};
@@ -245,13 +245,17 @@ impl Prepared for PreparedHopper {
         let numbers = others.iter().chain(&pointers).chain(&self.work.numbers);
         let numbers = numbers.map(|number| std::ptr::from_ref(number).cast_mut().cast());
         let mut arguments: Vec<*mut c_void> = maps.chain(numbers).collect();
-        let (grid, threads) = ((self.work.blocks, 1, 1), (Tile::threads() as u32, 1, 1));
-        let (shared, stream) = (self.work.kernel.tile.shared() as u32, invocation.gpu.stream());
+        let grid = PlannedGrid {
+            blocks: [self.work.blocks, 1, 1],
+            threads: Tile::threads() as u32,
+            shared: self.work.kernel.tile.shared() as u32,
+            overlaps: true,
+        };
         // SAFETY: the kernel takes these maps and numbers of 64 bits, which the driver copies; it reads the elements that the
         // maps reach, which are those of the operands, and writes those of the results, which the plan has checked to lie
         // within them; what else it computes touches what the compiler's kernel would. The grid is a multiple of the cluster
         // that the kernel has.
-        unsafe { result::launch_kernel(self.function.0, grid, threads, shared, stream, &mut arguments) }
+        unsafe { self.function.start(&grid, invocation.gpu.stream(), &mut arguments) }
             .map_err(|error| failed(said(error)))
     }
 }

@@ -187,6 +187,9 @@ impl Kernel {
         code.add("fence.mbarrier_init.release.cluster");
         // Barriers are known where the fence has put them: nothing else has to be.
         self.meet(code, "relaxed");
+        // What is started next may be on the GPU beside this; of what was started before nothing is touched until that is done.
+        code.add("griddepcontrol.launch_dependents");
+        code.add("griddepcontrol.wait");
         let multiplies = code.make(Truth, "setp.lt.s32", format!("{}, {GROUPS}", block.group));
         code.add(format!("@{multiplies} bra multiply"));
 

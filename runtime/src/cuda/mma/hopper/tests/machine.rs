@@ -24,7 +24,8 @@ const RANK: u32 = 24;
 const PATIENCE: usize = 20_000;
 
 /// Instructions for which no thread of a warp may be elsewhere.
-const TOGETHER: [&str; 9] = ["ret", "setmaxnreg", "fence", "barrier", "bar", "wgmma", "mbarrier", "cp", "shfl"];
+const TOGETHER: [&str; 10] =
+    ["ret", "setmaxnreg", "griddepcontrol", "fence", "barrier", "bar", "wgmma", "mbarrier", "cp", "shfl"];
 
 /// An operand as a tensor map tells of it.
 pub struct Map {
@@ -235,7 +236,7 @@ impl Cluster<'_> {
                 }
             }
             ["bar", "warp", "sync"] => {}
-            ["setmaxnreg" | "fence", ..] | ["barrier", "cluster", "arrive", ..] => {}
+            ["setmaxnreg" | "fence" | "griddepcontrol", ..] | ["barrier", "cluster", "arrive", ..] => {}
             ["wgmma", "fence", ..] => {}
             ["bar", ..] | ["barrier", "cluster", "wait", ..] => {
                 if !warp.waits {
