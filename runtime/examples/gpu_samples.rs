@@ -2,13 +2,13 @@
 //!
 //! `gpu_samples PROGRAMS RESULTS [PART PARTS]` runs each `STEM.thb` of the folder `PROGRAMS` on the tensors `0`, `1`, ...
 //! of `STEM.inputs` with the weights of `STEM.weights`, where `NAME.pairs` are complex numbers, and writes what comes
-//! of it to `RESULTS`: `STEM.outputs`, or `STEM.error` with the reason. Of several processes each takes a part of the
-//! programs.
+//! of it to `RESULTS`: `STEM.outputs`, or `STEM.error` with the reason. Without `PART` it starts a process for each two
+//! processors, of which each takes a part of the programs.
 
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
 use thunder_runtime::artifact::Artifact;
@@ -21,7 +21,7 @@ type Result<T = (), E = Box<dyn Error>> = std::result::Result<T, E>;
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
-        [programs, results] => run_all(Path::new(programs), Path::new(results), 0, 1),
+        [programs, results] => share(programs, results),
         [programs, results, part, parts] => match (part.parse(), parts.parse()) {
             (Ok(part), Ok(parts)) => run_all(Path::new(programs), Path::new(results), part, parts),
             _ => Err("PART and PARTS are numbers".into()),
@@ -35,6 +35,21 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs all programs, by processes of which each has its part.
+fn share(programs: &str, results: &str) -> Result {
+    let parts = std::thread::available_parallelism()?.get().div_ceil(2);
+    let this = std::env::current_exe()?;
+    let start =
+        |part: usize| Command::new(&this).args([programs, results, &part.to_string(), &parts.to_string()]).spawn();
+    let started = (0..parts).map(start).collect::<std::io::Result<Vec<_>>>()?;
+    for mut process in started {
+        if !process.wait()?.success() {
+            return Err("a process failed".into());
+        }
+    }
+    Ok(())
 }
 
 fn run_all(programs: &Path, results: &Path, part: usize, parts: usize) -> Result {

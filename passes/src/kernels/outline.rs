@@ -192,11 +192,17 @@ fn returned_again<'c>(terminator: Operation<'c>, values: &[Value<'c>]) -> Vec<us
     (0..terminator.operand_count()).filter(is_again).collect()
 }
 
-/// The numbers of the groups that have each op.
+/// Who has an op that stays.
+const NO_GROUP: usize = usize::MAX;
+
+/// The numbers of the groups that have each op; `NO_GROUP` is among those of a view that kernels repeat and a library takes.
 fn groups_of<'c>(parts: &Partition<'c>) -> HashMap<Operation<'c>, Vec<usize>> {
     let mut groups: HashMap<Operation<'c>, Vec<usize>> = HashMap::new();
     for (number, group) in parts.groups.iter().enumerate() {
         group.ops.iter().for_each(|op| groups.entry(*op).or_default().push(number));
+    }
+    for op in &parts.others {
+        groups.entry(*op).and_modify(|holders| holders.push(NO_GROUP));
     }
     groups
 }

@@ -160,7 +160,7 @@ pub fn partition<'c>(
         .zip(&p.roles)
         .filter(|(op, role)| {
             // A library may take a view that kernels repeat for themselves.
-            let is_view = **role == Role::Repeated && <dyn Strided>::of(**op).is_some() && !p.sees_panels(**op);
+            let is_view = <dyn Strided>::of(**op).is_some() && !p.sees_panels(**op) && p.is_taken(**op);
             (**role == Role::Stays || is_view) && !op.has_trait("terminator")
         })
         .map(|(op, _)| *op)

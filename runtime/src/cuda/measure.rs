@@ -78,8 +78,8 @@ pub(super) fn noise(gpu: &Gpu, bytes: usize) -> Result<Memory> {
         state ^= state << 13;
         state ^= state >> 17;
         state ^= state << 5;
-        // As a float of any type it is positive, normal and at most about 2.
-        (state & 0x03ff_03ff | 0x3c00_3c00).to_le_bytes()
+        // As a float of any type it is normal, of either sign and at most about 2.
+        (state & 0x83ff_83ff | 0x3c00_3c00).to_le_bytes()
     };
     let piece: Vec<u8> = (0..bytes.min(PIECE).div_ceil(4)).flat_map(|_| next()).collect();
     let mut filled = bytes.min(PIECE);

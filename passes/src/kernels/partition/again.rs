@@ -1,5 +1,7 @@
 //! What kernels compute again instead of reading it, so that it needs no memory at all.
 
+use std::collections::HashMap;
+
 use thunder_interface::Cost;
 use thunder_ir::{Operation, Value};
 
@@ -9,37 +11,41 @@ use super::Partitioner;
 /// a GPU computes more.
 const LITTLE: f64 = 32.0;
 
+/// The groups that have each op.
+type Holders<'c> = HashMap<Operation<'c>, Vec<usize>>;
+
 impl<'c> Partitioner<'_, 'c> {
     /// Repeats what one group makes and others read in these, where they read what it is made from in any case, and nobody
     /// else needs it: nothing more is read, and it is not written.
     pub(super) fn compute_again(&mut self) {
+        let mut holders: Holders<'c> = HashMap::new();
+        for (number, group) in self.groups.iter().enumerate() {
+            group.ops.iter().for_each(|op| holders.entry(*op).or_default().push(number));
+        }
         for group in 0..self.groups.len() {
             // What is made later may be made of what is made before.
             let own: Vec<Operation<'c>> = self.groups[group].own.iter().rev().copied().collect();
             for op in own {
-                if let Some(readers) = self.again(group, op) {
-                    self.repeat(group, op, &readers);
+                if let Some(readers) = self.again(group, op, &holders) {
+                    self.repeat(group, op, &readers, &mut holders);
                 }
             }
         }
     }
 
     /// The other groups that read what an op of a group makes, if each may make it again.
-    fn again(&self, group: usize, op: Operation<'c>) -> Option<Vec<usize>> {
+    fn again(&self, group: usize, op: Operation<'c>, holders: &Holders<'c>) -> Option<Vec<usize>> {
         let [value] = op.results().collect::<Vec<_>>()[..] else { return None };
         if !op.has_trait("elementwise") || value.ty().as_tensor().is_none() || !self.takes_little(op) {
             return None;
         }
         let mut readers = Vec::new();
         for (user, _) in value.uses() {
-            let mut known = self.group_of.get(&user).copied().into_iter().collect::<Vec<_>>();
-            if self.is_repeated(user) {
-                known = (0..self.groups.len()).filter(|other| self.groups[*other].ops.contains(&user)).collect();
-            }
-            if known.is_empty() {
+            // Who stays needs the value.
+            if self.is_taken(user) {
                 return None;
             }
-            readers.extend(known.into_iter().filter(|reader| *reader != group));
+            readers.extend(holders.get(&user)?.iter().copied().filter(|reader| *reader != group));
         }
         readers.sort_unstable();
         readers.dedup();
@@ -71,12 +77,16 @@ impl<'c> Partitioner<'_, 'c> {
     }
 
     /// Adds an op of a group to others; that one keeps it if it needs it itself.
-    fn repeat(&mut self, group: usize, op: Operation<'c>, readers: &[usize]) {
+    fn repeat(&mut self, group: usize, op: Operation<'c>, readers: &[usize], holders: &mut Holders<'c>) {
         let with = self.repeated(op);
         for reader in readers {
-            let known = self.groups[*reader].ops.clone();
             let ops = &mut self.groups[*reader].ops;
-            ops.extend(with.iter().chain([&op]).filter(|op| !known.contains(op)));
+            for op in with.iter().chain([&op]) {
+                if !ops.contains(op) {
+                    ops.push(*op);
+                    holders.entry(*op).or_default().push(*reader);
+                }
+            }
             ops.sort_by_key(|op| self.position[op]);
         }
         let maker = &mut self.groups[group];
@@ -84,6 +94,7 @@ impl<'c> Partitioner<'_, 'c> {
         if !is_needed {
             maker.ops.retain(|other| *other != op);
             maker.own.retain(|other| *other != op);
+            holders.entry(op).or_default().retain(|holder| *holder != group);
         }
     }
 }

@@ -130,7 +130,7 @@ impl<'c> Partitioner<'_, 'c> {
     }
 
     /// Whether a library's op takes a view that kernels repeat, or a view of it: the memory behind it is read.
-    fn is_taken(&self, op: Operation<'c>) -> bool {
+    pub(super) fn is_taken(&self, op: Operation<'c>) -> bool {
         let role = |user| self.position.get(&user).map_or(Role::Stays, |index| self.roles[*index]);
         role(op) == Role::Repeated
             && op.results().flat_map(Value::uses).any(|(user, _)| role(user) == Role::Stays || self.is_taken(user))
