@@ -84,8 +84,8 @@ fn moves_little(signature: &Signature<'_>) -> bool {
 ///
 /// The text is the assembler's, as for LLVM its intrinsics have nothing to do with memory.
 fn overlap<'c>(rewriter: &Rewriter<'c>, cx: ContextRef<'c>, early: bool) -> Result {
-    let texts = [("griddepcontrol.launch_dependents;", ""), ("griddepcontrol.wait;", "~{memory}")];
-    for (text, clobbers) in texts.into_iter().take(if early { 2 } else { 1 }) {
+    let wait = early.then_some(("griddepcontrol.wait;", "~{memory}"));
+    for (text, clobbers) in [("griddepcontrol.launch_dependents;", "")].into_iter().chain(wait) {
         rewriter.insert(
             &Blueprint::new("llvm.inline_asm")
                 .attribute("asm_string", Attribute::string(cx, text))

@@ -522,16 +522,26 @@ pub fn takes_view<'c>(user: Operation<'c>, value: Value<'c>, shapes: &Shapes<'c>
 /// The order of dimensions in which a library may write its result at once: `op` is the only user
 /// of an attention's result and permutes it. Entry `i` is the operand's dimension that becomes `i`.
 pub fn absorbed_permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<Vec<usize>> {
-    let strided = <dyn Strided>::of(op)?;
+    <dyn Strided>::of(op)?;
     let source = op.operand(0);
     let library = source.defining_op().and_then(<dyn Library>::of)?;
     let is_attention =
         matches!(library.library(), Some(LibraryCall::Attention { .. } | LibraryCall::AttentionBackward { .. }));
-    if !is_attention || source.uses().len() != 1 {
-        return None;
-    }
-    let from = StridedView::dense(shapes.dims(source));
-    let to = strided.view(&from, &shapes.dims(op.result(0)))?;
+    // Libraries write contiguous vectors.
+    if is_attention && source.uses().len() == 1 { permutation(op, shapes) } else { None }
+}
+
+/// How an op sees its operand, if it is a view of that.
+fn seen<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<StridedView> {
+    let dense = StridedView::dense(shapes.dims(op.operand(0)));
+    <dyn Strided>::of(op)?.view(&dense, &shapes.dims(op.result(0)))
+}
+
+/// The order of dimensions, of which the last stays so, in which an op sees all elements of its operand. Entry `i` is the
+/// operand's dimension that becomes `i`.
+fn permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<Vec<usize>> {
+    let to = seen(op, shapes)?;
+    let from = StridedView::dense(shapes.dims(op.operand(0)));
     if to.sizes.len() != from.sizes.len() || to.offset != Dim::Known(0) {
         return None;
     }
@@ -541,6 +551,6 @@ pub fn absorbed_permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Optio
             .find(|axis| !permutation.contains(axis) && from.sizes[*axis] == *size && from.strides[*axis] == *stride)?;
         permutation.push(axis);
     }
-    // The innermost dimension must stay so: libraries write contiguous vectors.
-    (permutation.last() == Some(&(permutation.len() - 1))).then_some(permutation)
+    let last = permutation.len().checked_sub(1)?;
+    (permutation.last() == Some(&last)).then_some(permutation)
 }

@@ -1,9 +1,9 @@
 //! Lets kernels write what they compute in the order of dimensions in which it is needed.
 
-use thunder_interface::{Cost, Dim, Strided, StridedView};
+use thunder_interface::{Cost, Strided};
 use thunder_ir::{Operation, Value};
 
-use super::Partitioner;
+use super::{Partitioner, permutation, seen};
 
 /// Neighbouring elements at least that stay neighbours: as many as the widest access of a GPU holds of the narrowest floats.
 const ADJACENT: i64 = 8;
@@ -34,7 +34,9 @@ impl<'c> Partitioner<'_, 'c> {
             }
             <dyn Strided>::of(maker)?;
             let rest = first.replace(maker);
-            if rest.is_some_and(|rest| !self.is_whole(rest)) {
+            // The rest takes all elements in their order.
+            let is_whole = |rest| seen(rest, self.shapes).is_some_and(|view| view.is_dense());
+            if rest.is_some_and(|rest| !is_whole(rest)) {
                 return None;
             }
             value = maker.operand(0);
@@ -48,31 +50,10 @@ impl<'c> Partitioner<'_, 'c> {
             .then_some(maker)
     }
 
-    /// Whether an op sees all elements of its operand, in their order.
-    fn is_whole(&self, op: Operation<'c>) -> bool {
-        let dense = StridedView::dense(self.shapes.dims(op.operand(0)));
-        let view = <dyn Strided>::of(op).and_then(|op_| op_.view(&dense, &self.shapes.dims(op.result(0))));
-        view.is_some_and(|view| view.is_dense())
-    }
-
     /// Whether an op sees all elements of its operand, in another order of dimensions but the last.
     fn is_reordered(&self, op: Operation<'c>) -> bool {
-        let sizes = self.shapes.dims(op.operand(0));
-        let dense = StridedView::dense(sizes.clone());
-        let view = <dyn Strided>::of(op).and_then(|op_| op_.view(&dense, &self.shapes.dims(op.result(0))));
-        let Some(view) = view.filter(|view| view.sizes.len() == sizes.len() && view.offset == Dim::Known(0)) else {
-            return false;
-        };
-        let last = sizes.last().and_then(|size| size.known());
-        let mut strides = dense.strides.clone();
-        let is_each = view.strides.iter().all(|stride| {
-            let place = strides.iter().position(|other| other == stride);
-            place.map(|place| strides.remove(place)).is_some()
-        });
-        is_each
-            && view.strides.last() == Some(&Dim::Known(1))
-            && view.sizes.last() == sizes.last()
-            && last.is_some_and(|last| last % ADJACENT == 0)
+        let last = self.shapes.dims(op.operand(0)).last().and_then(|size| size.known());
+        last.is_some_and(|last| last % ADJACENT == 0) && permutation(op, self.shapes).is_some()
     }
 
     /// Whether a group computes element by element, and moves elements about.
