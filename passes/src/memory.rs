@@ -78,9 +78,7 @@ pub fn estimate(function: Operation<'_>, assumption: &Assumption) -> Result<Esti
 fn of_cut<'c>(function: Operation<'c>, shapes: &Shapes<'c>, assumption: &Assumption) -> Result<Estimate> {
     let steps = steps(function, shapes, &CPU);
     let made: HashSet<Value<'_>> = steps.iter().flat_map(|step| &step.makes).copied().collect();
-    // What a library makes may only be wanted in another order of dimensions: that is what has memory.
-    let whole = |value| layout(value, shapes).map_or(value, |(root, _)| root);
-    let place = |value| if made.contains(&value) { (whole(value), true) } else { owner(value, shapes, &made) };
+    let place = |value| if made.contains(&value) { (whole(value, shapes), true) } else { owner(value, shapes, &made) };
     let root = |value| place(value).0;
     let block = function.region(0).entry().ok_or_else(|| function.error("has no body"))?;
     let returned: Vec<_> = block.terminator().map_or_else(Vec::new, |op| op.operands().collect());
@@ -114,13 +112,18 @@ fn of_cut<'c>(function: Operation<'c>, shapes: &Shapes<'c>, assumption: &Assumpt
     Ok(Estimate { peak_bytes: live.max().unwrap_or(0) as u64, total_bytes })
 }
 
+/// What has the memory of a value that a step makes: what a library makes may only be wanted in another order of dimensions.
+fn whole<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Value<'c> {
+    layout(value, shapes).map_or(value, |(root, _)| root)
+}
+
 /// The value whose memory a view is, one of those that steps make where there is one on the way, and whether the view is
 /// all of it in order.
 fn owner<'c>(value: Value<'c>, shapes: &Shapes<'c>, made: &HashSet<Value<'c>>) -> (Value<'c>, bool) {
     let Some((root, view)) = layout(value, shapes) else { return (value, false) };
     let is_view = |op: &Operation<'c>| <dyn Strided>::of(*op).is_some() && absorbed_permutation(*op, shapes).is_none();
     let views = std::iter::successors(Some(value), |value| Some(value.defining_op().filter(is_view)?.operand(0)));
-    let owner = views.into_iter().find(|value| made.contains(value)).unwrap_or(root);
+    let owner = views.into_iter().find(|value| made.contains(value)).map_or(root, |value| whole(value, shapes));
     let is_whole = Dim::product(&view.sizes) == Dim::product(&shapes.dims(owner));
     (owner, is_whole && view.is_dense())
 }

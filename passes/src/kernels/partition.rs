@@ -479,9 +479,7 @@ impl<'a, 'c> Partitioner<'a, 'c> {
 /// The result of a library that is only wanted in another order of dimensions has no memory: it is a
 /// view of the reordered value. What cannot be seen in the memory of what it is made from has its own.
 pub fn layout<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Value<'c>, StridedView)> {
-    if let [(user, _)] = value.uses()[..]
-        && let Some(permutation) = absorbed_permutation(user, shapes)
-    {
+    if let Some((user, permutation)) = absorber(value, shapes) {
         let target = StridedView::dense(shapes.dims(user.result(0)));
         let mut strides = target.strides.clone();
         for (to, from) in permutation.iter().enumerate() {
@@ -519,22 +517,40 @@ pub fn takes_view<'c>(user: Operation<'c>, value: Value<'c>, shapes: &Shapes<'c>
     mask == Some(value) || is_one(view.strides.last()) || is_one(view.sizes.last())
 }
 
-/// The order of dimensions in which a library may write its result at once: `op` is the only user
-/// of an attention's result and permutes it. Entry `i` is the operand's dimension that becomes `i`.
+/// The order of dimensions in which a library may write its result at once: `op` permutes an attention's result, and who
+/// else uses that sees it in the same order. Entry `i` is the operand's dimension that becomes `i`.
 pub fn absorbed_permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<Vec<usize>> {
     <dyn Strided>::of(op)?;
-    let source = op.operand(0);
-    let library = source.defining_op().and_then(<dyn Library>::of)?;
+    absorber(op.operand(0), shapes).filter(|(user, _)| *user == op).map(|(_, permutation)| permutation)
+}
+
+/// The first op that wants the result of a library in the order that the library may write it in at once, and that order.
+fn absorber<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Operation<'c>, Vec<usize>)> {
+    let maker = value.defining_op()?;
+    let library = <dyn Library>::of(maker)?;
     let is_attention =
         matches!(library.library(), Some(LibraryCall::Attention { .. } | LibraryCall::AttentionBackward { .. }));
+    let users: Vec<Operation<'c>> = value.uses().into_iter().map(|(user, _)| user).collect();
+    if users.iter().any(|user| user.block() != maker.block()) {
+        return None;
+    }
+    let first = users.iter().copied().reduce(|first, user| if user.is_before(first) { user } else { first });
     // Libraries write contiguous vectors.
-    if is_attention && source.uses().len() == 1 { permutation(op, shapes) } else { None }
+    let order = permutation(first.filter(|_| is_attention)?, shapes)?;
+    users.into_iter().all(|user| sees_as(user, &order, shapes)).then_some((first?, order))
+}
+
+/// Whether an op sees its operand in this order of dimensions, or leaves that to those that use its own result.
+fn sees_as<'c>(op: Operation<'c>, order: &[usize], shapes: &Shapes<'c>) -> bool {
+    let Some(own) = permutation(op, shapes) else { return false };
+    let is_same = own.iter().copied().eq(0..own.len());
+    own == order || is_same && op.result(0).uses().into_iter().all(|(user, _)| sees_as(user, order, shapes))
 }
 
 /// How an op sees its operand, if it is a view of that.
 fn seen<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Option<StridedView> {
-    let dense = StridedView::dense(shapes.dims(op.operand(0)));
-    <dyn Strided>::of(op)?.view(&dense, &shapes.dims(op.result(0)))
+    let strided = <dyn Strided>::of(op)?;
+    strided.view(&StridedView::dense(shapes.dims(op.operand(0))), &shapes.dims(op.result(0)))
 }
 
 /// The order of dimensions, of which the last stays so, in which an op sees all elements of its operand. Entry `i` is the
