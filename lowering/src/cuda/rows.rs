@@ -141,7 +141,9 @@ impl<'c> Plan<'c> {
                 (threads, team) = (THREADS, THREADS);
             }
         } else {
-            if let Some(length) = longest.filter(|_| team >= THREADS) {
+            // What takes much to make stays in registers, if there are enough.
+            let makes_again = !is_kept || !kept::takes_much(function);
+            if let Some(length) = longest.filter(|_| team >= THREADS && makes_again) {
                 let inputs = row_inputs(emitter, function, (rows, length))?;
                 kept = Kept::of(emitter, inputs.into_iter(), (length, width, i64::from(team.min(LONG))));
             }

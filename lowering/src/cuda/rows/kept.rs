@@ -1,11 +1,11 @@
 //! Rows that are read once into shared memory, and from there by each pass: those that do not fit into registers, or fill them.
 //!
 //! Where a row does not fit into shared memory either, its first elements are kept, and the rest is read again. The first pass
-//! goes over a row while it arrives.
+//! goes over a row while it arrives. What is made of it is made again by each pass, so that this is not for what takes much.
 
 use std::ops::Range;
 
-use thunder_ir::{Result, Value};
+use thunder_ir::{Operation, Result, Value};
 
 use super::{Plan, Team};
 use crate::cuda::arrivals::{Image, bytes_of_image, is_copied};
@@ -13,14 +13,26 @@ use crate::cuda::emitter::Emitter;
 use crate::cuda::lanes::Index;
 use crate::cuda::memory::{Memory, bytes_of};
 
-/// Threads of a multiprocessor, at most: while some blocks read, others compute and write.
-const RESIDENT: i64 = 1536;
+/// Threads of a multiprocessor, at most: each has 48 registers then; 40 are not enough for a norm.
+const RESIDENT: i64 = 1280;
+/// Blocks of it that are worth fewer registers: while some read, others compute and write.
+const FEW: i64 = 3;
 /// Bytes of shared memory of a block that are for other uses.
 const RESERVED: i64 = 4 << 10;
 /// Bytes of the narrowest access that is worth a copy.
 const NARROWEST: i64 = 8;
 /// Batches in which a row arrives at most.
 const BATCHES: i64 = 8;
+
+/// Operations for an element from which on it takes less to keep what is made of it: a random number takes some hundred.
+const MANY: usize = 64;
+
+/// Whether passes should not make again what kernels make of a row's elements.
+pub fn takes_much(function: Operation<'_>) -> bool {
+    let mut count = 0;
+    function.walk(|op| count += usize::from(op.name().starts_with("arith.") && op.operand_count() > 0));
+    count >= MANY
+}
 
 /// What is kept of rows.
 #[derive(Clone)]
@@ -50,7 +62,7 @@ impl<'c> Kept<'c> {
         let tensors: Vec<_> = inputs.filter(is_kept).collect();
         let each: i64 = tensors.iter().map(|tensor| bytes_of(emitter.inputs[tensor].element)).sum();
         let room = |blocks: i64| emitter.arch.shared_memory() / blocks - RESERVED;
-        let blocks = (1..=RESIDENT / threads).rev().find(|blocks| length * each <= room(*blocks));
+        let blocks = (1..=(RESIDENT / threads).max(FEW)).rev().find(|blocks| length * each <= room(*blocks));
         let elements = blocks.map_or_else(|| room(1) / (width * each).max(1) * width, |_| length);
         let is_whole = blocks.is_some();
         let worth = !tensors.is_empty() && elements * 2 >= length;
