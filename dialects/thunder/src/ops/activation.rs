@@ -2,9 +2,10 @@
 
 use super::unary::{elementwise_samples, special_sample, unary};
 use crate::build::*;
-use crate::cotangent::complement;
+use crate::compose::{converted, extents, full, widened};
+use crate::cotangent::{complement, only, scaled};
 use crate::fold_constants;
-use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, SQRT_2};
 use thunder_interface::{
     Compare, Cost, Differentiate, Dtypes, Expr, Parts, Precision, PrecisionClass, SampleSet, Samples, Scalar, UnaryFn,
 };
@@ -21,7 +22,7 @@ unary! {
 unary! {
     Float FLOATS "- (C1) the operand is a tensor of floats":
 
-    /// Logistic function `1 / (1 + e^-x)`, which neither overflows nor cancels in its tails.
+    /// Logistic function `1 / (1 + e^-x)`; it is 0 where `e^-x` is more than there are numbers for.
     Sigmoid "thunder.sigmoid" "%y = thunder.sigmoid %x : tensor<4xf32>"
         [] Keep 15.0, -6.0..6.0 specials, |x| sigmoid(x),
         Differentiate by |b, _, y| b.mul(y, complement(b, y)?);
@@ -60,12 +61,9 @@ fn mish_slope<'c>(b: &Builder<'c>, x: Value<'c>, _: Value<'c>) -> Result<Value<'
     b.add(t, b.mul(b.mul(x, complement(b, b.mul(t, t)?)?)?, b.sigmoid(x)?)?)
 }
 
-/// With `e = e^-|x|`, which is at most 1: `1 / (1 + e)` on the right, `e / (1 + e)` on the left.
 fn sigmoid(x: &Expr) -> Expr {
-    let (zero, one) = (x.constant(0.0), x.constant(1.0));
-    let e = (-&x.unary(UnaryFn::Abs)).unary(UnaryFn::Exp);
-    let numerator = x.compare(Compare::Ge, &zero).select(&one, &e);
-    numerator / (one + e)
+    let one = x.constant(1.0);
+    &one / &(&one + &(-x).unary(UnaryFn::Exp))
 }
 
 /// `max(x, 0) + log1p(e^-|x|)`: the exponential is at most 1.
@@ -97,7 +95,7 @@ pub enum Approximation {
 /// ```mlir
 /// %y = thunder.gelu %x approximate = tanh : tensor<4xf32>
 /// ```
-#[op("thunder.gelu", pure, same_type, elementwise, fold, interfaces(Scalar, Cost, Precision))]
+#[op("thunder.gelu", pure, same_type, elementwise, fold, interfaces(Scalar, Differentiate, Cost, Precision))]
 pub struct Gelu {
     #[c(1)]
     operand: Operand<Tensor<Float>>,
@@ -107,19 +105,45 @@ pub struct Gelu {
     out: Produces<Tensor<Float>>,
 }
 
+/// `2 sqrt(2/pi)`, and so much of the cube: `1 + tanh(z)` is `2 sigmoid(2 z)`, which does not cancel where it is small.
+const TWICE: f64 = FRAC_2_SQRT_PI * SQRT_2;
+const CUBIC: f64 = 0.044_715 * TWICE;
+
 impl Scalar for Gelu<'_> {
     fn scalar(&self, x: &[Expr]) -> Expr {
         let x = &x[0];
-        let (half, one) = (x.constant(0.5), x.constant(1.0));
-        let function = match self.approximate() {
-            Approximation::None => (x * &x.constant(FRAC_1_SQRT_2)).unary(UnaryFn::Erf),
+        match self.approximate() {
+            Approximation::None => {
+                let function = (x * &x.constant(FRAC_1_SQRT_2)).unary(UnaryFn::Erf);
+                &(x * &x.constant(0.5)) * &(x.constant(1.0) + function)
+            }
             Approximation::Tanh => {
-                let cube = &(x * x) * x;
-                let inner = x + &(cube * x.constant(0.044_715));
-                (inner * x.constant(FRAC_2_SQRT_PI * FRAC_1_SQRT_2)).unary(UnaryFn::Tanh)
+                let factor = &(x * x) * &x.constant(CUBIC);
+                x * &sigmoid(&(x * &(factor + x.constant(TWICE))))
+            }
+        }
+    }
+}
+
+impl<'c> Differentiate<'c> for Gelu<'c> {
+    /// `P(X <= x) + x p(x)` with the density `p`; or with `s = sigmoid(2 z)`, `s + x s (1 - s) 2 dz/dx`.
+    fn vjp(&self, b: &Builder<'c>, cotangents: &[Option<Value<'c>>]) -> Result<Vec<Option<Value<'c>>>> {
+        let [x, dy] = [widened(b, self.operand())?, widened(b, only(cotangents)?)?];
+        let square = b.mul(x, x)?;
+        let plus = |x: Value<'c>, term: f64| b.add(x, full(b, x.ty().element(), term, &extents(b, x)?)?);
+        let slope = match self.approximate() {
+            Approximation::None => {
+                let part = scaled(b, plus(b.erf(scaled(b, x, FRAC_1_SQRT_2)?)?, 1.0)?, 0.5)?;
+                let density = scaled(b, b.exp(scaled(b, square, -0.5)?)?, 0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2)?;
+                b.add(part, b.mul(x, density)?)?
+            }
+            Approximation::Tanh => {
+                let s = b.sigmoid(b.mul(x, plus(scaled(b, square, CUBIC)?, TWICE)?)?)?;
+                let change = plus(scaled(b, square, 3.0 * CUBIC)?, TWICE)?;
+                b.add(s, b.mul(b.mul(b.mul(x, s)?, complement(b, s)?)?, change)?)?
             }
         };
-        &(x * &half) * &(one + function)
+        Ok(vec![Some(converted(b, b.mul(dy, slope)?, self.operand().ty().element())?)])
     }
 }
 

@@ -1,0 +1,19 @@
+// RUN: thunder-compile %s --target cuda:sm_90a -o %t.thb
+// RUN: FileCheck %s < %t.thb
+
+// What is rounded to 16 bits afterwards takes few instructions: a gelu, one exponential and one reciprocal.
+// CHECK: .visible .entry kernel_0(
+// CHECK-NOT: div.full
+// CHECK: ex2.approx.ftz.f32
+// CHECK-NOT: div.full
+// CHECK: rcp.approx.ftz.f32
+// CHECK-NOT: div.full
+
+// A quotient of any numbers is right over their whole range.
+// CHECK: .visible .entry kernel_1(
+// CHECK: div.full.f32
+func.func @main(%x: tensor<64xbf16>, %y: tensor<96xbf16>, %z: tensor<96xbf16>) -> (tensor<64xbf16>, tensor<96xbf16>) {
+  %gelu = thunder.gelu %x approximate = tanh : tensor<64xbf16>
+  %quotient = thunder.div %y, %z : tensor<96xbf16>
+  return %gelu, %quotient : tensor<64xbf16>, tensor<96xbf16>
+}
