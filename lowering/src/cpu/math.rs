@@ -139,7 +139,7 @@ pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
                 sums.push(op);
             }
             if is_elementary || is_conversion || is_quotient && is_rounding {
-                ops.push((op, is_rounding, is_quotient && divides_by_more_than_one(op)));
+                ops.extend(callee_of(op, machine, is_rounding).map(|callee| (op, callee)));
             }
         });
     }
@@ -149,11 +149,7 @@ pub fn expand(module: &mut Module<'_>, machine: Elementary) -> Result {
         wanted.insert("__truncsfbf2".to_owned());
     }
     let mut foreign: HashMap<String, Type<'_>> = HashMap::new();
-    for (op, is_rounding, is_down) in ops {
-        let Some(mut callee) = callee_of(op, machine, is_rounding) else { continue };
-        if is_down {
-            callee.push_str(".down");
-        }
+    for (op, callee) in ops {
         let rewriter = Rewriter::at(op);
         let call = rewriter.insert(
             &Blueprint::new("func.call")
@@ -233,13 +229,15 @@ fn holds_bf16(module: &Module<'_>) -> bool {
     found
 }
 
-/// Whether a quotient is by `1 + e^x`.
-fn divides_by_more_than_one(op: Operation<'_>) -> bool {
-    let is_one = |op: Operation<'_>| op.attribute("value").and_then(|value| value.as_float()) == Some(1.0);
-    let is_sum = |op: &Operation<'_>| op.name() == "arith.addf";
-    let terms = op.operand(1).defining_op().filter(is_sum).map(|sum| sum.operands().filter_map(Value::defining_op));
-    let [Some(a), Some(b)] = terms.map_or([None; 2], |mut terms| [terms.next(), terms.next()]) else { return false };
-    [(a, b), (b, a)].into_iter().any(|(one, power)| is_one(one) && power.name() == "math.exp")
+/// Whether a quotient is `1 / (1 + e^x)`.
+fn is_sigmoid(quotient: Operation<'_>) -> bool {
+    let is_one = |op: &Operation<'_>| op.attribute("value").and_then(|value| value.as_float()) == Some(1.0);
+    let [Some(one), Some(sum)] = [0, 1].map(|number| quotient.operand(number).defining_op()) else { return false };
+    let terms = || sum.operands().filter_map(Value::defining_op);
+    is_one(&one)
+        && sum.name() == "arith.addf"
+        && terms().any(|op| is_one(&op))
+        && terms().any(|op| op.name() == "math.exp")
 }
 
 /// Makes conversions of integers to bf16 go through f64, which holds those of 32 bits exactly: the rounding that is
@@ -318,7 +316,8 @@ fn callee_of(op: Operation<'_>, machine: Elementary, is_rounding: bool) -> Optio
         return (is_plain && !machine.narrows).then(|| "thunder.extf.bf16.f32".to_owned());
     }
     if op.name() == "arith.divf" {
-        return (from == Scalar::F32).then(|| "thunder.divf.f32".to_owned());
+        let name = if is_sigmoid(op) { "thunder.divf.f32.sigmoid" } else { "thunder.divf.f32" };
+        return (from == Scalar::F32).then(|| name.to_owned());
     }
     let name = op.name().strip_prefix("math.")?;
     match from {

@@ -95,10 +95,9 @@ func.func private @thunder.divf.f32(%x: f32, %y: f32) -> f32 {
   return %q : f32
 }
 
-// A quotient by what is at least 1, such as 1 + e^x, of what is rounded to 16 bits afterwards: off by 2 units in the last
-// place. By what is more than 2^126, it is 0.
-func.func private @thunder.divf.f32.down(%x: f32, %y: f32) -> f32 {
+// 1 / y where y is at least 1, as 1 + e^x, of what is rounded to 16 bits afterwards: off by 1 unit in the last place. Results
+// below the least normal number are 0.
+func.func private @thunder.divf.f32.sigmoid(%one: f32, %y: f32) -> f32 {
   %r = llvm.call_intrinsic "llvm.nvvm.rcp.approx.ftz.f"(%y) : (f32) -> f32
-  %q = arith.mulf %x, %r : f32
-  return %q : f32
+  return %r : f32
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use thunder_interface::{DIM_NAMES, Dim};
 use thunder_ir::{Attribute, Block, Blueprint, Error, Location, Operation, Result, Rewriter, Type, Value};
 
-use super::partition::{Group, Partition};
+use super::partition::{Group, Holders, Partition, holders_of};
 use super::rows::{Access, accesses, columns, rule_of};
 use super::{KERNEL, PANELS, ROWS, SIZES, SYMBOL_COUNT};
 use crate::shapes::{Shapes, dim_to_attribute};
@@ -196,11 +196,8 @@ fn returned_again<'c>(terminator: Operation<'c>, values: &[Value<'c>]) -> Vec<us
 const NO_GROUP: usize = usize::MAX;
 
 /// The numbers of the groups that have each op; `NO_GROUP` is among those of a view that kernels repeat and a library takes.
-fn groups_of<'c>(parts: &Partition<'c>) -> HashMap<Operation<'c>, Vec<usize>> {
-    let mut groups: HashMap<Operation<'c>, Vec<usize>> = HashMap::new();
-    for (number, group) in parts.groups.iter().enumerate() {
-        group.ops.iter().for_each(|op| groups.entry(*op).or_default().push(number));
-    }
+fn groups_of<'c>(parts: &Partition<'c>) -> Holders<'c> {
+    let mut groups = holders_of(&parts.groups);
     for op in &parts.others {
         groups.entry(*op).and_modify(|holders| holders.push(NO_GROUP));
     }

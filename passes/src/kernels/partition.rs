@@ -84,6 +84,17 @@ pub struct Partition<'c> {
     pub others: Vec<Operation<'c>>,
 }
 
+/// The numbers of the groups that have each op.
+pub(super) type Holders<'c> = HashMap<Operation<'c>, Vec<usize>>;
+
+pub(super) fn holders_of<'c>(groups: &[Group<'c>]) -> Holders<'c> {
+    let mut holders = Holders::new();
+    for (number, group) in groups.iter().enumerate() {
+        group.ops.iter().for_each(|op| holders.entry(*op).or_default().push(number));
+    }
+    holders
+}
+
 struct Partitioner<'a, 'c> {
     shapes: &'a Shapes<'c>,
     ops: Vec<Operation<'c>>,
@@ -528,16 +539,17 @@ pub fn absorbed_permutation<'c>(op: Operation<'c>, shapes: &Shapes<'c>) -> Optio
 fn absorber<'c>(value: Value<'c>, shapes: &Shapes<'c>) -> Option<(Operation<'c>, Vec<usize>)> {
     let maker = value.defining_op()?;
     let library = <dyn Library>::of(maker)?;
-    let is_attention =
-        matches!(library.library(), Some(LibraryCall::Attention { .. } | LibraryCall::AttentionBackward { .. }));
+    if !matches!(library.library(), Some(LibraryCall::Attention { .. } | LibraryCall::AttentionBackward { .. })) {
+        return None;
+    }
     let users: Vec<Operation<'c>> = value.uses().into_iter().map(|(user, _)| user).collect();
     if users.iter().any(|user| user.block() != maker.block()) {
         return None;
     }
-    let first = users.iter().copied().reduce(|first, user| if user.is_before(first) { user } else { first });
+    let first = users.iter().copied().reduce(|first, user| if user.is_before(first) { user } else { first })?;
     // Libraries write contiguous vectors.
-    let order = permutation(first.filter(|_| is_attention)?, shapes)?;
-    users.into_iter().all(|user| sees_as(user, &order, shapes)).then_some((first?, order))
+    let order = permutation(first, shapes)?;
+    users.into_iter().all(|user| sees_as(user, &order, shapes)).then_some((first, order))
 }
 
 /// Whether an op sees its operand in this order of dimensions, or leaves that to those that use its own result.

@@ -25,13 +25,13 @@ const NARROWEST: i64 = 8;
 const BATCHES: i64 = 8;
 
 /// Operations for an element from which on it takes less to keep what is made of it: a random number takes some hundred.
-const MANY: usize = 64;
+const MUCH: usize = 64;
 
 /// Whether passes should not make again what kernels make of a row's elements.
 pub fn takes_much(function: Operation<'_>) -> bool {
     let mut count = 0;
     function.walk(|op| count += usize::from(op.name().starts_with("arith.") && op.operand_count() > 0));
-    count >= MANY
+    count >= MUCH
 }
 
 /// What is kept of rows.

@@ -1,27 +1,19 @@
 //! What kernels compute again instead of reading it, so that it needs no memory at all.
 
-use std::collections::HashMap;
-
 use thunder_interface::Cost;
 use thunder_ir::{Operation, Value};
 
-use super::Partitioner;
+use super::{Holders, Partitioner, holders_of};
 
 /// Operations for an element, at most, of what is computed again: in the time that its bytes would take twice, once each way,
 /// a GPU computes more.
 const LITTLE: f64 = 32.0;
 
-/// The groups that have each op.
-type Holders<'c> = HashMap<Operation<'c>, Vec<usize>>;
-
 impl<'c> Partitioner<'_, 'c> {
     /// Repeats what one group makes and others read in these, where they read what it is made from in any case, and nobody
     /// else needs it: nothing more is read, and it is not written.
     pub(super) fn compute_again(&mut self) {
-        let mut holders: Holders<'c> = HashMap::new();
-        for (number, group) in self.groups.iter().enumerate() {
-            group.ops.iter().for_each(|op| holders.entry(*op).or_default().push(number));
-        }
+        let mut holders = holders_of(&self.groups);
         for group in 0..self.groups.len() {
             // What is made later may be made of what is made before.
             let own: Vec<Operation<'c>> = self.groups[group].own.iter().rev().copied().collect();
