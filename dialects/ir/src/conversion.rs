@@ -33,10 +33,12 @@
 
 use crate::diagnostic::Result;
 use crate::op::Op;
+use crate::raw::block::{Block, Region};
 use crate::raw::builder::Builder;
 use crate::raw::conversion::{self as raw, Mode};
-use crate::raw::operation::{Block, Operation, Region, Value};
+use crate::raw::operation::Operation;
 use crate::raw::types::Type;
+use crate::raw::value::Value;
 use crate::rewrite::{Mismatch, Patterns, Rewritten};
 use std::collections::BTreeMap;
 use std::ops::Deref;

@@ -13,8 +13,8 @@ use crate::attr::Spelling;
 use crate::op::{Arity, OPERAND_SEGMENTS, OpDef, View, infer_types};
 use crate::raw::assembly::{Parsed, Parser, Printer, Unresolved};
 use crate::raw::attribute::Attribute;
-use crate::raw::operation::Value;
 use crate::raw::types::Type;
+use crate::raw::value::Value;
 
 /// Writes `view` in the derived format.
 pub(crate) fn print(def: &OpDef, view: &View<'_>, p: &Printer<'_>) {

@@ -30,11 +30,13 @@ pub use diagnostic::{Diagnostic, Error, Result, Severity};
 pub use dialect::Dialect;
 pub use raw::assembly::{ParseFailure, Parsed, Parser, Printer, Unresolved};
 pub use raw::attribute::Attribute;
+pub use raw::block::{Block, Region};
 pub use raw::builder::{Blueprint, Builder, Rewriter};
 pub use raw::context::{Context, ContextRef, Location, Registry};
 pub use raw::module::Module;
-pub use raw::operation::{Block, Operation, Region, Value};
+pub use raw::operation::Operation;
 pub use raw::types::{Scalar, TensorType, Type};
+pub use raw::value::Value;
 pub use thunder_ir_macros::{AttrKind, attr, op, pass, ty};
 
 /// What a file that defines ops, patterns or passes needs.

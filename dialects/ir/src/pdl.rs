@@ -50,8 +50,9 @@ use crate::diagnostic::{Error, Result};
 use crate::raw::attribute::Attribute;
 use crate::raw::builder::Rewriter;
 use crate::raw::context::ContextRef;
-use crate::raw::operation::{Operation, Value};
+use crate::raw::operation::Operation;
 use crate::raw::types::Type;
+use crate::raw::value::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@
 
 pub(crate) mod assembly;
 pub(crate) mod attribute;
+pub(crate) mod block;
 pub(crate) mod builder;
 pub(crate) mod callback;
 pub(crate) mod codegen;
@@ -21,6 +22,7 @@ pub(crate) mod rewrite;
 pub(crate) mod scope;
 pub(crate) mod tools;
 pub(crate) mod types;
+pub(crate) mod value;
 
 use mlir_sys::{MlirLogicalResult, MlirStringRef};
 use std::ffi::c_void;

@@ -3,8 +3,10 @@
 use super::{NativeFn, PdlPatterns, PdlValue};
 use crate::diagnostic::{Error, Result};
 use crate::raw::attribute::Attribute;
+use crate::raw::block::Region;
 use crate::raw::builder::{Blueprint, Rewriter};
-use crate::raw::operation::{Operation, Region, Value};
+use crate::raw::operation::Operation;
+use crate::raw::value::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 

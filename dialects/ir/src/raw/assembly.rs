@@ -1,9 +1,11 @@
 //! MLIR's assembly parser and printer, for operations, types and attributes of Rust dialects.
 
 use super::attribute::Attribute;
+use super::block::{Block, Region};
 use super::context::{ContextRef, Location};
-use super::operation::{Block, Operation, Region, Value};
+use super::operation::Operation;
 use super::types::Type;
+use super::value::Value;
 use super::{read, text};
 use mlir_sys::*;
 use std::ffi::c_char;

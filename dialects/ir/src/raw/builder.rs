@@ -1,11 +1,13 @@
 //! The only ways to change IR: a builder that inserts, and a rewriter that also replaces and erases.
 
 use super::attribute::Attribute;
+use super::block::{Block, Region};
 use super::context::{Context, ContextRef, Location};
-use super::operation::{Block, Operation, Region, Value};
+use super::operation::Operation;
 use super::scope::{Editing, Scope};
 use super::text;
 use super::types::Type;
+use super::value::Value;
 use crate::diagnostic::Error;
 use mlir_sys::*;
 use std::cell::Cell;

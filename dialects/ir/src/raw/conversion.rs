@@ -1,13 +1,15 @@
 //! Dialect conversion as MLIR runs it: every callback enters here, guarded against panics.
 
+use super::block::Region;
 use super::builder::{Builder, Rewriter};
 use super::callback::report_at;
 use super::context::Location;
 use super::diagnostic::{emit, guard};
-use super::operation::{Operation, Region, Value};
+use super::operation::Operation;
 use super::rewrite::{CONVERTING, Tracking, add_tracked};
 use super::scope::Scope;
 use super::types::Type;
+use super::value::Value;
 use super::{outcome, text};
 use crate::conversion::{Adapted, Conversion, ConversionFn, ConversionTarget, TypeConverter};
 use crate::diagnostic::{Error, Result, Severity};

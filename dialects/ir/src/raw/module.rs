@@ -1,8 +1,9 @@
 //! Modules as owned values.
 
+use super::block::Block;
 use super::context::{Context, ContextRef, Location};
 use super::diagnostic::capture;
-use super::operation::{Block, Operation};
+use super::operation::Operation;
 use super::scope::Scope;
 use crate::diagnostic::Error;
 use mlir_sys::*;

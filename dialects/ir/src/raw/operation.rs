@@ -1,9 +1,10 @@
-//! Handles to what can be erased: operations, blocks, regions and values.
+//! Handles to operations, which can be erased.
 
 use super::attribute::Attribute;
+use super::block::{Block, Region};
 use super::context::{ContextRef, Location};
 use super::scope::{Editing, Scope};
-use super::types::Type;
+use super::value::Value;
 use super::{collect, read, text};
 use crate::diagnostic::{Error, Severity};
 use crate::op::OpDef;
@@ -21,33 +22,9 @@ pub struct Operation<'c> {
     scope: &'c Scope,
 }
 
-/// A live block, or a panic that says where it was erased.
-#[derive(Clone, Copy)]
-pub struct Block<'c> {
-    raw: MlirBlock,
-    born: u32,
-    scope: &'c Scope,
-}
-
-/// A region of a live operation.
-#[derive(Clone, Copy)]
-pub struct Region<'c> {
-    raw: MlirRegion,
-    owner: Operation<'c>,
-}
-
-/// A result of a live operation or an argument of a live block.
-#[derive(Clone, Copy)]
-pub struct Value<'c> {
-    raw: MlirValue,
-    owner: usize,
-    born: u32,
-    scope: &'c Scope,
-}
-
 #[cold]
 #[track_caller]
-fn erased(what: &str, site: &std::panic::Location<'_>) -> ! {
+pub(super) fn erased(what: &str, site: &std::panic::Location<'_>) -> ! {
     panic!("use of {what} that was erased at {site}")
 }
 
@@ -58,7 +35,11 @@ impl<'c> Operation<'c> {
         Self { raw, born: scope.now(), scope }
     }
 
-    unsafe fn from_nullable(raw: MlirOperation, scope: &'c Scope) -> Option<Self> {
+    /// Nothing for null.
+    ///
+    /// # Safety
+    /// As for [`from_raw`](Self::from_raw), unless it is null.
+    pub(super) unsafe fn from_nullable(raw: MlirOperation, scope: &'c Scope) -> Option<Self> {
         // SAFETY: not null; the caller promises the rest.
         (!raw.ptr.is_null()).then(|| unsafe { Self::from_raw(raw, scope) })
     }
@@ -448,300 +429,5 @@ impl fmt::Display for Operation<'_> {
 impl fmt::Debug for Operation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_alive() { fmt::Display::fmt(self, f) } else { f.write_str("<erased>") }
-    }
-}
-
-impl<'c> Block<'c> {
-    /// # Safety
-    /// As for [`Operation::from_raw`].
-    pub(crate) unsafe fn from_raw(raw: MlirBlock, scope: &'c Scope) -> Self {
-        Self { raw, born: scope.now(), scope }
-    }
-
-    #[track_caller]
-    pub(crate) fn to_raw(self) -> MlirBlock {
-        if let Some(site) = self.scope.erasure(self.raw.ptr as usize, self.born) {
-            erased("a block", site);
-        }
-        self.raw
-    }
-
-    /// The number of arguments.
-    #[track_caller]
-    pub fn argument_count(self) -> usize {
-        // SAFETY: alive.
-        unsafe { mlirBlockGetNumArguments(self.to_raw()) as usize }
-    }
-
-    /// Argument `index`; panics out of range.
-    #[track_caller]
-    pub fn argument(self, index: usize) -> Value<'c> {
-        assert!(index < self.argument_count(), "the block has no argument #{index}");
-        // SAFETY: alive and in range.
-        unsafe { Value::from_raw(mlirBlockGetArgument(self.raw, index as isize), self.scope) }
-    }
-
-    /// All arguments.
-    #[track_caller]
-    pub fn arguments(self) -> impl ExactSizeIterator<Item = Value<'c>> + use<'c> {
-        let n = self.argument_count();
-        (0..n).map(move |i| self.argument(i))
-    }
-
-    /// Adds an argument at the end.
-    #[track_caller]
-    pub fn add_argument(self, ty: Type<'c>, location: Location<'c>) -> Value<'c> {
-        // SAFETY: alive.
-        unsafe {
-            let raw = mlirBlockAddArgument(self.to_raw(), ty.to_raw(), location.to_raw());
-            Value::from_raw(raw, self.scope)
-        }
-    }
-
-    /// A snapshot of the operations in it, in order.
-    #[track_caller]
-    pub fn operations(self) -> Vec<Operation<'c>> {
-        let mut out = Vec::new();
-        // SAFETY: alive; null at the end.
-        unsafe {
-            let mut raw = mlirBlockGetFirstOperation(self.to_raw());
-            while !raw.ptr.is_null() {
-                out.push(Operation::from_raw(raw, self.scope));
-                raw = mlirOperationGetNextInBlock(raw);
-            }
-        }
-        out
-    }
-
-    /// The terminator, if it has one.
-    #[track_caller]
-    pub fn terminator(self) -> Option<Operation<'c>> {
-        // SAFETY: alive; null where there is none.
-        unsafe { Operation::from_nullable(mlirBlockGetTerminator(self.to_raw()), self.scope) }
-    }
-
-    /// The operation whose region holds it.
-    #[track_caller]
-    pub fn parent(self) -> Option<Operation<'c>> {
-        // SAFETY: alive; null for a detached block.
-        unsafe { Operation::from_nullable(mlirBlockGetParentOperation(self.to_raw()), self.scope) }
-    }
-
-    /// How many blocks may pass control to it, counted once per way.
-    #[track_caller]
-    pub(crate) fn predecessor_count(self) -> usize {
-        // SAFETY: alive.
-        unsafe { mlirBlockGetNumPredecessors(self.to_raw()) as usize }
-    }
-
-    /// Whether it is in a region still.
-    #[track_caller]
-    pub(crate) fn is_attached(self) -> bool {
-        // SAFETY: alive; null for a detached block.
-        unsafe { !mlirBlockGetParentRegion(self.to_raw()).ptr.is_null() }
-    }
-
-    pub(crate) fn scope(self) -> &'c Scope {
-        self.scope
-    }
-}
-
-impl PartialEq for Block<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.raw.ptr == other.raw.ptr
-    }
-}
-
-impl Eq for Block<'_> {}
-
-impl fmt::Debug for Block<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Block({:?})", self.raw.ptr)
-    }
-}
-
-impl<'c> Region<'c> {
-    #[track_caller]
-    pub(crate) fn to_raw(self) -> MlirRegion {
-        self.owner.to_raw();
-        self.raw
-    }
-
-    /// The operation that it belongs to.
-    pub fn owner(self) -> Operation<'c> {
-        self.owner
-    }
-
-    /// A snapshot of the blocks in it, in order.
-    #[track_caller]
-    pub fn blocks(self) -> Vec<Block<'c>> {
-        let mut out = Vec::new();
-        // SAFETY: the owner is alive; null at the end.
-        unsafe {
-            let mut raw = mlirRegionGetFirstBlock(self.to_raw());
-            while !raw.ptr.is_null() {
-                out.push(Block::from_raw(raw, self.owner.scope));
-                raw = mlirBlockGetNextInRegion(raw);
-            }
-        }
-        out
-    }
-
-    /// The first block.
-    #[track_caller]
-    pub fn entry(self) -> Option<Block<'c>> {
-        // SAFETY: the owner is alive; null when empty.
-        unsafe {
-            let raw = mlirRegionGetFirstBlock(self.to_raw());
-            (!raw.ptr.is_null()).then(|| Block::from_raw(raw, self.owner.scope))
-        }
-    }
-
-    /// Adds a block at the end.
-    #[track_caller]
-    pub fn append_block(self, arguments: &[(Type<'c>, Location<'c>)]) -> Block<'c> {
-        let types: Vec<_> = arguments.iter().map(|(ty, _)| ty.to_raw()).collect();
-        let locations: Vec<_> = arguments.iter().map(|(_, loc)| loc.to_raw()).collect();
-        // SAFETY: the region takes ownership of the new block.
-        unsafe {
-            let block = mlirBlockCreate(types.len() as isize, types.as_ptr(), locations.as_ptr());
-            mlirRegionAppendOwnedBlock(self.to_raw(), block);
-            Block::from_raw(block, self.owner.scope)
-        }
-    }
-}
-
-impl<'c> Value<'c> {
-    /// # Safety
-    /// As for [`Operation::from_raw`].
-    pub(crate) unsafe fn from_raw(raw: MlirValue, scope: &'c Scope) -> Self {
-        // SAFETY: the value is alive, so its owner is.
-        let owner = unsafe {
-            if mlirValueIsAOpResult(raw) {
-                mlirOpResultGetOwner(raw).ptr as usize
-            } else {
-                mlirBlockArgumentGetOwner(raw).ptr as usize
-            }
-        };
-        Self { raw, owner, born: scope.now(), scope }
-    }
-
-    /// The address of the operation or block that it belongs to.
-    pub(crate) fn owner(self) -> usize {
-        self.owner
-    }
-
-    #[track_caller]
-    pub(crate) fn to_raw(self) -> MlirValue {
-        if let Some(site) = self.scope.erasure(self.owner, self.born) {
-            erased("a value of an operation", site);
-        }
-        self.raw
-    }
-
-    /// The owning context.
-    #[track_caller]
-    pub fn context(self) -> ContextRef<'c> {
-        self.ty().context()
-    }
-
-    /// Its type.
-    #[track_caller]
-    pub fn ty(self) -> Type<'c> {
-        // SAFETY: alive.
-        unsafe { Type::from_raw(mlirValueGetType(self.to_raw())) }
-    }
-
-    /// Changes its type in place; the users' verifiers decide whether that was right.
-    #[track_caller]
-    pub fn set_type(self, ty: Type<'c>) {
-        // SAFETY: alive.
-        unsafe { mlirValueSetType(self.to_raw(), ty.to_raw()) }
-    }
-
-    /// The operation that it is a result of, with the index.
-    #[track_caller]
-    pub fn definer(self) -> Option<(Operation<'c>, usize)> {
-        let raw = self.to_raw();
-        // SAFETY: alive; accessors run on an operation result.
-        unsafe {
-            mlirValueIsAOpResult(raw).then(|| {
-                (Operation::from_raw(mlirOpResultGetOwner(raw), self.scope), mlirOpResultGetResultNumber(raw) as usize)
-            })
-        }
-    }
-
-    /// The operation that it is a result of.
-    #[track_caller]
-    pub fn defining_op(self) -> Option<Operation<'c>> {
-        self.definer().map(|(op, _)| op)
-    }
-
-    /// The block that it is an argument of, with the index.
-    #[track_caller]
-    pub fn block_argument(self) -> Option<(Block<'c>, usize)> {
-        let raw = self.to_raw();
-        // SAFETY: alive; accessors run on a block argument.
-        unsafe {
-            mlirValueIsABlockArgument(raw).then(|| {
-                (
-                    Block::from_raw(mlirBlockArgumentGetOwner(raw), self.scope),
-                    mlirBlockArgumentGetArgNumber(raw) as usize,
-                )
-            })
-        }
-    }
-
-    /// The operations that use it, with the operand index, once per use.
-    #[track_caller]
-    pub fn uses(self) -> Vec<(Operation<'c>, usize)> {
-        let mut out = Vec::new();
-        // SAFETY: alive; the use list does not change during the loop.
-        unsafe {
-            let mut r#use = mlirValueGetFirstUse(self.to_raw());
-            while !r#use.ptr.is_null() {
-                out.push((
-                    Operation::from_raw(mlirOpOperandGetOwner(r#use), self.scope),
-                    mlirOpOperandGetOperandNumber(r#use) as usize,
-                ));
-                r#use = mlirOpOperandGetNextUse(r#use);
-            }
-        }
-        out
-    }
-
-    /// Whether nothing uses it.
-    #[track_caller]
-    pub fn is_unused(self) -> bool {
-        // SAFETY: alive.
-        unsafe { mlirValueGetFirstUse(self.to_raw()).ptr.is_null() }
-    }
-
-    /// The constant it is, if an operation with the `constant_like` trait defines it.
-    #[track_caller]
-    pub fn as_constant(self) -> Option<Attribute<'c>> {
-        let op = self.defining_op()?;
-        op.has_trait("constant_like").then(|| op.attribute("value")).flatten()
-    }
-}
-
-impl PartialEq for Value<'_> {
-    fn eq(&self, other: &Self) -> bool {
-        self.raw.ptr == other.raw.ptr
-    }
-}
-
-impl Eq for Value<'_> {}
-
-impl std::hash::Hash for Value<'_> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.raw.ptr.hash(state);
-    }
-}
-
-impl fmt::Debug for Value<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // SAFETY: alive, else `to_raw` panics; the callback matches its user data.
-        f.write_str(&collect(|cb, user| unsafe { mlirValuePrint(self.to_raw(), Some(cb), user) }))
     }
 }
