@@ -49,8 +49,8 @@ impl Decompose {
     }
 }
 
-/// The most elements that a head has in the attention of GPUs' libraries, and of what they are multiples.
-const HEAD: (i64, i64) = (128, 8);
+/// The most elements that a head has in the attention of GPUs.
+const HEAD: i64 = 256;
 
 impl Pass for Decompose {
     fn run(&self, op: Operation<'_>, cx: &PassContext<'_>) -> Result {
@@ -108,9 +108,9 @@ impl Libraries {
     }
 }
 
-/// Whether queries, keys or values are such as the attention of GPUs' libraries takes.
+/// Whether queries, keys or values are such as the attention of GPUs takes.
 fn is_head_of_gpus(value: Value<'_>) -> bool {
     let width = value.ty().as_tensor().and_then(|ty| ty.dims().last().copied().flatten());
     let is_half = matches!(value.ty().element().as_scalar(), Some(Scalar::F16 | Scalar::BF16));
-    is_half && width.is_some_and(|width| width > 0 && width <= HEAD.0 && width % HEAD.1 == 0)
+    is_half && width.is_some_and(|width| (1..=HEAD).contains(&width))
 }

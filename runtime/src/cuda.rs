@@ -8,11 +8,13 @@
 
 mod architecture;
 pub mod builtin;
+mod code;
 pub mod cublaslt;
 pub mod cudnn;
 pub(crate) mod engine;
 mod error;
 pub mod executor;
+pub mod flash;
 mod graph;
 mod measure;
 mod memory;

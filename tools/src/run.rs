@@ -47,7 +47,7 @@ struct Arguments {
     #[arg(long)]
     tune: bool,
     /// On a GPU, who carries out library operations: the first that claims one gets it. All that are known unless given:
-    /// cublaslt,cudnn,hopper,mma,builtin.
+    /// cublaslt,cudnn,hopper,mma,flash,builtin.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     executors: Vec<String>,
     /// An input, in order: a .npy file, a .safetensors file with one tensor for each input left, or

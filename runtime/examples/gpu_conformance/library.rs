@@ -6,8 +6,8 @@ use std::sync::Arc;
 use thunder_runtime::artifact::{Artifact, Bytes, Target};
 use thunder_runtime::cuda::{DeviceTensor, Gpu};
 use thunder_runtime::program::{
-    Access, Arg, Attention, AttentionBackward, AttentionStrides, BatchDim, Call, Convolution, ConvolutionAxis, DimId,
-    LibraryOp, MaskStrides, Matmul, MatrixStrides, Place, Port, Program, Root, State, Step, UpdateSlice,
+    Access, Arg, BatchDim, Call, Convolution, ConvolutionAxis, DimId, LibraryOp, Matmul, MatrixStrides, Place, Port,
+    Program, Root, State, Step, UpdateSlice,
 };
 use thunder_runtime::session::{Options, Session};
 use thunder_tensor::{DType, Random, Tensor};
@@ -70,7 +70,7 @@ fn tolerance(dtype: DType) -> f64 {
 
 /// Runs the program that `build` makes for `dtype` on the GPU, from the host and three times on tensors that are there, and
 /// the one that it makes for `reference` on the processor.
-fn agree(gpu: &Arc<Gpu>, dtype: DType, reference: DType, build: &dyn Fn(DType) -> Program) -> Outcome {
+pub fn agree(gpu: &Arc<Gpu>, dtype: DType, reference: DType, build: &dyn Fn(DType) -> Program) -> Outcome {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let program = build(dtype);
     let mut random = Random::new(7);
@@ -111,16 +111,14 @@ fn agree(gpu: &Arc<Gpu>, dtype: DType, reference: DType, build: &dyn Fn(DType) -
     Ok(Some(worst))
 }
 
-pub fn cases() -> Vec<Case> {
+/// `mma` has the executor alone that needs no library.
+pub fn cases(mma: &Arc<Gpu>) -> Vec<Case> {
     let mut cases = Vec::new();
     for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
         matmuls(dtype, &mut cases);
     }
-    for dtype in [DType::F16, DType::BF16] {
-        attentions(dtype, &mut cases);
-    }
-    for dtype in [DType::F32, DType::F16, DType::BF16] {
-        convolutions(dtype, &mut cases);
+    for dtype in [DType::F32, DType::F64, DType::F16, DType::BF16] {
+        convolutions(dtype, mma, &mut cases);
     }
     for dtype in [DType::U8, DType::BF16, DType::F32, DType::I64] {
         cases.push((format!("update_slice {dtype}"), Box::new(move |gpu| update_slice(gpu, dtype))));
@@ -169,12 +167,6 @@ pub fn large() -> Vec<(String, f64, Program)> {
             all.push((name, 2.0 * (size as f64).powi(3), matmul(DType::BF16, product)));
         }
     }
-    let heads = Heads { size: [1, 32, 32, 4096, 4096, 128], causal: Some(0), mask: false, interleaved: true };
-    // Half of two products forward, of five backward.
-    let half = 4096.0 * 4096.0 * 128.0 * 32.0;
-    all.push(("causal attention 1x32x4096x128".into(), 2.0 * half, attention(DType::BF16, heads)));
-    all.push(("its gradient, computing it again".into(), 7.0 * half, attention_backward(DType::BF16, heads)));
-    all.push(("it and its gradient".into(), 7.0 * half, attention_both(DType::BF16, heads)));
     all
 }
 
@@ -264,127 +256,40 @@ fn matmul(dtype: DType, product: Product) -> Program {
     b.call(LibraryOp::Matmul(op), args)
 }
 
-/// Batch, heads, key heads, queries, keys, width.
-#[derive(Clone, Copy)]
-struct Heads {
-    size: [usize; 6],
-    causal: Option<i64>,
-    mask: bool,
-    /// Whether positions are outside of heads, as projections leave them.
-    interleaved: bool,
-}
-
-fn attentions(dtype: DType, cases: &mut Vec<Case>) {
-    let plain = Heads { size: [2, 4, 4, 128, 128, 64], causal: None, mask: false, interleaved: false };
-    let all = [
-        ("plain", plain),
-        ("causal", Heads { causal: Some(0), ..plain }),
-        ("interleaved", Heads { interleaved: true, causal: Some(0), ..plain }),
-        ("grouped", Heads { size: [2, 8, 2, 128, 128, 64], causal: Some(0), ..plain }),
-        ("mask", Heads { mask: true, ..plain }),
-        ("wide", Heads { size: [1, 2, 2, 256, 256, 128], causal: Some(0), interleaved: true, ..plain }),
-        ("other keys", Heads { size: [1, 2, 2, 64, 192, 64], ..plain }),
-        ("odd lengths", Heads { size: [1, 3, 3, 77, 77, 64], causal: Some(0), ..plain }),
-    ];
-    for (name, heads) in all {
-        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F32, &|dtype| attention(dtype, heads));
-        cases.push((format!("attention {dtype}, {name}"), Box::new(case)));
-        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F32, &|dtype| attention_backward(dtype, heads));
-        cases.push((format!("attention_backward {dtype}, {name}"), Box::new(case)));
-        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F32, &|dtype| attention_both(dtype, heads));
-        cases.push((format!("attention and its gradient {dtype}, {name}"), Box::new(case)));
-    }
-}
-
-/// The operation, with arguments for q, k, v and the mask.
-fn heads(b: &mut Builder, dtype: DType, heads: Heads) -> (Attention, Vec<Arg>) {
-    let [batch, q_heads, kv_heads, queries, keys, width] = heads.size;
-    let mut strides = |count: usize, positions: usize| {
-        match heads.interleaved {
-            false => [count * positions * width, positions * width, width],
-            true => [positions * count * width, width, count * width],
-        }
-        .map(|stride| b.dim(stride))
+/// Large convolutions in bf16, with the arithmetic that they need.
+pub fn large_convolutions() -> Vec<(String, f64, Program)> {
+    let sizes = [[32, 1, 64, 64, 56, 3, 1, 1, 1], [32, 1, 256, 64, 56, 1, 1, 0, 1], [32, 1, 3, 64, 224, 7, 2, 3, 1]];
+    let convolution = |size: [usize; 9]| {
+        let [batch, groups, channels, features, extent, window, stride, ..] = size;
+        let positions = (batch * groups * features * (extent / stride) * (extent / stride)) as f64;
+        let flops = 2.0 * positions * (channels * window * window) as f64;
+        let name = format!("convolution {batch}x{channels}x{extent}x{extent}, {features} of {window}x{window}");
+        (name, flops, convolution(DType::BF16, size, false))
     };
-    let strides_of = |[batch, head, position]: [DimId; 3]| AttentionStrides { batch, head, position };
-    let (q, kv) = (strides_of(strides(q_heads, queries)), strides_of(strides(kv_heads, keys)));
-    let (one, zero) = (b.dim(1), b.dim(0));
-    let mask = heads.mask.then(|| MaskStrides { batch: zero, head: zero, query: b.dim(keys), key: one });
-    let op = Attention {
-        dtype,
-        batch: b.dim(batch),
-        heads: b.dim(q_heads),
-        kv_heads: b.dim(kv_heads),
-        queries: b.dim(queries),
-        keys: b.dim(keys),
-        width: b.dim(width),
-        value_width: b.dim(width),
-        q,
-        k: kv,
-        v: kv,
-        out: q,
-        scale: 0.125,
-        causal: heads.causal.map(|shift| b.0.dims.constant(shift)),
-        mask,
-        logsums: false,
-    };
-    let (q, kv) = (batch * q_heads * queries * width, batch * kv_heads * keys * width);
-    let mut args: Vec<Arg> = [q, kv, kv].map(|elements| Arg::read(b.input(dtype, elements))).into();
-    if heads.mask {
-        args.push(Arg::read(b.input(dtype, queries * keys)));
-    }
-    (op, args)
+    sizes.into_iter().map(convolution).collect()
 }
 
-fn attention(dtype: DType, case: Heads) -> Program {
-    let [batch, q_heads, _, queries, _, width] = case.size;
-    let mut b = Builder::new();
-    let (op, mut args) = heads(&mut b, dtype, case);
-    args.push(Arg::write(b.output(dtype, batch * q_heads * queries * width)));
-    b.call(LibraryOp::Attention(op), args)
-}
-
-fn attention_backward(dtype: DType, case: Heads) -> Program {
-    let [batch, q_heads, kv_heads, queries, keys, width] = case.size;
-    let mut b = Builder::new();
-    let (forward, mut args) = heads(&mut b, dtype, case);
-    let (q, kv) = (batch * q_heads * queries * width, batch * kv_heads * keys * width);
-    args.push(Arg::read(b.input(dtype, q)));
-    args.extend([q, kv, kv].map(|elements| Arg::write(b.output(dtype, elements))));
-    let (d_q, d_k, d_v) = (forward.q, forward.k, forward.v);
-    b.call(LibraryOp::AttentionBackward(AttentionBackward { forward, saved: None, d_q, d_k, d_v }), args)
-}
-
-/// Both in one program, where the gradient is given what the attention has computed.
-fn attention_both(dtype: DType, case: Heads) -> Program {
-    let mut program = attention_backward(dtype, case);
-    let Step::Call(Call { op: LibraryOp::AttentionBackward(op), args }) = &program.steps[0] else {
-        unreachable!("it is the program's only step")
-    };
-    let inputs = args.len() - 4;
-    let mut args = args[..inputs].to_vec();
-    let out = Root::Output(program.outputs.len() as u32);
-    args.push(Arg::write(out));
-    let op = LibraryOp::Attention(op.forward.clone());
-    let like = program.inputs[inputs].clone();
-    program.outputs.push(Port { name: "out".into(), ..like });
-    program.steps.insert(0, Step::Call(Call { op, args }));
-    program
-}
-
-fn convolutions(dtype: DType, cases: &mut Vec<Case>) {
+/// By the GPU's executors together, and by `mma` alone.
+fn convolutions(dtype: DType, mma: &Arc<Gpu>, cases: &mut Vec<Case>) {
     // Batch, groups, channels and features of a group, extent, window, stride, low, dilation; a bias.
-    let all: [(&str, [usize; 9], bool); 6] = [
+    let all: [(&str, [usize; 9], bool); 8] = [
         ("plain", [2, 1, 16, 32, 20, 3, 1, 1, 1], false),
         ("strided", [2, 1, 8, 16, 21, 3, 2, 1, 1], true),
         ("grouped", [1, 4, 8, 8, 16, 3, 1, 1, 1], false),
         ("dilated", [1, 1, 8, 8, 24, 3, 1, 2, 2], true),
         ("pointwise", [2, 1, 64, 32, 14, 1, 1, 0, 1], false),
         ("odd channels", [1, 1, 3, 5, 19, 7, 2, 3, 1], false),
+        ("depthwise", [2, 24, 1, 1, 15, 3, 1, 1, 1], true),
+        ("images", [70, 1, 16, 8, 60, 3, 1, 1, 1], true),
     ];
     for (name, size, bias) in all {
-        let case = move |gpu: &Arc<Gpu>| agree(gpu, dtype, DType::F64, &|dtype| convolution(dtype, size, bias));
-        cases.push((format!("convolution {dtype}, {name}"), Box::new(case)));
+        for (executor, alone) in [("", None), ("mma ", Some(Arc::clone(mma)))] {
+            let case = move |gpu: &Arc<Gpu>| {
+                let gpu = alone.as_ref().unwrap_or(gpu);
+                agree(gpu, dtype, DType::F64, &|dtype| convolution(dtype, size, bias))
+            };
+            cases.push((format!("{executor}convolution {dtype}, {name}"), Box::new(case)));
+        }
     }
 }
 

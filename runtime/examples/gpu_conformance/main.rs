@@ -1,10 +1,13 @@
 //! What every executor of a GPU must do, and what sessions do there, against the processor's results.
 //!
-//! `cargo run --release -p thunder-runtime --example gpu_conformance [-- [PART] [--times] [--nvtx LIBRARY]]`
+//! `cargo run --release -p thunder-runtime --example gpu_conformance [-- [PART] [--share I/N] [--times] [--nvtx LIBRARY]]`
 //!
-//! Prints a line for each case whose name has `PART`, which is none for `none`; exit code 0 if all hold, 1 if not, or where there is no GPU. With
-//! `--nvtx`, a profiler's library is told of steps, as Nsight Systems names it in `NVTX_INJECTION64_PATH`.
+//! Prints a line for each case whose name has `PART`, which is none for `none`; exit code 0 if all hold, 1 if not, or where
+//! there is no GPU. With `--share 0/8` it takes each eighth of these from the first on, so that eight processes, `0/8` to
+//! `7/8`, share them. With `--nvtx`, a profiler's library is told of steps, as Nsight Systems names it in
+//! `NVTX_INJECTION64_PATH`.
 
+mod attention;
 mod fused;
 mod hopper;
 mod library;
@@ -16,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use thunder_runtime::cuda::flash::Flash;
 use thunder_runtime::cuda::mma::{Hopper, Mma};
 use thunder_runtime::cuda::{Gpu, Settings};
 use thunder_tensor::Tensor;
@@ -25,10 +29,20 @@ type Outcome = Result<Option<f64>, String>;
 
 fn main() -> ExitCode {
     let (mut part, mut times, mut settings) = (String::new(), false, Settings::default());
+    let (mut first, mut processes) = (0, 1);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--times" => times = true,
+            "--share" => {
+                let share = arguments.next().unwrap_or_default();
+                let numbers = share.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
+                let Some(numbers) = numbers.filter(|(i, n)| i < n) else {
+                    println!("gpu_conformance: '{share}' is no share such as 0/8");
+                    return ExitCode::from(1);
+                };
+                (first, processes) = numbers;
+            }
             "--nvtx" => settings.nvtx = arguments.next().map(PathBuf::from),
             _ => part = argument,
         }
@@ -36,9 +50,10 @@ fn main() -> ExitCode {
     let open = || -> Result<_, String> {
         let gpu = Gpu::with_settings(0, settings.clone()).map_err(|error| error.to_string())?;
         let hopper = products::alone(settings.clone(), Hopper { always: true })?;
-        Ok((gpu, products::alone(settings.clone(), Mma)?, hopper))
+        let flash = products::alone(settings.clone(), Flash)?;
+        Ok((gpu, products::alone(settings.clone(), Mma)?, hopper, flash))
     };
-    let (gpu, alone, hopper) = match open() {
+    let (gpu, alone, hopper, flash) = match open() {
         Ok(opened) => opened,
         Err(error) => {
             println!("gpu_conformance: {error}");
@@ -46,13 +61,15 @@ fn main() -> ExitCode {
         }
     };
     println!("{} ({})", gpu.name(), gpu.architecture());
-    let mut cases = library::cases();
+    let mut cases = library::cases(&alone);
+    cases.extend(attention::cases(&flash));
     cases.extend(products::cases(&alone));
     let hopper = (gpu.architecture() == hopper::ARCHITECTURE).then_some(hopper);
     cases.extend(hopper.iter().flat_map(hopper::cases));
     cases.extend(hopper.iter().flat_map(fused::cases));
     cases.extend(programs::cases());
     cases.retain(|(name, _)| name.contains(&part));
+    let cases: Vec<Case> = cases.into_iter().skip(first).step_by(processes).collect();
     let mut broken = 0;
     for (name, case) in &cases {
         match case(&gpu) {
@@ -66,7 +83,7 @@ fn main() -> ExitCode {
     }
     println!("{} cases, {broken} broken", cases.len());
     if times {
-        times::print(&gpu, &alone, hopper.as_ref());
+        times::print(&gpu, &alone, hopper.as_ref(), &flash);
     }
     ExitCode::from(u8::from(broken > 0))
 }

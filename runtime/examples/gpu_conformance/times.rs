@@ -9,13 +9,19 @@ use thunder_runtime::program::{Port, Program};
 use thunder_tensor::{DType, Random, Tensor};
 
 use super::programs::{doubling, session};
-use super::{fused, library};
+use super::{attention, fused, library};
 
 /// Runs that are measured.
 const RUNS: usize = 200;
 
-/// `alone` has the executor of products alone that needs no library, `hopper` that of Hopper's instructions.
-pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>) {
+/// `alone` has the executor of products alone that needs no library, `hopper` that of Hopper's instructions, `flash` that of
+/// attention.
+pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>, flash: &Arc<Gpu>) {
+    for (own, list) in [(("flash", flash), attention::large()), (("mma", alone), library::large_convolutions())] {
+        if let Err(error) = beside(gpu, own, list) {
+            println!("times: {error}");
+        }
+    }
     if let Err(error) = products(gpu, alone, hopper) {
         println!("times: {error}");
     }
@@ -45,6 +51,25 @@ fn products(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>) -> Resu
         }
         println!("{line}");
         // Whoever watches reads each line when it is known.
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Operations by the first executor of each, and by one that needs no library.
+fn beside(gpu: &Arc<Gpu>, (executor, alone): (&str, &Arc<Gpu>), list: Vec<(String, f64, Program)>) -> Result {
+    for (name, flops, program) in list {
+        let [first, own] = [gpu, alone].map(|gpu| typical(gpu, &program));
+        let [first, own] = [first?, own?].map(|time| time.as_secs_f64());
+        let rate = |time: f64| flops / time / 1e12;
+        println!(
+            "{name}: {:.1} us, {:.0} TFLOP/s; {executor} {:.1} us, {:.0} TFLOP/s, {:.0} %",
+            first * 1e6,
+            rate(first),
+            own * 1e6,
+            rate(own),
+            100.0 * first / own
+        );
         std::io::stdout().flush()?;
     }
     Ok(())

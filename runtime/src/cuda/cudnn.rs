@@ -65,7 +65,13 @@ impl Executor for Cudnn {
                 unreachable!("an executor prepares what it claims")
             }
         };
-        prepared.map_err(|error| failed(&error))
+        // What it has no engine for is left to others.
+        let unsupported = |error| CudaError::Unsupported {
+            library: "cudnn",
+            op: site.op.name(),
+            what: format!("of these sizes: {error}"),
+        };
+        prepared.map_err(unsupported)
     }
 }
 

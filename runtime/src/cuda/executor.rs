@@ -15,6 +15,7 @@ use super::cudnn::Cudnn;
 #[cfg(doc)]
 use super::error::CudaError;
 use super::error::Result;
+use super::flash::Flash;
 use super::mma::{Hopper, Mma};
 use super::queue::Queue;
 use crate::program::{DimId, Dims, Fused, LibraryOp};
@@ -121,6 +122,7 @@ pub(super) fn all() -> Vec<Arc<dyn Executor>> {
         Arc::new(Cudnn::default()),
         Arc::new(Hopper::default()),
         Arc::new(Mma),
+        Arc::new(Flash),
         Arc::new(Builtin),
     ]
 }

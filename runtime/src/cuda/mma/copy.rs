@@ -5,9 +5,9 @@
 
 use thunder_tensor::DType;
 
-use super::code::{Code, Kind};
 use super::panel::{CHUNK, Copies, Layout, Panel};
 use super::tile::Tile;
+use crate::cuda::code::{Code, Kind};
 
 /// The registers of what an operand is: its first element, its rows or columns from that of the block on, how many it has of
 /// them, and the bytes from one line to the next, from one element of a line to the next, and from one stage to the next.

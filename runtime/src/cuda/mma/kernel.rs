@@ -6,12 +6,12 @@
 
 use thunder_tensor::DType;
 
-use super::code::{Code, Kind};
 use super::copy::{Loader, Operand};
 use super::multiply::{self, Thread};
 use super::panel::{Layout, Panel};
 use super::store::{self, Form, Place};
 use super::tile::Tile;
+use crate::cuda::code::{Code, Kind};
 
 /// The kernel's name.
 pub(super) const NAME: &str = "matmul";
@@ -64,16 +64,15 @@ impl Kernel {
         use Kind::{Long, Truth, Word};
         let code = &mut Code::default();
         let (tile, element) = (&self.tile, self.dtype.size());
-        let [m, n, k] = ["m", "n", "k"].map(|name| parameter(code, name));
+        let [m, n, k] = ["m", "n", "k"].map(|name| code.long(name));
         let number = code.make(Word, "mov.u32", "%tid.x");
         let (start, batch) = self.place(code, [&m, &n]);
-        let bases = ["lhs", "rhs", "out"].map(|name| parameter(code, name));
+        let bases = ["lhs", "rhs", "out"].map(|name| code.long(name));
         self.move_to(code, &batch, &bases);
         let [lhs_base, rhs_base, out] = bases;
         let mut loader = |side: usize, base: String, extent: &str, offset: usize| {
             let name = ["lhs", "rhs"][side];
-            let [line, element, next] =
-                ["line", "element", "next"].map(|which| parameter(code, &format!("{name}_{which}")));
+            let [line, element, next] = ["line", "element", "next"].map(|which| code.long(&format!("{name}_{which}")));
             let (start, extent) = (start[side].clone(), extent.to_owned());
             let operand = Operand { base, start, extent, line, element, next };
             Loader::new(code, (self.dtype, tile, side, self.operands[side]), offset, &number, operand)
@@ -133,8 +132,8 @@ impl Kernel {
         code.label("last");
         form.multiply(code, behind);
         code.add("cp.async.wait_all");
-        let bias = self.bias.then(|| parameter(code, "bias"));
-        let stride = ["out_row", "out_column"].map(|name| parameter(code, name));
+        let bias = self.bias.then(|| code.long("bias"));
+        let stride = ["out_row", "out_column"].map(|name| code.long(name));
         let written = Form { dtype: self.dtype, tile: tile.size(), packed: self.packed };
         store::store(code, &written, &form.sums, &Place { out, bias, start, extent: [m, n], stride });
         code.add("ret");
@@ -146,7 +145,7 @@ impl Kernel {
         use Kind::{Long, Word};
         let block = code.make(Word, "mov.u32", "%ctaid.x");
         let block = code.make(Long, "cvt.u64.u32", block);
-        let first = parameter(code, "first");
+        let first = code.long("first");
         let block = code.make(Long, "add.s64", format!("{block}, {first}"));
         let size = self.tile.size();
         let [tall, wide] = [0, 1].map(|side: usize| {
@@ -172,10 +171,10 @@ impl Kernel {
     fn move_to(&self, code: &mut Code, product: &str, bases: &[String; 3]) {
         let mut rest = product.to_owned();
         for dim in (0..self.batch).rev() {
-            let extent = parameter(code, &format!("batch{dim}_extent"));
+            let extent = code.long(&format!("batch{dim}_extent"));
             let (outer, index) = divide(code, &rest, &extent);
             for (name, base) in ["lhs", "rhs", "out"].into_iter().zip(bases) {
-                let stride = parameter(code, &format!("batch{dim}_{name}"));
+                let stride = code.long(&format!("batch{dim}_{name}"));
                 code.add(format!("mad.lo.s64 {base}, {index}, {stride}, {base}"));
             }
             rest = outer;
@@ -190,10 +189,6 @@ pub(super) fn run(dtype: DType, rhs: Layout) -> usize {
         DType::F32 => 4,
         _ => 2,
     }
-}
-
-fn parameter(code: &mut Code, name: &str) -> String {
-    code.make(Kind::Long, "ld.param.u64", format!("[{name}]"))
 }
 
 /// Quotient and remainder.

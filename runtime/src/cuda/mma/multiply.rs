@@ -9,9 +9,9 @@ mod single;
 
 use thunder_tensor::DType;
 
-use super::code::{Code, Kind};
 use super::kernel::Kernel;
 use super::panel::Panel;
+use crate::cuda::code::{Code, Kind};
 
 /// How elements of a type are multiplied.
 pub(super) struct Form {

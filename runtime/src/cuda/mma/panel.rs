@@ -6,8 +6,8 @@
 
 use thunder_tensor::DType;
 
-use super::code::{Code, Kind};
 use super::tile::Tile;
+use crate::cuda::code::{Code, Kind};
 
 /// Bytes that a thread copies at once.
 pub(super) const CHUNK: usize = 16;

@@ -2,8 +2,8 @@
 
 use thunder_tensor::DType;
 
-use super::code::{Code, Kind};
 use super::multiply::Sums;
+use crate::cuda::code::{Code, Kind};
 
 /// What is written: of which type, the rows and columns of a tile, and whether the result's columns are adjacent, and so
 /// aligned that a run of them is written at once.

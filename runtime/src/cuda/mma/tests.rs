@@ -2,21 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-pub(super) mod machine;
-
-use std::io::Write as _;
-use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
 
-use machine::{Machine, Memory};
 use thunder_tensor::{Random, Tensor};
 
 use super::*;
+use crate::cuda::code::assembler::assembled;
+use crate::cuda::code::machine::{Machine, Memory};
 use crate::program::{BatchDim, DimId, Epilogue, KernelId, MatrixStrides};
-
-/// Where `cargo xtask setup` puts the assembler.
-const ASSEMBLER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../.cache/ptxas/ptxas");
 
 const DTYPES: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
 
@@ -64,24 +57,8 @@ fn kernels() -> Vec<Kernel> {
     kernels
 }
 
-/// What the assembler tells of PTX.
-pub(super) fn assembled(ptx: &str, arch: &str) -> String {
-    let mut assembler = Command::new(ASSEMBLER)
-        .args([&format!("-arch={arch}"), "-v", "-o", "/dev/null", "/dev/stdin"])
-        .stdin(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    assembler.stdin.take().unwrap().write_all(ptx.as_bytes()).unwrap();
-    let output = assembler.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "ptxas refuses for {arch}: {said}\n{ptx}");
-    said
-}
-
 #[test]
 fn every_kernel_assembles_and_keeps_its_values_in_registers() {
-    assert!(Path::new(ASSEMBLER).is_file(), "there is no '{ASSEMBLER}': cargo xtask setup installs it");
     let kernels = kernels();
     let archs = ["sm_80", "sm_90a", "sm_100"];
     let threads = thread::available_parallelism().map_or(1, usize::from);

@@ -13,12 +13,12 @@ use thunder_tensor::DType;
 
 use super::copies::Ahead;
 use super::held::Held;
-use super::kernel::{Block, Kernel, Ring, wait, word};
+use super::kernel::{Block, Kernel, Ring, wait};
 use super::panel::{self, DEPTH, TERMS};
 use super::pieces::Pieces;
 use super::store::{Store, hold};
 use super::walk::Walk;
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// Rows of a group of warps.
 pub(super) const ROWS: usize = 64;
@@ -29,7 +29,7 @@ pub(super) fn consume(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
     let tile = &kernel.tile;
     let store = Store::new(code, kernel, block);
     let sums = code.many(Word, tile.wide / 2);
-    let terms = word(code, "k");
+    let terms = code.word("k");
     // What tensor cores are told of both panels in the first stage, in units of 16 bytes.
     let lhs = code.make(Word, "mad.lo.u32", format!("{}, {}, {}", block.group, panel::bytes(ROWS), block.memory));
     let rhs = code.make(Word, "add.u32", format!("{}, {}", block.memory, Kernel::rhs()));

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::fragment::{Copy, Fragment};
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// How far copies are ahead of the first that computes.
 #[derive(Clone, Copy, Debug)]

@@ -6,7 +6,7 @@
 
 mod read;
 
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// The most steps of code that is not jumped around.
 const SHORT: usize = 64;

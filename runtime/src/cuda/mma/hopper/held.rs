@@ -3,7 +3,7 @@
 
 use super::kernel::{Kernel, Writes};
 use super::pieces::TRADED;
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// The registers of what a thread holds, the same for all tiles.
 pub(super) struct Held {

@@ -15,7 +15,7 @@ use super::pieces::COLUMNS;
 use super::tile::{GROUPS, TALL, Tile};
 use super::walk::Walk;
 use super::{consume, panel, produce};
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// The kernel's name.
 pub(super) const NAME: &str = "matmul";
@@ -272,15 +272,4 @@ pub(super) fn wait(code: &mut Code, barrier: &str, parity: &str, label: &str) {
     let operands = format!("[{barrier}], {parity}");
     let ended = code.make(Kind::Truth, "mbarrier.try_wait.parity.shared::cta.b64", operands);
     code.add(format!("@!{ended} bra {label}"));
-}
-
-/// A parameter of 64 bits.
-pub(super) fn long(code: &mut Code, name: &str) -> String {
-    code.make(Kind::Long, "ld.param.u64", format!("[{name}]"))
-}
-
-/// A parameter that 32 bits have room for.
-pub(super) fn word(code: &mut Code, name: &str) -> String {
-    let long = long(code, name);
-    code.make(Kind::Word, "cvt.u32.u64", long)
 }

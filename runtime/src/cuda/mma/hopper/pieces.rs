@@ -7,7 +7,7 @@ use super::copies::{Ahead, Copies};
 use super::held::Held;
 use super::kernel::Kernel;
 use super::store::{ADJACENT, Store};
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// How many words of a row four threads trade, and the columns of a piece.
 pub(super) const TRADED: usize = 4;

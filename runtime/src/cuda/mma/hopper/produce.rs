@@ -2,17 +2,17 @@
 //!
 //! What is beyond an operand arrives as zeros. Of a panel of rhs, each block of a cluster brings its part to all of them.
 
-use super::kernel::{Block, Kernel, Ring, wait, word};
+use super::kernel::{Block, Kernel, Ring, wait};
 use super::panel::{self, DEPTH};
 use super::tile::TALL;
 use super::walk::Walk;
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// Copies all that the block's tiles need.
 pub(super) fn produce(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Walk) {
     use Kind::{Short, Truth, Word};
     let tile = &kernel.tile;
-    let terms = word(code, "k");
+    let terms = code.word("k");
     let map = |code: &mut Code, name: &str| {
         let map = code.make(Kind::Long, "mov.b64", name);
         code.make(Kind::Long, "cvta.param.u64", map)
@@ -20,7 +20,7 @@ pub(super) fn produce(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
     let [lhs, rhs] = ["lhs", "rhs"].map(|name| map(code, name));
     let second = (kernel.products() > 1).then(|| map(code, "second"));
     let moves: Vec<[String; 2]> =
-        (0..kernel.batch).map(|dim| ["lhs", "rhs"].map(|name| word(code, &format!("batch{dim}_{name}")))).collect();
+        (0..kernel.batch).map(|dim| ["lhs", "rhs"].map(|name| code.word(&format!("batch{dim}_{name}")))).collect();
     let one = code.make(Truth, "setp.eq.s32", format!("{}, 0", block.lane));
     let all = code.make(Short, "mov.b16", ((1 << tile.cluster) - 1).to_string());
     // Of rhs: its columns in a block's part, where the part begins, and from which column of the tile on.

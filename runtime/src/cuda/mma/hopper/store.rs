@@ -5,11 +5,11 @@
 
 use super::consume::ROWS;
 use super::held::Held;
-use super::kernel::{Block, Kernel, Writes, long};
+use super::kernel::{Block, Kernel, Writes};
 use super::pieces::COLUMNS;
 use super::tile::TALL;
 use super::walk::Place;
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 use crate::cuda::mma::multiply::Sums;
 use crate::cuda::mma::store::{self, Form};
 
@@ -41,10 +41,10 @@ impl Store {
             let bit = code.make(Word, "and.b32", format!("{}, {bit}", block.lane));
             code.make(Truth, "setp.eq.s32", format!("{bit}, 0"))
         });
-        let biases = kernel.biases().into_iter().map(|name| long(code, name)).collect();
-        let outs = kernel.outs().into_iter().map(|name| name.map(|name| long(code, name))).collect();
-        let extent = ["m", "n"].map(|name| long(code, name));
-        let stride = ["out_row", "out_column"].map(|name| long(code, name));
+        let biases = kernel.biases().into_iter().map(|name| code.long(name)).collect();
+        let outs = kernel.outs().into_iter().map(|name| name.map(|name| code.long(name))).collect();
+        let extent = ["m", "n"].map(|name| code.long(name));
+        let stride = ["out_row", "out_column"].map(|name| code.long(name));
         Self { row, quarter, even, outs, biases, extent, stride }
     }
 
@@ -59,7 +59,7 @@ impl Store {
         let outs: Vec<String> = outs.map(|out| code.make(Long, "mov.b64", out)).collect();
         for (dim, index) in place.batch.iter().enumerate() {
             let index = code.make(Long, "cvt.u64.u32", index);
-            let stride = long(code, &format!("batch{dim}_out"));
+            let stride = code.long(&format!("batch{dim}_out"));
             outs.iter().for_each(|out| code.add(format!("mad.lo.s64 {out}, {index}, {stride}, {out}")));
         }
         outs

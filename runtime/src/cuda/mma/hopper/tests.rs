@@ -7,8 +7,9 @@ mod machine;
 mod reading;
 
 use super::*;
-use crate::cuda::mma::tests::machine::{Memory, Text};
-use crate::cuda::mma::tests::{assembled, compare, dense, memory};
+use crate::cuda::code::assembler::assembled;
+use crate::cuda::code::machine::{Memory, Text};
+use crate::cuda::mma::tests::{compare, dense, memory};
 use machine::{Machine, Map};
 use tile::ALL;
 

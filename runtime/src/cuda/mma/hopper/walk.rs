@@ -2,9 +2,9 @@
 //!
 //! Tiles of a group of rows follow each other column by column, so that blocks that run together read the same panels.
 
-use super::kernel::{Block, GROUP, Kernel, word};
+use super::kernel::{Block, GROUP, Kernel};
 use super::tile::TALL;
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 
 /// The registers of a walk.
 pub(super) struct Walk {
@@ -36,8 +36,8 @@ impl Walk {
             let number = code.make(Kind::Word, "mov.u32", name);
             code.make(Kind::Word, "shr.u32", format!("{number}, {shift}"))
         });
-        let [tiles, tall, wide] = ["tiles", "tall", "wide"].map(|name| word(code, name));
-        let extents = (0..kernel.batch).map(|dim| word(code, &format!("batch{dim}_extent"))).collect();
+        let [tiles, tall, wide] = ["tiles", "tall", "wide"].map(|name| code.word(name));
+        let extents = (0..kernel.batch).map(|dim| code.word(&format!("batch{dim}_extent"))).collect();
         let (rank, columns) = (block.rank.clone(), kernel.columns());
         Self { tile, tiles, clusters, tall, wide, rank, cluster, columns, extents }
     }

@@ -1,7 +1,7 @@
 //! f64: tensor cores multiply 8 rows by 8 columns over 4 terms; they round as additions of f64 do.
 
 use super::{Form, Pieces, Sums, Thread, panels};
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 use crate::cuda::mma::kernel::Kernel;
 use crate::cuda::mma::panel::Panel;
 

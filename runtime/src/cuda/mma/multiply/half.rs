@@ -3,7 +3,7 @@
 use thunder_tensor::DType;
 
 use super::{Form, Pieces, Sums, Thread, panels};
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 use crate::cuda::mma::kernel::Kernel;
 use crate::cuda::mma::panel::Panel;
 

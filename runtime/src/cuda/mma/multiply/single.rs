@@ -4,7 +4,7 @@
 //! as there are lanes; where they are not, 4 elements of lines that are terms.
 
 use super::{Form, Sums, Thread, panels};
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 use crate::cuda::mma::kernel::Kernel;
 use crate::cuda::mma::panel::{CHUNK, Panel};
 

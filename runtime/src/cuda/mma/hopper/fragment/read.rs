@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Fragment, Instruction, Piece, Step, Touches};
-use crate::cuda::mma::code::Kind;
+use crate::cuda::code::Kind;
 
 /// Instructions that compute of registers alone, and let threads go on as they are.
 const COMPUTES: [&str; 46] = [

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use half::{bf16, f16};
 
-use crate::cuda::mma::tests::machine::{Instruction, Memory, Operand, Register, Text, computed, kept, single};
+use crate::cuda::code::machine::{Instruction, Memory, Operand, Register, Text, computed, kept, single};
 
 const LANES: usize = 32;
 

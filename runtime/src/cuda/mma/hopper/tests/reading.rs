@@ -1,7 +1,7 @@
 //! What is read of a function's text, what is refused, and what is made of it.
 
 use super::*;
-use crate::cuda::mma::code::{Code, Kind};
+use crate::cuda::code::{Code, Kind};
 use fragment::Fragment;
 
 /// A function of a number, four words and a pointer, with this body.

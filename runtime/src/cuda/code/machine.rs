@@ -4,6 +4,8 @@
 //! part, reads of shared memory that no barrier keeps apart from writes of other threads, and threads that wait for each
 //! other's banks. What is copied asynchronously is there as late as it may be.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 
 use half::{bf16, f16};
@@ -13,6 +15,13 @@ pub struct Memory {
     pub name: &'static str,
     pub start: u64,
     pub bytes: Vec<u8>,
+}
+
+impl Memory {
+    /// Whether it is a result, which kernels write and do not read.
+    fn is_written(&self) -> bool {
+        self.name.starts_with("out")
+    }
 }
 
 /// A register: its kind's letter, and its number.
@@ -117,9 +126,9 @@ impl Machine {
                 "ret" => return,
                 "bra" => {
                     let Operand::Name(label) = &instruction.operands[0] else { panic!("{instruction:?}") };
-                    let guard = &state.registers[&instruction.guard.unwrap()];
-                    assert!(guard.iter().all(|taken| *taken == guard[0]), "threads part at {instruction:?}");
-                    next = if guard[0] == 1 { self.labels[label] } else { next };
+                    let taken = state.active(instruction);
+                    assert!(taken.iter().all(|other| *other == taken[0]), "threads part at {instruction:?}");
+                    next = if taken[0] { self.labels[label] } else { next };
                 }
                 _ => state.step(instruction, block),
             }
@@ -174,10 +183,11 @@ fn register(text: &str) -> Register {
 
 /// Threads that access shared memory at the same time, as many as 128 bytes are for, find what they access in banks of
 /// their own, or at the same address.
-fn apart(addresses: &[u64], bytes: usize) {
+fn apart(addresses: &[u64], bytes: usize, active: &[bool]) {
+    let addresses: Vec<(u64, bool)> = addresses.iter().copied().zip(active.iter().copied()).collect();
     for together in addresses.chunks(128 / bytes) {
         let mut banks = BTreeMap::new();
-        for &address in together {
+        for (address, _) in together.iter().copied().filter(|(_, active)| *active) {
             let other = *banks.entry(address % 128).or_insert(address);
             assert_eq!(address, other, "{bytes} bytes are in the same banks");
         }
@@ -218,8 +228,9 @@ impl Block<'_> {
                 let Operand::Number(pending) = operands[0] else { panic!("{instruction:?}") };
                 self.arrive(pending as usize);
             }
-            ["cp", "async", ..] => self.copy(operands),
-            ["ld" | "st", "global" | "shared", ..] => self.access(&parts, operands, *guard),
+            ["cp", "async", ..] => self.copy(instruction),
+            ["ld" | "st", "global" | "shared", ..] => self.access(&parts, instruction),
+            ["shfl", ..] => self.trade(operands),
             ["ldmatrix", ..] => self.matrices(&operands[0], &operands[1], parts.contains(&"trans")),
             ["mma", ..] => self.multiply(&parts, operands),
             ["mov", _] => self.moved(operands, block),
@@ -289,11 +300,26 @@ impl Block<'_> {
         }
     }
 
-    fn copy(&mut self, operands: &[Operand]) {
-        let [to, from, Operand::Number(size), count] = operands else { panic!("{operands:?}") };
+    /// Which threads carry an instruction out.
+    fn active(&self, instruction: &Instruction) -> Vec<bool> {
+        let holds = |guard: Register| self.registers[&guard].iter().map(|holds| (*holds == 1) != instruction.negated);
+        instruction.guard.map_or_else(|| vec![true; self.machine.threads], |guard| holds(guard).collect())
+    }
+
+    /// What the lanes have whose numbers are as far away as a bit says.
+    fn trade(&mut self, operands: &[Operand]) {
+        let [to, from, Operand::Number(distance), ..] = operands else { panic!("{operands:?}") };
+        let from = self.values(from);
+        self.set(to, |thread| from[thread ^ *distance as usize]);
+    }
+
+    fn copy(&mut self, instruction: &Instruction) {
+        let operands = &instruction.operands;
+        let [to, from, Operand::Number(size), count] = &operands[..] else { panic!("{operands:?}") };
+        let active = self.active(instruction);
         let size = *size as usize;
         let (to, from, count) = (self.values(to), self.values(from), self.values(count));
-        for thread in 0..self.machine.threads {
+        for thread in (0..self.machine.threads).filter(|thread| active[*thread]) {
             let (to, count) = (to[thread] as usize, count[thread] as usize);
             assert!(to.is_multiple_of(size) && count <= size, "{operands:?} of thread {thread}");
             let mut bytes = vec![0; size];
@@ -305,7 +331,7 @@ impl Block<'_> {
             self.copies.push((to, bytes));
         }
         if size == 16 {
-            apart(&to, size);
+            apart(&to, size, &active);
         }
     }
 
@@ -313,7 +339,7 @@ impl Block<'_> {
     fn at(&mut self, address: u64, bytes: usize, writes: bool) -> &mut [u8] {
         let fits = |memory: &&mut Memory| {
             let offset = address.checked_sub(memory.start).map(|offset| offset as usize);
-            (memory.name == "out") == writes && offset.is_some_and(|offset| offset + bytes <= memory.bytes.len())
+            memory.is_written() == writes && offset.is_some_and(|offset| offset + bytes <= memory.bytes.len())
         };
         let memory = self.memory.iter_mut().find(fits).unwrap_or_else(|| panic!("{bytes} bytes at {address:#x}"));
         let offset = (address - memory.start) as usize;
@@ -330,7 +356,9 @@ impl Block<'_> {
     }
 
     /// Loads and stores of registers, some at once.
-    fn access(&mut self, parts: &[&str], operands: &[Operand], guard: Option<Register>) {
+    fn access(&mut self, parts: &[&str], instruction: &Instruction) {
+        let operands = &instruction.operands;
+        let active = self.active(instruction);
         let width = parts.last().unwrap()[1..].parse::<usize>().unwrap() / 8;
         let loads = parts[0] == "ld";
         let (register, address) = if loads { (&operands[0], &operands[1]) } else { (&operands[1], &operands[0]) };
@@ -340,11 +368,10 @@ impl Block<'_> {
         };
         let (addresses, bytes) = (self.values(address), width * registers.len());
         if parts[1] == "shared" {
-            apart(&addresses, bytes);
+            apart(&addresses, bytes, &active);
         }
-        let active = guard.map(|guard| self.registers[&guard].clone());
         let mut values: Vec<Vec<u64>> = registers.iter().map(|register| self.known(register)).collect();
-        for thread in (0..self.machine.threads).filter(|&thread| active.as_ref().is_none_or(|a| a[thread] == 1)) {
+        for thread in (0..self.machine.threads).filter(|thread| active[*thread]) {
             let address = addresses[thread];
             assert!(address.is_multiple_of(bytes as u64), "{address:#x} is not aligned");
             if loads {
@@ -385,7 +412,7 @@ impl Block<'_> {
     fn matrices(&mut self, to: &Operand, from: &Operand, transposed: bool) {
         let Operand::Group(registers) = to else { panic!("{to:?}") };
         let addresses = self.values(from);
-        apart(&addresses, 16);
+        apart(&addresses, 16, &vec![true; addresses.len()]);
         for (number, register) in registers.iter().enumerate() {
             let mut values = vec![0; self.machine.threads];
             for warp in (0..self.machine.threads).step_by(32) {
@@ -486,9 +513,12 @@ pub fn computed(parts: &[&str], v: &[u64]) -> u64 {
             u64::from(holds && (rest[0] != "and" || v[2] == 1))
         }
         ["selp", _] => v[usize::from(v[2] == 0)],
+        ["max", "f32"] => float(single(v[0]).max(single(v[1]))),
+        ["sub", "rn", "f32"] => float(single(v[0]) - single(v[1])),
+        ["lg2", "approx", "ftz", "f32"] => float(single(v[0]).log2()),
         ["fma", "rn", "f32"] => float(single(v[0]).mul_add(single(v[1]), single(v[2]))),
         ["add", "f32"] | ["add", "rn", "f32"] => float(single(v[0]) + single(v[1])),
-        ["mul", "f32"] => float(single(v[0]) * single(v[1])),
+        ["mul", "f32"] | ["mul", "rn", "f32"] => float(single(v[0]) * single(v[1])),
         ["add", "rn", "f16x2" | "bf16x2"] => pairs(&|a, b| a + b),
         ["mul", "rn", "f16x2" | "bf16x2"] => pairs(&|a, b| a * b),
         ["ex2", "approx", "ftz", "f32"] => float(single(v[0]).exp2()),

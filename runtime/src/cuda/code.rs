@@ -1,5 +1,10 @@
 //! PTX text under construction: instructions, and the registers that they use.
 
+#[cfg(test)]
+pub(super) mod assembler;
+#[cfg(test)]
+pub(super) mod machine;
+
 /// Kinds of registers, with the letter of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -50,6 +55,17 @@ impl Code {
         let made = self.fresh(kind);
         self.add(format!("{operation} {made}, {}", operands.as_ref()));
         made
+    }
+
+    /// A parameter of 64 bits.
+    pub(super) fn long(&mut self, name: &str) -> String {
+        self.make(Kind::Long, "ld.param.u64", format!("[{name}]"))
+    }
+
+    /// A parameter that 32 bits have room for.
+    pub(super) fn word(&mut self, name: &str) -> String {
+        let long = self.long(name);
+        self.make(Kind::Word, "cvt.u32.u64", long)
     }
 
     /// A number between 0 and `most` as 32 bits, from one of 64 bits with a sign.
