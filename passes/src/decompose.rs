@@ -18,7 +18,8 @@ use thunder_ir::rewrite::{GreedyConfig, apply_greedily};
 pub struct Decompose {
     /// Decompose also what a library could carry out.
     all: bool,
-    /// Whose libraries count: those of the `cpu`, or of a `gpu`, which have attention in half precision only, or of `any`.
+    /// Whose libraries count: those of the `cpu`, or of a `gpu`, which have attention in half precision only and products of
+    /// floats of 8 bits, or of `any`.
     #[default("cpu")]
     target: String,
     /// How many rewrites to do at most, to find the one that breaks a program; negative for all.
@@ -96,6 +97,7 @@ impl Libraries {
         let Some(library) = <dyn Library>::of(op).filter(|_| !on_complex(op)) else { return false };
         let heads = match library.library() {
             None => return false,
+            Some(LibraryCall::ScaledMatmul { .. }) => return matches!(self, Self::Gpu | Self::Any),
             Some(LibraryCall::Attention { q, k, v, .. } | LibraryCall::AttentionBackward { q, k, v, .. }) => [q, k, v],
             Some(_) => return self != Self::Nobody,
         };

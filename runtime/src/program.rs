@@ -25,7 +25,7 @@ pub(crate) use functions::{Functions, check_depth};
 pub use fused::{Fragment, Fused, LANES, Piece};
 pub use library::{
     Attention, AttentionBackward, AttentionStrides, BatchDim, Convolution, ConvolutionAxis, Epilogue, LibraryOp,
-    MaskStrides, Matmul, MatrixStrides, UpdateSlice,
+    MaskStrides, Matmul, MatrixStrides, ScaledMatmul, UpdateSlice,
 };
 pub use setup::Parameter;
 pub(crate) use setup::weights;

@@ -266,6 +266,23 @@ def products():
                     y, torch, flops=2 * m * n * k,
                 )
             )
+        # Floats of 8 bits, twice as fast as those whose rate the limit is.
+        def product(torch, x, w, s, t):
+            # The reference has wider numbers.
+            is_narrow = x.dtype == torch.float8_e4m3fn
+            return torch._scaled_mm(x, w.t(), s, t, out_dtype=torch.bfloat16) if is_narrow else x @ w.t() * s * t
+
+        x8, w8, turned = tensor((m, k), "f8E4M3FN"), tensor((n, k), "f8E4M3FN"), tensor((k, n), "f8E4M3FN")
+        cases.append(
+            Case(
+                "linear_fp8", (m, n, k),
+                [("x", (m, k), "f8E4M3FN"), ("w", (n, k), "f8E4M3FN"), ("s", (), "f32"), ("t", (), "f32")],
+                f"%wt = thunder.transpose %w permutation = [1, 0] : {w8} -> {turned}\n"
+                f"%y = thunder.scaled_matmul %x, %wt, %s, %t : ({x8}, {turned}, tensor<f32>, tensor<f32>) -> {y}\n"
+                f"return %y : {y}",
+                y, product, flops=2 * m * n * k,
+            )
+        )
     sizes = (1, 32, 4096, 128)
     t = tensor(sizes)
     for backward, factor in ((False, 1), (True, 3.5)):

@@ -17,6 +17,17 @@ pub enum LibraryCall<'c> {
         /// Whether the two innermost dimensions of `rhs` are swapped.
         rhs_transposed: bool,
     },
+    /// `lhs[m, k] * rhs[k, n] * scale * scale (+ bias[n])` of floats of 8 bits.
+    ScaledMatmul {
+        /// The left factor.
+        lhs: Value<'c>,
+        /// The right factor.
+        rhs: Value<'c>,
+        /// What elements of each are multiplied with, of rank 0.
+        scales: [Value<'c>; 2],
+        /// Added to every row.
+        bias: Option<Value<'c>>,
+    },
     /// `softmax(scale * q k^T + mask) v` over `[.., heads, position, width]`.
     Attention {
         /// The queries.

@@ -49,6 +49,8 @@ scalars! {
     Bool: "bool", |s| s == Scalar::Int(1);
     /// A floating-point number.
     Float: "float", Scalar::is_float;
+    /// A floating-point number of 8 bits.
+    Float8: "float of 8 bits", Scalar::is_float8;
     /// An integer of at least eight bits, signed unless its type says otherwise.
     Integer: "integer", |s| matches!(s, Scalar::Int(w) | Scalar::Unsigned(w) if w > 1);
     /// An integer or a truth value.

@@ -43,8 +43,8 @@ pub use thunder_ir_macros::{AttrKind, attr, op, pass, ty};
 pub mod prelude {
     pub use crate::attr::{AttrKind, Dense, SymbolName, SymbolPath, SymbolRef, Unit};
     pub use crate::constraint::{
-        Any, AnyNumber, AnyScalar, Bits, Bool, Comparable, ComplexNumber, Either, F32, F64, Float, FloatOrComplex, I32,
-        I64, Index, Integer, IntegerOrBool, Number, Ordered, Ranked, Tensor,
+        Any, AnyNumber, AnyScalar, Bits, Bool, Comparable, ComplexNumber, Either, F32, F64, Float, Float8,
+        FloatOrComplex, I32, I64, Index, Integer, IntegerOrBool, Number, Ordered, Ranked, Tensor,
     };
     pub use crate::op::{
         Assembly, Canonicalize, Effect, EffectKind, Fold, FoldOutcome, Folded, Infer, MemoryEffects, Op, Verify,

@@ -30,6 +30,7 @@ thunder_interface::ops! {
     pad: Pad;
     matmul: Matmul;
     linear: Linear;
+    scaled_matmul: ScaledMatmul;
     reduce: Sum, Prod, Amax, Amin, Mean, Any, All;
     arg_reduce: Argmax, Argmin;
     variance: Var, VarMean;

@@ -5,7 +5,7 @@ use thunder_ir::{Operation, Result, Value};
 use thunder_passes::{Epilogue, IN_PLACE, layout};
 use thunder_runtime::program::{
     self, Access, Arg, Attention, AttentionBackward, AttentionStrides, BatchDim, Call, Convolution, ConvolutionAxis,
-    Launch, LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Root, Spread, UpdateSlice,
+    Launch, LibraryOp, MaskStrides, Matmul, MatrixStrides, Parallel, Place, Root, ScaledMatmul, Spread, UpdateSlice,
 };
 use thunder_tensor::DType;
 
@@ -22,6 +22,10 @@ impl<'c> Emitter<'_, 'c> {
         let (library, args) = match call {
             LibraryCall::Matmul { lhs, rhs, bias, rhs_transposed } => {
                 self.matmul(op, known(lhs), known(rhs), bias.map(known), rhs_transposed)?
+            }
+            LibraryCall::ScaledMatmul { lhs, rhs, scales, bias } => {
+                let further: Vec<_> = scales.into_iter().chain(bias).map(known).collect();
+                self.scaled_matmul(op, [known(lhs), known(rhs)], &further)?
             }
             LibraryCall::UpdateSlice { operand, update, start, axis } => {
                 self.update_slice(op, [known(operand), known(update), known(start)], axis)?
@@ -235,6 +239,25 @@ impl<'c> Emitter<'_, 'c> {
             epilogue: None,
         };
         Ok((LibraryOp::Matmul(op), args))
+    }
+
+    /// A product of floats of 8 bits; `further` are its scales, and its bias if there is one.
+    fn scaled_matmul(
+        &mut self,
+        op: Operation<'c>,
+        [lhs, rhs]: [Value<'c>; 2],
+        further: &[Value<'c>],
+    ) -> Result<(LibraryOp, Vec<Arg>)> {
+        let (LibraryOp::Matmul(mut product), mut args) = self.matmul(op, lhs, rhs, None, false)? else {
+            return Err(op.error("internal: is no product"));
+        };
+        for (number, value) in further.iter().enumerate() {
+            let (root, view) = self.place(op, *value)?;
+            args.insert(2 + number, at(root, &view, self.dtype(*value)?, &mut self.sizes)?);
+        }
+        product.bias = further.len() > 2;
+        let (rhs, out) = (self.dtype(rhs)?, self.dtype(op.result(0))?);
+        Ok((LibraryOp::ScaledMatmul(ScaledMatmul { product, rhs, out }), args))
     }
 
     /// Reads of an attention's operands, and its sizes; `out` is how the result lies in memory.

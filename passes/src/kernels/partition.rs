@@ -520,6 +520,10 @@ pub fn takes_view<'c>(user: Operation<'c>, value: Value<'c>, shapes: &Shapes<'c>
             let inner = view.strides.len().saturating_sub(2);
             return view.strides[inner..].contains(&Dim::Known(1));
         }
+        LibraryCall::ScaledMatmul { lhs, rhs, .. } => {
+            let is_matrix = value == lhs || value == rhs;
+            return if is_matrix { view.strides.contains(&Dim::Known(1)) } else { view.is_dense() };
+        }
         LibraryCall::UpdateSlice { .. } => return library.is_some_and(|library| library.takes_views()),
         LibraryCall::Convolution { .. } => return view.is_dense(),
         LibraryCall::Attention { mask, .. } | LibraryCall::AttentionBackward { mask, .. } => mask,

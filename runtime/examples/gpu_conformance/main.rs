@@ -13,6 +13,7 @@ mod hopper;
 mod library;
 mod products;
 mod programs;
+mod scaled;
 mod times;
 
 use std::path::PathBuf;
@@ -64,6 +65,7 @@ fn main() -> ExitCode {
     let mut cases = library::cases(&alone);
     cases.extend(attention::cases(&flash));
     cases.extend(products::cases(&alone));
+    cases.extend(scaled::cases(&alone));
     let hopper = (gpu.architecture() == hopper::ARCHITECTURE).then_some(hopper);
     cases.extend(hopper.iter().flat_map(hopper::cases));
     cases.extend(hopper.iter().flat_map(fused::cases));

@@ -12,7 +12,8 @@ use crate::executor::{Executor, ExecutorError, Finished, Invocation, Prepared, S
 use crate::plan::fits_memory;
 use crate::program::{Attention, AttentionStrides, Convolution, DimId, Dims, LibraryOp, Matmul, MatrixStrides};
 
-/// Claims every library operation but attention in half precision or with more than it computes from, on the processor's vector units and the session's threads.
+/// Claims every library operation but attention in half precision or with more than it computes from, and products of floats
+/// of 8 bits, on the processor's vector units and the session's threads.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CpuLibrary;
 
@@ -26,7 +27,7 @@ impl Executor for CpuLibrary {
             LibraryOp::Attention(attention) => attention.dtype == DType::F32 && !attention.logsums,
             LibraryOp::AttentionBackward(backward) => backward.forward.dtype == DType::F32 && backward.saved.is_none(),
             LibraryOp::Matmul(_) | LibraryOp::Convolution(_) | LibraryOp::UpdateSlice(_) => true,
-            LibraryOp::Fused(_) => false,
+            LibraryOp::Fused(_) | LibraryOp::ScaledMatmul(_) => false,
         }
     }
 
@@ -36,7 +37,7 @@ impl Executor for CpuLibrary {
             LibraryOp::Attention(_) | LibraryOp::AttentionBackward(_) => Box::new(PreparedAttention),
             LibraryOp::Convolution(_) => Box::new(PreparedConvolution),
             LibraryOp::UpdateSlice(_) => Box::new(PreparedUpdate),
-            LibraryOp::Fused(_) => unreachable!("an executor prepares what it claims"),
+            LibraryOp::Fused(_) | LibraryOp::ScaledMatmul(_) => unreachable!("an executor prepares what it claims"),
         })
     }
 }

@@ -6,6 +6,7 @@
 //! that lie behind each other alike in all operands are one batch; the others are looped over.
 
 mod algorithm;
+mod types;
 
 use std::ffi::c_void;
 use std::fmt;
@@ -13,8 +14,8 @@ use std::sync::{Arc, Mutex};
 
 use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{
-    self, cublasComputeType_t, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulDesc_t,
-    cublasLtMatmulDescAttributes_t, cublasLtMatrixLayout_t, cublasLtMatrixLayoutAttribute_t, cudaDataType_t,
+    self, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatmulDescAttributes_t,
+    cublasLtMatrixLayout_t, cublasLtMatrixLayoutAttribute_t, cudaDataType_t,
 };
 use cudarc::driver::sys::{CUdeviceptr, cuMemsetD2D8Async};
 use thunder_tensor::DType;
@@ -22,14 +23,14 @@ use thunder_tensor::DType;
 use super::Gpu;
 use super::error::{CudaError, Result};
 use super::executor::{Executor, Invocation, PerGpu, Prepared, Site};
-use crate::program::{Dims, LibraryOp, Matmul, MatrixStrides};
+use crate::program::{Dims, LibraryOp, Matmul, MatrixStrides, ScaledMatmul};
 use algorithm::Algorithm;
 
 /// `CUBLAS_OP_N` and `CUBLAS_OP_T`, which the bindings lack.
 const AS_IT_IS: i32 = 0;
 const TRANSPOSED: i32 = 1;
 
-/// Claims matrix products.
+/// Claims matrix products, also those of floats of 8 bits with scales.
 #[derive(Debug, Default)]
 pub struct CublasLt {
     /// Whether f32 may be rounded to 10 bits of mantissa for the tensor cores.
@@ -63,11 +64,19 @@ impl Executor for CublasLt {
     }
 
     fn claims(&self, op: &LibraryOp, _dims: &Dims) -> bool {
-        matches!(op, LibraryOp::Matmul(op) if op.epilogue.is_none())
+        match op {
+            LibraryOp::Matmul(op) => op.epilogue.is_none(),
+            LibraryOp::ScaledMatmul(op) => [op.product.dtype, op.rhs].into_iter().all(|side| types::of(side).is_some()),
+            _ => false,
+        }
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
-        let LibraryOp::Matmul(op) = site.op else { unreachable!("an executor prepares what it claims") };
+        let (op, scaled) = match site.op {
+            LibraryOp::Matmul(op) => (op, None),
+            LibraryOp::ScaledMatmul(op) => (&op.product, Some(op)),
+            _ => unreachable!("an executor prepares what it claims"),
+        };
         let library = self.library.of(site.gpu, Library::new)?;
         let size = |dim| site.size(dim);
         let (m, n) = (size(op.m), size(op.n));
@@ -78,14 +87,14 @@ impl Executor for CublasLt {
             return Ok(Box::new(Nothing));
         }
         let (inner, outer) = split(batch);
-        if size(op.k) == 0 {
+        if size(op.k) == 0 && scaled.is_none() {
             return Ok(Box::new(Zeros::new(op, site, inner, &outer)?));
         }
-        let shape = Shape::of(op, site, inner, self.tf32)?;
+        let shape = Shape::of(op, scaled, site, inner, self.tf32)?;
         let product = Product::new(&shape)?;
         let algorithm = library.algorithm(&shape, &product, site.gpu)?;
         let offsets = offsets(&outer, op.dtype.size());
-        Ok(Box::new(PreparedMatmul { library, product, algorithm, offsets, bias: op.bias, dtype: op.dtype }))
+        Ok(Box::new(PreparedMatmul { library, product, algorithm, offsets, shape }))
     }
 }
 
@@ -173,7 +182,10 @@ impl fmt::Debug for Handle {
 /// What an algorithm was found for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Shape {
-    dtype: DType,
+    /// Of lhs, rhs and out.
+    dtypes: [DType; 3],
+    /// Whether numbers say what elements of lhs and rhs are multiplied with.
+    scaled: bool,
     tf32: bool,
     /// m, n and k of the program's product.
     size: [usize; 3],
@@ -197,7 +209,7 @@ struct Operand {
 }
 
 impl Shape {
-    fn of(op: &Matmul, site: &Site<'_>, batch: [usize; 4], tf32: bool) -> Result<Self> {
+    fn of(op: &Matmul, scaled: Option<&ScaledMatmul>, site: &Site<'_>, batch: [usize; 4], tf32: bool) -> Result<Self> {
         let size = |dim| site.size(dim);
         let (m, n, k) = (size(op.m), size(op.n), size(op.k));
         let [count, lhs_stride, rhs_stride, out_stride] = batch;
@@ -213,33 +225,36 @@ impl Shape {
         if operands[2].column_major {
             return Err(unsupported("a result whose elements are not adjacent in rows"));
         }
-        let out = 2 + usize::from(op.bias);
+        let out = site.alignments.len() - 1;
         let alignments = [site.alignments[0], site.alignments[1], site.alignments[out]];
-        Ok(Self { dtype: op.dtype, tf32, size: [m, n, k], operands, batch: count, bias: op.bias, alignments })
+        let dtypes = scaled.map_or([op.dtype; 3], |scaled| [op.dtype, scaled.rhs, scaled.out]);
+        let scaled = scaled.is_some();
+        let shape = Self { dtypes, scaled, tf32, size: [m, n, k], operands, batch: count, bias: op.bias, alignments };
+        if scaled {
+            types::check_scaled(&shape, site.gpu.architecture)?;
+        }
+        Ok(shape)
     }
 
     /// How many bytes lhs, rhs and out span.
     fn bytes(&self) -> [usize; 3] {
         let ([m, n, k], [lhs, rhs, out]) = (self.size, self.operands);
-        let bytes = |operand: Operand, (rows, columns)| {
+        let bytes = |number: usize, operand: Operand, (rows, columns)| {
             let (lines, width) = if operand.column_major { (columns, rows) } else { (rows, columns) };
-            ((self.batch - 1) * operand.stride + (lines - 1) * operand.line + width) * self.dtype.size()
+            ((self.batch - 1) * operand.stride + (lines - 1) * operand.line + width) * self.dtypes[number].size()
         };
-        [bytes(lhs, (m, k)), bytes(rhs, (k, n)), bytes(out, (m, n))]
+        [bytes(0, lhs, (m, k)), bytes(1, rhs, (k, n)), bytes(2, out, (m, n))]
     }
 
-    /// The type of elements, and that of the sums.
-    fn types(&self) -> Result<(cudaDataType_t, cublasComputeType_t, cudaDataType_t)> {
-        use cublasComputeType_t::*;
-        use cudaDataType_t::*;
-        Ok(match self.dtype {
-            DType::F32 if self.tf32 => (CUDA_R_32F, CUBLAS_COMPUTE_32F_FAST_TF32, CUDA_R_32F),
-            DType::F32 => (CUDA_R_32F, CUBLAS_COMPUTE_32F, CUDA_R_32F),
-            DType::F16 => (CUDA_R_16F, CUBLAS_COMPUTE_32F, CUDA_R_32F),
-            DType::BF16 => (CUDA_R_16BF, CUBLAS_COMPUTE_32F, CUDA_R_32F),
-            DType::F64 => (CUDA_R_64F, CUBLAS_COMPUTE_64F, CUDA_R_64F),
-            other => return Err(unsupported(format!("elements of {other}"))),
-        })
+    /// How many bytes a bias spans.
+    fn bias_bytes(&self) -> usize {
+        if self.bias { self.size[1] * self.dtypes[2].size() } else { 0 }
+    }
+
+    /// Where the addresses of a product are among its operands: the bias, and the result.
+    fn further(&self) -> [usize; 2] {
+        let bias = if self.scaled { 4 } else { 2 };
+        [bias, bias + usize::from(self.bias)]
     }
 }
 
@@ -316,7 +331,7 @@ impl Drop for Layout {
 impl Product {
     fn new(shape: &Shape) -> Result<Self> {
         use cublasLtMatmulDescAttributes_t::*;
-        let (element, compute, scale) = shape.types()?;
+        let (compute, scale) = types::sums(shape)?;
         let desc = Description(result::create_matmul_desc(compute, scale).map_err(status)?);
         // A row-major matrix is a column-major one transposed.
         let [lhs, rhs, _] = shape.operands;
@@ -330,24 +345,31 @@ impl Product {
             desc.set(CUBLASLT_MATMUL_DESC_EPILOGUE, &cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS)?;
         }
         let [m, n, k] = shape.size;
-        let layout = |operand: Operand, (rows, columns): (usize, usize)| {
+        let layout = |number: usize, (rows, columns): (usize, usize)| {
+            let (operand, dtype) = (shape.operands[number], shape.dtypes[number]);
+            let element = types::of(dtype).ok_or_else(|| unsupported(format!("elements of {dtype}")))?;
             let (rows, columns) = if operand.column_major { (rows, columns) } else { (columns, rows) };
             Layout::new(element, rows, columns, operand, shape.batch)
         };
-        let [lhs, rhs, out] = shape.operands;
-        Ok(Self { desc, a: layout(rhs, (k, n))?, b: layout(lhs, (m, k))?, d: layout(out, (m, n))? })
+        Ok(Self { desc, a: layout(1, (k, n))?, b: layout(0, (m, k))?, d: layout(2, (m, n))? })
     }
 
-    fn set_bias(&self, address: CUdeviceptr) -> Result {
-        self.desc.set(cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_BIAS_POINTER, &address)
+    /// Says where the bias is, and what elements of lhs and rhs are multiplied with.
+    fn set(&self, bias: Option<CUdeviceptr>, scales: Option<[CUdeviceptr; 2]>) -> Result {
+        use cublasLtMatmulDescAttributes_t::*;
+        if let Some([lhs, rhs]) = scales {
+            self.desc.set(CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, &rhs)?;
+            self.desc.set(CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, &lhs)?;
+        }
+        bias.map_or(Ok(()), |bias| self.desc.set(CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias))
     }
 
     /// Starts the product. `addresses` are of as much memory as its shape and the algorithm need.
-    fn start(&self, handle: &Handle, algorithm: &Algorithm, dtype: DType, addresses: Addresses, gpu: &Gpu) -> Result {
+    fn start(&self, handle: &Handle, algorithm: &Algorithm, shape: &Shape, addresses: Addresses, gpu: &Gpu) -> Result {
         let Self { desc, a, b, d } = self;
         // One and zero, as numbers of the type of the sums.
         let (single, double) = ([1.0_f32, 0.0], [1.0_f64, 0.0]);
-        let [one, zero]: [*const c_void; 2] = match dtype {
+        let [one, zero]: [*const c_void; 2] = match shape.dtypes[2] {
             DType::F64 => [(&raw const double[0]).cast(), (&raw const double[1]).cast()],
             _ => [(&raw const single[0]).cast(), (&raw const single[1]).cast()],
         };
@@ -421,8 +443,7 @@ struct PreparedMatmul {
     algorithm: Algorithm,
     /// Of each product that is started by itself.
     offsets: Vec<[CUdeviceptr; 3]>,
-    bias: bool,
-    dtype: DType,
+    shape: Shape,
 }
 
 // SAFETY: the algorithm is plain data; for the rest see `Product` and `Handle`.
@@ -437,15 +458,14 @@ impl Prepared for PreparedMatmul {
 
     fn run(&self, invocation: &Invocation<'_>) -> Result {
         let operands = invocation.operands;
-        if self.bias {
-            self.product.set_bias(operands[2])?;
-        }
-        let to = 2 + usize::from(self.bias);
+        let [bias, to] = self.shape.further();
+        let scales = self.shape.scaled.then(|| [operands[2], operands[3]]);
+        self.product.set(self.shape.bias.then(|| operands[bias]), scales)?;
         for [lhs, rhs, out] in &self.offsets {
             // The plan has checked that every element lies within its operand, and that out overlaps none.
             let (lhs, rhs, out) = (operands[0] + lhs, operands[1] + rhs, operands[to] + out);
             let addresses = Addresses { lhs, rhs, out, workspace: invocation.workspace };
-            self.product.start(&self.library.handle, &self.algorithm, self.dtype, addresses, invocation.gpu)?;
+            self.product.start(&self.library.handle, &self.algorithm, &self.shape, addresses, invocation.gpu)?;
         }
         Ok(())
     }

@@ -49,7 +49,7 @@ impl Executor for Cudnn {
             LibraryOp::Attention(attention) => takes(attention, dims),
             LibraryOp::AttentionBackward(backward) => takes(&backward.forward, dims),
             LibraryOp::Convolution(op) => (1..=3).contains(&op.axes.len()),
-            LibraryOp::Matmul(_) | LibraryOp::Fused(_) | LibraryOp::UpdateSlice(_) => false,
+            _ => false,
         }
     }
 
@@ -61,9 +61,7 @@ impl Executor for Cudnn {
             LibraryOp::Attention(op) => attention::forward(handle, op, site),
             LibraryOp::AttentionBackward(op) => attention::backward(handle, op, site),
             LibraryOp::Convolution(op) => convolution::prepare(handle, op, site, self.tf32),
-            LibraryOp::Matmul(_) | LibraryOp::Fused(_) | LibraryOp::UpdateSlice(_) => {
-                unreachable!("an executor prepares what it claims")
-            }
+            _ => unreachable!("an executor prepares what it claims"),
         };
         // What it has no engine for is left to others.
         let unsupported = |error| CudaError::Unsupported {

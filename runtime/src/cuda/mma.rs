@@ -5,6 +5,8 @@
 //! what is multiplied, f64 by tensor cores, which round as additions do. A kernel is made for each way in which operands
 //! lie, and is loaded when sizes are known.
 //!
+//! A product of floats of 8 bits is one of f32, which are written to scratch memory first (`scaled.rs`).
+//!
 //! A convolution is a product with what its windows see, which is written to scratch memory first (`convolution.rs`). In bf16,
 //! 32 images of 64 channels and 56 by 56 elements take 18 % of cuDNN's rate with windows of 3 by 3, as that memory is written and
 //! read; windows of single elements, which need none, 80 % and more.
@@ -23,6 +25,7 @@ mod hopper;
 mod kernel;
 mod multiply;
 mod panel;
+mod scaled;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -56,7 +59,7 @@ const MOST_SUMS: usize = 64;
 /// The oldest architecture whose tensor cores have the instructions.
 const OLDEST: &str = "sm_80";
 
-/// Claims matrix products and convolutions.
+/// Claims matrix products, also of floats of 8 bits, and convolutions.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Mma;
 
@@ -69,6 +72,7 @@ impl Executor for Mma {
         let is_known = |dtype| matches!(dtype, DType::F32 | DType::F64 | DType::F16 | DType::BF16);
         match op {
             LibraryOp::Matmul(op) => op.epilogue.is_none() && is_known(op.dtype),
+            LibraryOp::ScaledMatmul(op) => [op.product.dtype, op.rhs].into_iter().all(scaled::is_known),
             LibraryOp::Convolution(op) => (1..=convolution::AXES).contains(&op.axes.len()) && is_known(op.dtype),
             _ => false,
         }
@@ -93,6 +97,7 @@ impl Executor for Mma {
                 let Some(work) = Work::new(&product, multiprocessors) else { return Ok(Box::new(Nothing)) };
                 Ok(Box::new(PreparedMma(Ready::new(gpu, work)?)))
             }
+            LibraryOp::ScaledMatmul(op) => scaled::prepare(op, site, multiprocessors),
             LibraryOp::Convolution(op) => convolution::prepare(op, site, multiprocessors),
             _ => unreachable!("an executor prepares what it claims"),
         }

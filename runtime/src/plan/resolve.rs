@@ -2,9 +2,11 @@
 
 use crate::program::{
     Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Epilogue, Functions, Fused,
-    Grid, Launch, LibraryOp, MAX_ARGS, Matmul, MatrixStrides, Parallel, Place, Program, Root, Spread, Step,
-    UpdateSlice, While,
+    Grid, Launch, LibraryOp, MAX_ARGS, Matmul, MatrixStrides, Parallel, Place, Program, Root, ScaledMatmul, Spread,
+    Step, UpdateSlice, While,
 };
+
+use thunder_tensor::DType;
 
 use super::arena::{CACHE_LINE, GPU_LINE, Host, Interval, Location, place};
 use super::extents::Strided;
@@ -246,6 +248,7 @@ impl Resolver<'_> {
                             epilogue = Some(self.epilogue(index, op, e)?);
                         }
                     }
+                    LibraryOp::ScaledMatmul(op) => self.check_scaled(index, op, first)?,
                     LibraryOp::Attention(op) => {
                         let mut operands = self.attention(index, op)?;
                         if op.logsums {
@@ -400,6 +403,28 @@ impl Resolver<'_> {
 
     fn check_matmul(&self, index: usize, op: &Matmul, first: usize) -> Result {
         self.check_products(index, op, &[op.rhs], 1, first)
+    }
+
+    /// The operands of a product of floats of 8 bits.
+    fn check_scaled(&self, index: usize, op: &ScaledMatmul, first: usize) -> Result {
+        let ScaledMatmul { product, rhs, out } = op;
+        let Matmul { m, n, k, .. } = *product;
+        let matrix = |dtype: DType, rows: (DimId, DimId), columns: (DimId, DimId)| {
+            self.strided(index, dtype.size(), &[rows, columns])
+        };
+        let scale = || Strided { dims: Vec::new(), element: DType::F32.size() };
+        let mut operands = vec![
+            matrix(product.dtype, (m, product.lhs.row), (k, product.lhs.column))?,
+            matrix(*rhs, (k, product.rhs.row), (n, product.rhs.column))?,
+            scale(),
+            scale(),
+        ];
+        if product.bias {
+            let n = self.values.size(n, &|| format!("step {index}: n"))?;
+            operands.push(Strided { dims: vec![(n, 1)], element: out.size() });
+        }
+        operands.push(matrix(*out, (m, product.out.row), (n, product.out.column))?);
+        self.check_operands(index, first, &operands, 1)
     }
 
     /// The operands and results of products that share all but rhs; what is kernels' is trusted.

@@ -24,6 +24,8 @@ pub enum LibraryOp {
     AttentionBackward(AttentionBackward),
     /// Convolution. Arguments: x, weight, then bias if `bias`, then out.
     Convolution(Convolution),
+    /// Matrix product of floats of 8 bits. Arguments: lhs, rhs, the scale of each, then bias if `product.bias`, then out.
+    ScaledMatmul(ScaledMatmul),
     /// Matrix products and what a kernel computes from their elements; its arguments are said there.
     Fused(Fused),
 }
@@ -76,6 +78,22 @@ pub struct Matmul {
     pub bias: bool,
     /// A kernel applied to blocks of the product while they are in cache; on a GPU, see [`Fused`].
     pub epilogue: Option<Epilogue>,
+}
+
+/// `out[i, j] = sum_p lhs[i, p] * rhs[p, j] * lhs_scale * rhs_scale (+ bias[j])`.
+///
+/// Elements of lhs and rhs are floats of 8 bits, each of a type of its own; scales are f32; those of out and the bias are f32,
+/// f16 or bf16. Sums are in f32, and rounded once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScaledMatmul {
+    /// The product: its `dtype` is that of lhs. It has no batch and no epilogue.
+    pub product: Matmul,
+    /// Type of an element of rhs.
+    #[serde(with = "dtype_code")]
+    pub rhs: DType,
+    /// Type of an element of out and of the bias.
+    #[serde(with = "dtype_code")]
+    pub out: DType,
 }
 
 /// Strides of the two dimensions of a matrix, in elements.
@@ -286,6 +304,7 @@ impl LibraryOp {
             Self::UpdateSlice(_) => "update_slice",
             Self::AttentionBackward(_) => "attention_backward",
             Self::Convolution(_) => "convolution",
+            Self::ScaledMatmul(_) => "scaled_matmul",
             Self::Fused(_) => "fused_matmul",
         }
     }
@@ -300,6 +319,7 @@ impl LibraryOp {
                 7 + usize::from(op.forward.mask.is_some()) + 2 * usize::from(op.saved.is_some())
             }
             Self::Convolution(op) => 3 + usize::from(op.bias),
+            Self::ScaledMatmul(op) => 5 + usize::from(op.product.bias),
             Self::Fused(op) => op.arity(),
         }
     }
@@ -315,7 +335,7 @@ impl LibraryOp {
     /// Positions of the results among the arguments.
     pub fn outputs(&self) -> Range<usize> {
         let results = match self {
-            Self::Matmul(_) | Self::Convolution(_) | Self::UpdateSlice(_) => 1,
+            Self::Matmul(_) | Self::ScaledMatmul(_) | Self::Convolution(_) | Self::UpdateSlice(_) => 1,
             Self::Attention(op) => 1 + usize::from(op.logsums),
             Self::AttentionBackward(_) => 3,
             Self::Fused(op) => op.outputs(),
@@ -335,6 +355,7 @@ impl LibraryOp {
     pub fn dims(&self) -> Vec<DimId> {
         match self {
             Self::Matmul(op) => op.dims(),
+            Self::ScaledMatmul(op) => op.product.dims(),
             Self::Fused(op) => {
                 let mut dims = op.product.dims();
                 dims.extend(op.second.iter().flat_map(|strides| [strides.row, strides.column]));

@@ -7,7 +7,8 @@ use thunder_tensor::DType;
 use crate::artifact::Target;
 
 use super::{
-    Access, Call, DimExpr, DimId, Fused, KernelId, Launch, LibraryOp, Place, Port, Program, Root, Spread, Step,
+    Access, Call, DimExpr, DimId, Fused, KernelId, Launch, LibraryOp, Place, Port, Program, Root, ScaledMatmul, Spread,
+    Step,
 };
 
 /// The most pointers or numbers that one step may pass.
@@ -293,6 +294,7 @@ impl Program {
         }
         let (dtype, dimensions, most) = match &call.op {
             LibraryOp::Matmul(op) => (op.dtype, op.batch.len(), 8),
+            LibraryOp::ScaledMatmul(op) => return check_scaled(op, what),
             LibraryOp::Convolution(op) => (op.dtype, op.axes.len(), 3),
             LibraryOp::Fused(op) => (op.product.dtype, op.product.batch.len(), 8),
             LibraryOp::Attention(op) => (op.dtype, 0, 0),
@@ -352,6 +354,19 @@ fn check_fused(op: &Fused, count: usize, what: &dyn Fn() -> String) -> Result {
         return malformed(what, "a product that no kernel can be a part of");
     }
     op.pointers.iter().flatten().try_for_each(|&arg| in_range("argument", arg, count, what))
+}
+
+/// A product of floats of 8 bits.
+fn check_scaled(op: &ScaledMatmul, what: &dyn Fn() -> String) -> Result {
+    let ScaledMatmul { product, rhs, out } = op;
+    if product.epilogue.is_some() || !product.batch.is_empty() {
+        return malformed(what, "'scaled_matmul' has an epilogue or a batch");
+    }
+    if !product.dtype.is_float8() || !rhs.is_float8() || !matches!(out, DType::F32 | DType::F16 | DType::BF16) {
+        let types = format!("{} and {rhs}, as {out}", product.dtype);
+        return malformed(what, format!("'scaled_matmul' has no form of {types}"));
+    }
+    Ok(())
 }
 
 fn check_count(count: usize, what: &dyn Fn() -> String) -> Result {

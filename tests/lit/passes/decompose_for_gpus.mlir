@@ -69,3 +69,19 @@ func.func @gradient(%d: tensor<2x4x8x64xf16>, %q: tensor<2x4x8x64xf16>, %k: tens
   %dq, %dk, %dv = thunder.sdpa_backward %d, %q, %k, %v causal = true : (tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>) -> (tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>)
   return %dq, %dk, %dv : tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>, tensor<2x4x8x64xf16>
 }
+
+// GPUs multiply floats of 8 bits, but not those that have no negative zero, and not into double precision.
+// CHECK-LABEL: func.func @scaled
+// CHECK: thunder.scaled_matmul
+// CHECK-NOT: thunder.scaled_matmul
+// CHECK: thunder.matmul
+// CHECK: thunder.matmul
+// CPU-LABEL: func.func @scaled
+// CPU-NOT: thunder.scaled_matmul
+// CPU: thunder.matmul
+func.func @scaled(%x: tensor<4x16xf8E4M3FN>, %w: tensor<16x8xf8E5M2>, %z: tensor<16x8xf8E5M2FNUZ>, %s: tensor<f32>, %t: tensor<f32>) -> (tensor<4x8xbf16>, tensor<4x8xbf16>, tensor<4x8xf64>) {
+  %0 = thunder.scaled_matmul %x, %w, %s, %t : (tensor<4x16xf8E4M3FN>, tensor<16x8xf8E5M2>, tensor<f32>, tensor<f32>) -> tensor<4x8xbf16>
+  %1 = thunder.scaled_matmul %x, %z, %s, %t : (tensor<4x16xf8E4M3FN>, tensor<16x8xf8E5M2FNUZ>, tensor<f32>, tensor<f32>) -> tensor<4x8xbf16>
+  %2 = thunder.scaled_matmul %x, %w, %s, %t : (tensor<4x16xf8E4M3FN>, tensor<16x8xf8E5M2>, tensor<f32>, tensor<f32>) -> tensor<4x8xf64>
+  return %0, %1, %2 : tensor<4x8xbf16>, tensor<4x8xbf16>, tensor<4x8xf64>
+}

@@ -4,6 +4,8 @@ use std::panic::Location;
 
 use thunder_dialect::build::*;
 use thunder_interface::Dim as Size;
+use thunder_ir::Type;
+use thunder_tensor::DType;
 
 use crate::Tensor;
 
@@ -37,6 +39,29 @@ impl<'t> Tensor<'t> {
         let rows = self.reshaped(vec![Size::product(outer), inner]);
         let product = rows.matmul(matrix);
         product.reshaped([outer, &product.sizes()[1..]].concat())
+    }
+
+    /// Matrix product of floats of 8 bits, each multiplied with its matrix's scale, an `f32` of rank 0; the sums, with a bias of
+    /// one element for each column, become `dtype`.
+    #[track_caller]
+    pub fn scaled_matmul(
+        self,
+        other: Tensor<'t>,
+        scales: [Tensor<'t>; 2],
+        bias: impl Into<Option<Tensor<'t>>>,
+        dtype: DType,
+    ) -> Self {
+        let _at = self.site.at(Location::caller());
+        let bias = bias.into();
+        if self.rank() != 2 || other.rank() != 2 {
+            self.site.fail("a product of floats of 8 bits has matrices as operands");
+        }
+        let sizes = [self.sizes()[0].known(), other.sizes()[1].known()];
+        let ty = Type::tensor(self.site.element(dtype), &sizes);
+        let operands: Vec<_> = [self, other].into_iter().chain(scales).chain(bias).collect();
+        let [x, y] = scales.map(|scale| scale.value);
+        let bias = bias.map(|bias| bias.value);
+        self.site.op(&operands, |b| b.scaled_matmul(self.value, other.value, x, y, bias, ty))
     }
 
     /// Linear layer `self * transpose(weight) + bias` over the last dimension.

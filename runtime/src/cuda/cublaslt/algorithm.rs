@@ -82,14 +82,12 @@ fn fastest(
 ) -> Result<Algorithm> {
     let [lhs, rhs, out] = shape.bytes();
     let (lhs, rhs, out) = (noise(gpu, lhs)?, noise(gpu, rhs)?, noise(gpu, out)?);
-    let bias = noise(gpu, if shape.bias { shape.size[1] * shape.dtype.size() } else { 0 })?;
+    let (bias, scale) = (noise(gpu, shape.bias_bytes())?, noise(gpu, 4)?);
     let scratch = candidates.iter().map(|algorithm| algorithm.workspace).max().unwrap_or(0);
     let scratch = gpu.allocate(scratch, &|| "scratch memory of products".to_owned())?;
-    if shape.bias {
-        product.set_bias(bias.start())?;
-    }
+    product.set(shape.bias.then(|| bias.start()), shape.scaled.then(|| [scale.start(); 2]))?;
     let addresses = Addresses { lhs: lhs.start(), rhs: rhs.start(), out: out.start(), workspace: scratch.start() };
-    let start = |algorithm| move || product.start(handle, algorithm, shape.dtype, addresses, gpu);
+    let start = |algorithm| move || product.start(handle, algorithm, shape, addresses, gpu);
     let ways: Vec<_> = candidates.iter().map(start).collect();
     let ways: Vec<&dyn Fn() -> Result> = ways.iter().map(|way| way as &dyn Fn() -> Result).collect();
     let best = measure::fastest(gpu, &ways)?;

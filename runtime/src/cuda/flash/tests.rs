@@ -319,6 +319,24 @@ fn try_out(case: &Case) {
 }
 
 #[test]
+fn attention_in_half_precision_of_known_widths_is_claimed() {
+    let mut dims = Dims::default();
+    let [narrow, widest, wider] = [7, WIDEST, WIDEST + 1].map(|size| dims.constant(size));
+    let claims = |change: &dyn Fn(&mut Attention)| {
+        let mut op = PLAIN.operation().0;
+        (op.forward.width, op.forward.value_width) = (widest, narrow);
+        change(&mut op.forward);
+        let forward = Flash.claims(&LibraryOp::Attention(op.forward.clone()), &dims);
+        assert_eq!(Flash.claims(&LibraryOp::AttentionBackward(op), &dims), forward);
+        forward
+    };
+    assert!(claims(&|_| {}));
+    assert!(!claims(&|op| op.width = wider));
+    assert!(!claims(&|op| op.value_width = wider));
+    assert!(!claims(&|op| op.dtype = DType::F32));
+}
+
+#[test]
 fn attention_and_its_gradient_are_right_on_the_machine() {
     cases().iter().for_each(try_out);
 }

@@ -9,7 +9,7 @@ use thunder_tensor::{Random, Tensor};
 use super::*;
 use crate::cuda::code::assembler::assembled;
 use crate::cuda::code::machine::{Machine, Memory};
-use crate::program::{BatchDim, DimId, Epilogue, KernelId, MatrixStrides};
+use crate::program::{BatchDim, DimId, Epilogue, KernelId, MatrixStrides, ScaledMatmul};
 
 const DTYPES: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
 
@@ -103,6 +103,12 @@ fn products_without_an_epilogue_are_claimed() {
     op.epilogue = Some(Epilogue { kernel: KernelId(0), args, dims, start: 0, length: 0, elements: false });
     assert!(!claims(&op));
     assert!(Mma.is_installed());
+    let scaled = |rhs| LibraryOp::ScaledMatmul(ScaledMatmul { product: op.clone(), rhs, out: DType::F16 });
+    assert!(!Mma.claims(&scaled(DType::F8E5M2), &Dims::default()), "lhs has no floats of 8 bits");
+    op.dtype = DType::F8E4M3FN;
+    let scaled = |rhs| LibraryOp::ScaledMatmul(ScaledMatmul { product: op.clone(), rhs, out: DType::F16 });
+    assert!(Mma.claims(&scaled(DType::F8E5M2), &Dims::default()));
+    assert!(!Mma.claims(&scaled(DType::F8E5M2FNUZ), &Dims::default()));
 }
 
 #[test]

@@ -194,10 +194,17 @@ fn scaled_product<'t>(c: &Call<'_, 't>) -> Answer<Tensor<'t>> {
         }
         scales.push(if is_whole { scale.reshape(()) } else { scale });
     }
+    let dtype = c.result()?.dtype;
+    if let [a, b] = scales[..]
+        && [a, b].iter().all(|scale| scale.rank() == 0)
+        && c.optional("bias")?.is_none_or(|bias| bias.dtype() == dtype)
+    {
+        return Ok(c.tensor("self")?.scaled_matmul(c.tensor("mat2")?, [a, b], c.optional("bias")?, dtype));
+    }
     let [x, y] = [c.tensor("self")?, c.tensor("mat2")?].map(|side| side.to(DType::F32));
     let product = scales.into_iter().fold(x.matmul(y), |product, scale| product * scale);
     let sum = c.optional("bias")?.map_or(product, |bias| product + bias.to(DType::F32));
-    Ok(sum.to(c.result()?.dtype))
+    Ok(sum.to(dtype))
 }
 
 /// A matrix whose rows are those of the last dimension.
