@@ -238,7 +238,7 @@ fn another_version_or_processor_is_refused_by_name() {
     let mut bytes = artifact().to_bytes();
     bytes[8] = 99;
     let error = open(bytes).unwrap_err();
-    assert_eq!(error.to_string(), "format version 99, this runtime reads 7; compile it again");
+    assert_eq!(error.to_string(), "format version 99, this runtime reads 8; compile it again");
 
     let none = || Bytes::new(Vec::new());
     let with = |arch: &str, features: &[&str]| {

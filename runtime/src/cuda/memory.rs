@@ -9,6 +9,9 @@ use cudarc::driver::sys::CUdeviceptr;
 use super::error::{CudaError, Result, is_out_of_memory};
 use super::queue::Queue;
 
+/// What sizes are rounded up to: checkers of memory take a copy of the rest of a chunk for one of the whole chunk.
+const CHUNK: usize = 16;
+
 /// Device memory with one owner. Its contents are unspecified at first.
 pub(crate) struct Memory {
     queue: Arc<Queue>,
@@ -33,7 +36,7 @@ impl Memory {
         let ask = || {
             let _alone = queue.alone();
             // SAFETY: the stream lives as long as the queue.
-            unsafe { result::malloc_async(queue.stream(), bytes) }
+            unsafe { result::malloc_async(queue.stream(), bytes.next_multiple_of(CHUNK)) }
         };
         let start = match ask() {
             Err(error) if is_out_of_memory(error) => {
