@@ -6,7 +6,7 @@
 //! weights are rounded to the operands' type before they are multiplied with values, as cuDNN does. A kernel is made for each
 //! pair of widths, and is loaded when sizes are known.
 //!
-//! The floor that it is to hold is 40 % of cuDNN on an H200, which the example `gpu_conformance --times` measures, in bf16, of
+//! The floor that it is to hold is a third of cuDNN on an H200, which the example `gpu_conformance --times` measures, in bf16, of
 //! 32 heads and 4096 positions: 49 % for causal attention of 128 elements, 59 % for 64 without a limit; 41 % and 38 % with the
 //! gradient. What limits it: `mma.sync` gets at most 5/8 of what Hopper's own instructions do, with which cuDNN multiplies; warps
 //! read shared memory about as long as they multiply; and gradients take seven products where five would do if they were

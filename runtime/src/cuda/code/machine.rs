@@ -6,9 +6,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod compute;
+mod text;
+
 use std::collections::BTreeMap;
 
 use half::{bf16, f16};
+
+pub use compute::{computed, kept, single};
+pub use text::{Instruction, Operand, Register, Text};
 
 /// A part of memory.
 pub struct Memory {
@@ -21,56 +27,6 @@ impl Memory {
     /// Whether it is a result, which kernels write and do not read.
     fn is_written(&self) -> bool {
         self.name.starts_with("out")
-    }
-}
-
-/// A register: its kind's letter, and its number.
-pub type Register = (u8, usize);
-
-#[derive(Debug)]
-pub enum Operand {
-    Register(Register),
-    Number(i64),
-    Name(String),
-    /// What a register has and so many bytes more.
-    At(Register, i64),
-    Parameter(String),
-    Group(Vec<Operand>),
-}
-
-#[derive(Debug)]
-pub struct Instruction {
-    pub guard: Option<Register>,
-    /// Whether it is carried out where the guard does not hold.
-    pub negated: bool,
-    pub name: String,
-    pub operands: Vec<Operand>,
-}
-
-/// A kernel that was read: its parameters of 64 bits with their values, its instructions, and where its labels are.
-pub struct Text {
-    pub parameters: BTreeMap<String, u64>,
-    pub instructions: Vec<Instruction>,
-    pub labels: BTreeMap<String, usize>,
-}
-
-impl Text {
-    /// Reads PTX that this crate has made.
-    pub fn read(ptx: &str, values: &[u64]) -> Self {
-        let names = ptx.lines().filter_map(|line| line.trim().strip_prefix(".param .u64 "));
-        let names: Vec<&str> = names.map(|name| name.trim_end_matches(',')).collect();
-        assert_eq!(names.len(), values.len(), "each parameter has a value");
-        let parameters = names.into_iter().map(str::to_owned).zip(values.iter().copied()).collect();
-        let (mut instructions, mut labels) = (Vec::new(), BTreeMap::new());
-        let body = ptx.split_once("\n{\n").map_or("", |(_, body)| body);
-        for line in body.lines().map(str::trim) {
-            if let Some(label) = line.strip_suffix(':') {
-                labels.insert(label.to_owned(), instructions.len());
-            } else if !line.starts_with(".reg") && line != "}" {
-                instructions.push(instruction(line));
-            }
-        }
-        Self { parameters, instructions, labels }
     }
 }
 
@@ -136,51 +92,6 @@ impl Machine {
     }
 }
 
-fn instruction(line: &str) -> Instruction {
-    let line = line.trim_end_matches(';');
-    let (guard, line) = match line.strip_prefix('@').and_then(|line| line.split_once(' ')) {
-        Some((guard, rest)) => (Some(guard), rest),
-        None => (None, line),
-    };
-    let negated = guard.is_some_and(|guard| guard.starts_with('!'));
-    let guard = guard.map(|guard| register(guard.trim_start_matches('!')));
-    let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
-    Instruction { guard, negated, name: name.to_owned(), operands: operands(rest) }
-}
-
-fn operands(text: &str) -> Vec<Operand> {
-    let (mut parts, mut depth) = (vec![String::new()], 0);
-    for letter in text.chars() {
-        depth += i32::from(matches!(letter, '{' | '[')) - i32::from(matches!(letter, '}' | ']'));
-        match letter {
-            ',' if depth == 0 => parts.push(String::new()),
-            _ => parts.last_mut().unwrap().push(letter),
-        }
-    }
-    parts.iter().map(|part| part.trim()).filter(|part| !part.is_empty()).map(operand).collect()
-}
-
-fn operand(text: &str) -> Operand {
-    let inside = text.get(1..text.len().max(2) - 1).unwrap_or("");
-    match text.as_bytes()[0] {
-        b'{' => Operand::Group(operands(inside)),
-        b'[' if inside.contains(',') => Operand::Group(operands(inside)),
-        b'[' if !inside.starts_with('%') => Operand::Parameter(inside.to_owned()),
-        b'[' => {
-            let (base, offset) = inside.split_once('+').unwrap_or((inside, "0"));
-            Operand::At(register(base), offset.parse().unwrap())
-        }
-        b'%' if !text.contains('.') => Operand::Register(register(text)),
-        b'0' if text.starts_with("0f") => Operand::Number(i64::from_str_radix(&text[2..], 16).unwrap()),
-        b'0'..=b'9' | b'-' => Operand::Number(text.parse().unwrap()),
-        _ => Operand::Name(text.to_owned()),
-    }
-}
-
-fn register(text: &str) -> Register {
-    (text.as_bytes()[1], text[2..].parse().unwrap())
-}
-
 /// Threads that access shared memory at the same time, as many as 128 bytes are for, find what they access in banks of
 /// their own, or at the same address.
 fn apart(addresses: &[u64], bytes: usize, active: &[bool]) {
@@ -192,25 +103,6 @@ fn apart(addresses: &[u64], bytes: usize, active: &[bool]) {
             assert_eq!(address, other, "{bytes} bytes are in the same banks");
         }
     }
-}
-
-/// A number of so many bits with its sign.
-fn signed(value: u64, bits: u32) -> i64 {
-    (value << (64 - bits)) as i64 >> (64 - bits)
-}
-
-/// What a register keeps of a number.
-pub fn kept(register: Register, number: u64) -> u64 {
-    match register.0 {
-        b'p' => number & 1,
-        b'h' => number & u64::from(u16::MAX),
-        b'r' => number & u64::from(u32::MAX),
-        _ => number,
-    }
-}
-
-pub fn single(bits: u64) -> f64 {
-    f64::from(f32::from_bits(bits as u32))
 }
 
 impl Block<'_> {
@@ -471,84 +363,5 @@ impl Block<'_> {
                 }
             });
         }
-    }
-}
-
-/// What an instruction computes of numbers.
-pub fn computed(parts: &[&str], v: &[u64]) -> u64 {
-    let bits = parts.last().and_then(|part| part[1..].parse().ok()).unwrap_or(64);
-    let s = |number: usize| signed(v[number], bits);
-    let float = |value: f64| u64::from((value as f32).to_bits());
-    // Of two elements in a word, each by itself.
-    let pairs = |compute: &dyn Fn(f64, f64) -> f64| {
-        let half = |value: u64| value & u64::from(u16::MAX);
-        let widen = |value: u64| match parts.last() {
-            Some(&"bf16x2") => f64::from(bf16::from_bits(half(value) as u16)),
-            _ => f64::from(f16::from_bits(half(value) as u16)),
-        };
-        let narrow = |value: f64| match parts.last() {
-            Some(&"bf16x2") => u64::from(bf16::from_f64(value).to_bits()),
-            _ => u64::from(f16::from_f64(value).to_bits()),
-        };
-        let one = |shift: u32| narrow(compute(widen(v[0] >> shift), widen(v[1] >> shift))) << shift;
-        one(0) | one(16)
-    };
-    match parts {
-        ["setp", order, rest @ ..] => {
-            let holds = match *order {
-                "eq" => s(0) == s(1),
-                "ne" => s(0) != s(1),
-                "gt" => s(0) > s(1),
-                "ge" => s(0) >= s(1),
-                "lt" => s(0) < s(1),
-                other => panic!("{other} is not known"),
-            };
-            let is_known = rest.last().is_some_and(|form| match form.as_bytes()[0] {
-                b's' => true,
-                // Numbers without a sign are only compared for being the same.
-                b'u' | b'b' => matches!(*order, "eq" | "ne"),
-                _ => false,
-            });
-            assert!(is_known, "{parts:?} is not known");
-            u64::from(holds && (rest[0] != "and" || v[2] == 1))
-        }
-        ["selp", _] => v[usize::from(v[2] == 0)],
-        ["max", "f32"] => float(single(v[0]).max(single(v[1]))),
-        ["sub", "rn", "f32"] => float(single(v[0]) - single(v[1])),
-        ["lg2", "approx", "ftz", "f32"] => float(single(v[0]).log2()),
-        ["fma", "rn", "f32"] => float(single(v[0]).mul_add(single(v[1]), single(v[2]))),
-        ["add", "f32"] | ["add", "rn", "f32"] => float(single(v[0]) + single(v[1])),
-        ["mul", "f32"] | ["mul", "rn", "f32"] => float(single(v[0]) * single(v[1])),
-        ["add", "rn", "f16x2" | "bf16x2"] => pairs(&|a, b| a + b),
-        ["mul", "rn", "f16x2" | "bf16x2"] => pairs(&|a, b| a * b),
-        ["ex2", "approx", "ftz", "f32"] => float(single(v[0]).exp2()),
-        ["rcp", "approx", "ftz", "f32"] => float(single(v[0]).recip()),
-        ["add", "rn", "f64"] => (f64::from_bits(v[0]) + f64::from_bits(v[1])).to_bits(),
-        ["cvt", "rn", "f16x2", _] => {
-            let half = |number: usize| u64::from(f16::from_f64(single(v[number])).to_bits());
-            half(1) | half(0) << 16
-        }
-        ["cvt", "rn", "bf16x2", _] => {
-            let half = |number: usize| u64::from(bf16::from_f64(single(v[number])).to_bits());
-            half(1) | half(0) << 16
-        }
-        ["cvt", "f32", "f16"] => u64::from(f32::from(f16::from_bits(v[0] as u16)).to_bits()),
-        ["cvt", "f32", "bf16"] => v[0] << 16,
-        ["cvt", "u32" | "u64" | "s64", "u32" | "u64"] => v[0],
-        ["add", "u32" | "s32" | "u64" | "s64"] => v[0].wrapping_add(v[1]),
-        ["sub", "u32" | "s32" | "u64" | "s64"] => v[0].wrapping_sub(v[1]),
-        ["mul", "lo", _] => v[0].wrapping_mul(v[1]),
-        ["mad", "lo", _] => v[0].wrapping_mul(v[1]).wrapping_add(v[2]),
-        ["div", "u32" | "u64"] => v[0] / v[1],
-        ["div", "s64"] => (s(0) / s(1)) as u64,
-        ["shr", "s64"] => (v[0] as i64 >> v[1]) as u64,
-        ["shr", _] => v[0] >> v[1],
-        ["shl", _] => v[0] << v[1],
-        ["and", _] => v[0] & v[1],
-        ["or", _] => v[0] | v[1],
-        ["xor", _] => v[0] ^ v[1],
-        ["max", _] => s(0).max(s(1)) as u64,
-        ["min", _] => s(0).min(s(1)) as u64,
-        other => panic!("{other:?} is not known"),
     }
 }
