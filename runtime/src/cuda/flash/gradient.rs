@@ -29,7 +29,7 @@ pub(super) fn panels(kernel: &Kernel, needed: [bool; 2]) -> [Panel; 4] {
 /// Of queries their gradient, of keys those of keys and of values that are `wanted`.
 pub(super) fn add(code: &mut Code, kernel: &Kernel, rows: Side, wanted: [bool; 2]) {
     use Kind::{Truth, Word};
-    let [first_wanted, second_wanted] = wanted;
+    let [first_wanted, _] = wanted;
     let tile = &kernel.tile;
     let frame = &Frame::new(code, kernel, rows);
     let panels = panels(kernel, [true, first_wanted]);
@@ -95,27 +95,16 @@ pub(super) fn add(code: &mut Code, kernel: &Kernel, rows: Side, wanted: [bool; 2
     sums.clear(code);
     sums.multiply(code, kernel, &readers[0], &across[0], panels[0].padded());
     scores.finish(code, &sums, &first, "scores");
-    let factor = float(kernel.rest());
-    for (row, own) in tile.own().enumerate() {
-        for (number, (_, score)) in sums.row(own).enumerate() {
-            let weight = power(code, [score, &factor, &of(row, number).less]);
-            code.add(format!("mov.b32 {score}, {weight}"));
-        }
-    }
+    weigh(code, kernel, &sums, &of);
     arrive(code);
-    if let (true, Some(result)) = (second_wanted, &results[1]) {
+    if let Some(result) = &results[1] {
         let weights = sums.packed(code, kernel);
         result.accumulate(code, kernel, &weights, &along[1]);
     }
-    if let (true, Some(result)) = (first_wanted, &results[0]) {
+    if let Some(result) = &results[0] {
         gradients.clear(code);
         gradients.multiply(code, kernel, &readers[1], &across[1], panels[1].padded());
-        for (row, own) in tile.own().enumerate() {
-            for (number, ((_, gradient), (_, weight))) in gradients.row(own).zip(sums.row(own)).enumerate() {
-                code.add(format!("sub.rn.f32 {gradient}, {gradient}, {}", of(row, number).delta));
-                code.add(format!("mul.rn.f32 {gradient}, {gradient}, {weight}"));
-            }
-        }
+        of_scores(code, kernel, &gradients, &sums, &of);
         let gradients = gradients.packed(code, kernel);
         result.accumulate(code, kernel, &gradients, &along[0]);
     }
@@ -146,6 +135,33 @@ pub(super) fn add(code: &mut Code, kernel: &Kernel, rows: Side, wanted: [bool; 2
     for ((number, (name, factors)), result) in written.into_iter().enumerate().zip(&results) {
         if let Some(result) = result {
             Written { name, of, width: kernel.widths[number], factors }.write(code, kernel, frame, result);
+        }
+    }
+}
+
+/// Scores become weights; `of` says what the query of a row or column has.
+fn weigh<'a>(code: &mut Code, kernel: &Kernel, scores: &Sums, of: &dyn Fn(usize, usize) -> &'a Number) {
+    let factor = float(kernel.rest());
+    for (row, own) in kernel.tile.own().enumerate() {
+        for (number, (_, score)) in scores.row(own).enumerate() {
+            let weight = power(code, [score, &factor, &of(row, number).less]);
+            code.add(format!("mov.b32 {score}, {weight}"));
+        }
+    }
+}
+
+/// Gradients of weights become those of scores.
+fn of_scores<'a>(
+    code: &mut Code,
+    kernel: &Kernel,
+    gradients: &Sums,
+    weights: &Sums,
+    of: &dyn Fn(usize, usize) -> &'a Number,
+) {
+    for (row, own) in kernel.tile.own().enumerate() {
+        for (number, ((_, gradient), (_, weight))) in gradients.row(own).zip(weights.row(own)).enumerate() {
+            code.add(format!("sub.rn.f32 {gradient}, {gradient}, {}", of(row, number).delta));
+            code.add(format!("mul.rn.f32 {gradient}, {gradient}, {weight}"));
         }
     }
 }
