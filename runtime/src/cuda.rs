@@ -16,6 +16,7 @@ mod error;
 pub mod executor;
 pub mod flash;
 mod graph;
+mod loaded;
 mod measure;
 mod memory;
 pub mod mma;

@@ -1,20 +1,14 @@
 //! What no library has: the replacement of a part in place.
 
-use std::ffi::c_void;
-use std::sync::Arc;
-
-use cudarc::driver::result;
-use cudarc::driver::sys::CUdeviceptr;
 use thunder_tensor::DType;
 
 use super::error::{CudaError, Result, said};
 use super::executor::{Executor, Invocation, Prepared, Site};
-use super::module::{Function, Module};
-use crate::artifact::Bytes;
+use super::loaded::Loaded;
 use crate::program::{Dims, LibraryOp};
 
 /// Threads of a block.
-const THREADS: u32 = 256;
+const THREADS: usize = 256;
 
 /// The most blocks: a few for every multiprocessor; threads take several units.
 const BLOCKS: usize = 1024;
@@ -38,8 +32,7 @@ impl Executor for Builtin {
         // Whatever divides rows and addresses.
         let aligned = (inner | site.alignments[0] | site.alignments[2]).trailing_zeros().min(3);
         let (unit, name) = (1 << aligned, format!("update_{}", 1 << aligned));
-        let module = site.gpu.modules.load(&site.gpu.queue, &Bytes::new(ptx()), &Bytes::new(Vec::new()))?;
-        let function = module.function(&name, 0)?.ok_or_else(|| CudaError::Load(format!("there is no '{name}'")))?;
+        let kernel = Loaded::new(site.gpu, ptx(), &name, [THREADS, 0])?;
         let (inner, extent, length) = (inner / unit, site.size(op.extent), site.size(op.length));
         let total = site.size(op.outer) * length * inner;
         let kind = match op.start {
@@ -50,13 +43,12 @@ impl Executor for Builtin {
             _ => 4,
         };
         let numbers = [total, extent, length, inner, kind].map(|number| number as u64);
-        Ok(Box::new(PreparedUpdate { _module: module, function, numbers }))
+        Ok(Box::new(PreparedUpdate { kernel, numbers }))
     }
 }
 
 struct PreparedUpdate {
-    _module: Arc<Module>,
-    function: Function,
+    kernel: Loaded,
     /// Units of the part, extent, length, units of a position, and how the start is stored.
     numbers: [u64; 5],
 }
@@ -67,15 +59,15 @@ impl Prepared for PreparedUpdate {
         if total == 0 {
             return Ok(());
         }
-        let blocks = total.div_ceil(THREADS as usize).min(BLOCKS) as u32;
-        let pointers = invocation.operands.iter().map(|operand: &CUdeviceptr| std::ptr::from_ref(operand));
-        let arguments = pointers.chain(self.numbers.iter().map(std::ptr::from_ref));
-        let mut arguments: Vec<*mut c_void> = arguments.map(|argument| argument.cast_mut().cast()).collect();
-        let (stream, kernel) = (invocation.gpu.stream(), self.function.0);
+        let blocks = total.div_ceil(THREADS).min(BLOCKS) as u32;
+        let numbers = invocation.operands.iter().chain(&self.numbers).copied();
         // SAFETY: the kernel takes three addresses and five numbers, and touches the part and where it fits in out, which
         // the plan has checked.
-        unsafe { result::launch_kernel(kernel, (blocks, 1, 1), (THREADS, 1, 1), 0, stream, &mut arguments) }
-            .map_err(|e| CudaError::Library { library: "builtin", op: "update_slice", error: said(e) })
+        unsafe { self.kernel.start(invocation.gpu, blocks, numbers) }.map_err(|e| CudaError::Library {
+            library: "builtin",
+            op: "update_slice",
+            error: said(e),
+        })
     }
 }
 

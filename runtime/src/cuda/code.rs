@@ -75,10 +75,40 @@ impl Code {
         self.make(Kind::Word, "cvt.u32.u64", within)
     }
 
+    /// Quotient and remainder of numbers without a sign, of 64 bits or else of 32.
+    pub(super) fn divide(&mut self, kind: Kind, number: &str, by: &str) -> (String, String) {
+        let bits = if kind == Kind::Long { 64 } else { 32 };
+        let quotient = self.make(kind, &format!("div.u{bits}"), format!("{number}, {by}"));
+        let product = self.make(kind, &format!("mul.lo.u{bits}"), format!("{quotient}, {by}"));
+        let rest = self.make(kind, &format!("sub.u{bits}"), format!("{number}, {product}"));
+        (quotient, rest)
+    }
+
     /// Adds a place to jump to.
     pub(super) fn label(&mut self, name: &str) {
         self.text += name;
         self.text += ":\n";
+    }
+
+    /// The text of a kernel for every GPU since sm_80, whose parameters are of 64 bits and whose blocks have so many threads, and
+    /// at `memory` what shared memory a launch gives them, if they use it.
+    pub(super) fn entry<'a>(
+        self,
+        name: &str,
+        parameters: impl IntoIterator<Item = &'a str>,
+        (threads, shared): (usize, bool),
+    ) -> String {
+        let parameters: Vec<String> = parameters.into_iter().map(|name| format!(".param .u64 {name}")).collect();
+        let (memory, bound) = match shared {
+            true => (".extern .shared .align 128 .b8 memory[];\n", ".minnctapersm 1\n"),
+            false => ("", ""),
+        };
+        format!(
+            ".version 7.4\n.target sm_80\n.address_size 64\n{memory}\
+             .visible .entry {name}(\n  {}\n)\n.maxntid {threads}, 1, 1\n{bound}{}",
+            parameters.join(",\n  "),
+            self.body()
+        )
     }
 
     /// Registers and instructions, in braces.

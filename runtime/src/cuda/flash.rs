@@ -23,18 +23,13 @@ mod scores;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::c_void;
-use std::sync::Arc;
-
-use cudarc::driver::result;
 use cudarc::driver::sys::{CUdevice_attribute, CUdeviceptr};
 use thunder_tensor::DType;
 
 use super::architecture::Architecture;
 use super::error::{CudaError, Result, said};
 use super::executor::{Executor, Invocation, Prepared, Site};
-use super::module::{Function, Module};
-use crate::artifact::Bytes;
+use super::loaded::Loaded;
 use crate::program::{Attention, DimId, Dims, LibraryOp};
 use kernel::NAME;
 use problem::{Argument, Problem, Work};
@@ -85,24 +80,16 @@ impl Executor for Flash {
         };
         let (work, workspace) = problem.work(usize::try_from(shared).unwrap_or(0)).map_err(unsupported)?;
         let launches = work.into_iter().map(|work| {
-            let module = gpu.modules.load(&gpu.queue, &Bytes::new(work.kernel.ptx()), &Bytes::new(Vec::new()))?;
-            let function = module.function(NAME, work.kernel.shared() as u32)?;
-            let function = function.ok_or_else(|| CudaError::Load(format!("there is no '{NAME}'")))?;
-            Ok(Launch { _module: module, function, work })
+            let kernel = Loaded::new(gpu, work.kernel.ptx(), NAME, [THREADS, work.kernel.shared()])?;
+            Ok((kernel, work))
         });
         Ok(Box::new(PreparedFlash { op: site.op.name(), launches: launches.collect::<Result<_>>()?, workspace }))
     }
 }
 
-struct Launch {
-    _module: Arc<Module>,
-    function: Function,
-    work: Work,
-}
-
 struct PreparedFlash {
     op: &'static str,
-    launches: Vec<Launch>,
+    launches: Vec<(Loaded, Work)>,
     workspace: usize,
 }
 
@@ -112,21 +99,15 @@ impl Prepared for PreparedFlash {
     }
 
     fn run(&self, invocation: &Invocation<'_>) -> Result {
-        for Launch { function, work, .. } in &self.launches {
+        for (kernel, work) in &self.launches {
             let value = |argument: &Argument| match *argument {
                 Argument::Operand(number) => invocation.operands[number],
                 Argument::Scratch(offset) => invocation.workspace + offset as CUdeviceptr,
                 Argument::Number(number) => number,
             };
-            let values: Vec<u64> = work.arguments.iter().map(value).collect();
-            let mut arguments: Vec<*mut c_void> =
-                values.iter().map(|value| std::ptr::from_ref(value).cast_mut().cast()).collect();
-            let (grid, threads) = ((work.blocks, 1, 1), (THREADS as u32, 1, 1));
-            let (shared, stream) = (work.kernel.shared() as u32, invocation.gpu.stream());
-            // SAFETY: the kernel takes these parameters, of 8 bytes each, which the driver copies; it reads the elements of
-            // the operands and writes those of the results, which the plan has checked to lie within them, and scratch memory
-            // is as large as was asked for.
-            unsafe { result::launch_kernel(function.0, grid, threads, shared, stream, &mut arguments) }
+            // SAFETY: the kernel reads the elements of the operands and writes those of the results, which the plan has checked
+            // to lie within them, and scratch memory is as large as was asked for.
+            unsafe { kernel.start(invocation.gpu, work.blocks, work.arguments.iter().map(value)) }
                 .map_err(|error| CudaError::Library { library: "flash", op: self.op, error: said(error) })?;
         }
         Ok(())

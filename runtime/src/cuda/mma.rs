@@ -31,10 +31,7 @@ mod store;
 mod tests;
 mod tile;
 
-use std::ffi::c_void;
-use std::sync::Arc;
-
-use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::{CUdevice_attribute, CUdeviceptr};
 use thunder_tensor::DType;
 
@@ -42,8 +39,7 @@ use super::Gpu;
 use super::architecture::Architecture;
 use super::error::{CudaError, Result, said};
 use super::executor::{Executor, Invocation, Prepared, Site};
-use super::module::{Function, Module};
-use crate::artifact::Bytes;
+use super::loaded::Loaded;
 use crate::program::{Dims, LibraryOp, Matmul};
 pub use hopper::Hopper;
 use kernel::{Kernel, NAME};
@@ -210,11 +206,6 @@ struct Work {
 }
 
 impl Work {
-    /// Bytes of shared memory of a block.
-    fn shared(&self) -> u32 {
-        self.kernel.tile.shared(self.kernel.dtype.size()) as u32
-    }
-
     /// `None` where there is nothing to compute.
     fn new(product: &Product, multiprocessors: usize) -> Option<Self> {
         let &Product { dtype, size: [m, n, k], .. } = product;
@@ -251,19 +242,17 @@ impl Work {
     }
 }
 
-/// A kernel that is loaded.
+/// A product whose kernel is loaded.
 struct Ready {
-    _module: Arc<Module>,
-    function: Function,
+    kernel: Loaded,
     work: Work,
 }
 
 impl Ready {
     fn new(gpu: &Gpu, work: Work) -> Result<Self> {
-        let module = gpu.modules.load(&gpu.queue, &Bytes::new(work.kernel.ptx()), &Bytes::new(Vec::new()))?;
-        let function = module.function(NAME, work.shared())?;
-        let function = function.ok_or_else(|| CudaError::Load(format!("there is no '{NAME}'")))?;
-        Ok(Self { _module: module, function, work })
+        let Kernel { tile, dtype, .. } = &work.kernel;
+        let kernel = Loaded::new(gpu, work.kernel.ptx(), NAME, [tile.threads(), tile.shared(dtype.size())])?;
+        Ok(Self { kernel, work })
     }
 
     /// Starts it with the addresses of lhs, rhs, the bias if there is one, and the result.
@@ -271,19 +260,12 @@ impl Ready {
     /// # Safety
     /// The elements of the operands are there to be read, those of the result to be written.
     unsafe fn start(&self, gpu: &Gpu, operands: &[CUdeviceptr]) -> Result<(), DriverError> {
-        let threads = self.work.kernel.tile.threads() as u32;
         let mut first = 0_u64;
         while first < self.work.blocks {
             let blocks = (self.work.blocks - first).min(BLOCKS);
-            let pointers = operands.iter().map(|operand: &CUdeviceptr| std::ptr::from_ref(operand));
-            let numbers = std::iter::once(&first).chain(&self.work.numbers).map(std::ptr::from_ref);
-            let mut arguments: Vec<*mut c_void> = pointers.chain(numbers).map(|a| a.cast_mut().cast()).collect();
-            let (grid, shared) = ((blocks as u32, 1, 1), self.work.shared());
-            // SAFETY: the kernel takes these parameters, of 8 bytes each, which the driver copies; the rest is the caller's.
-            unsafe {
-                let (function, stream) = (self.function.0, gpu.stream());
-                result::launch_kernel(function, grid, (threads, 1, 1), shared, stream, &mut arguments)?;
-            }
+            let numbers = operands.iter().chain([&first]).chain(&self.work.numbers).copied();
+            // SAFETY: these are the kernel's parameters; the rest is the caller's.
+            unsafe { self.kernel.start(gpu, blocks as u32, numbers)? };
             first += blocks;
         }
         Ok(())

@@ -83,7 +83,7 @@ pub struct Matmul {
 /// `out[i, j] = sum_p lhs[i, p] * rhs[p, j] * lhs_scale * rhs_scale (+ bias[j])`.
 ///
 /// Elements of lhs and rhs are floats of 8 bits, each of a type of its own; scales are f32; those of out and the bias are f32,
-/// f16 or bf16. Sums are in f32, and rounded once.
+/// f16 or bf16. Sums are in f32, of which tensor cores for such floats keep about 14 bits, and rounded once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ScaledMatmul {
     /// The product: its `dtype` is that of lhs. It has no batch and no epilogue.

@@ -13,8 +13,8 @@ use thunder_tensor::{DType, Tensor as HostTensor};
 /// Matrix product of floats of 8 bits, which are numbers when they are multiplied with their scales:
 /// `lhs * rhs * lhs_scale * rhs_scale + bias`.
 ///
-/// Sums are at least in single precision, and rounded once to the type of the result. This is PyTorch's `_scaled_mm` with one
-/// scale for each matrix.
+/// Sums are in single precision, of which tensor cores for such floats keep about 14 bits, and rounded once to the type of the
+/// result. This is PyTorch's `_scaled_mm` with one scale for each matrix.
 ///
 /// - (C1) `lhs` and `rhs` are matrices of floats of 8 bits, the scales are floats of rank 0, `bias` has rank 1
 /// - (C2) `lhs` has as many columns as `rhs` has rows

@@ -20,8 +20,8 @@ pub(super) fn add(code: &mut Code, kernel: &Kernel) {
     let is_row = code.make(Truth, "setp.lt.s64", format!("{number}, {all}"));
     // Of the last block, warps beyond the last row read its first.
     let row = code.make(Long, "selp.b64", format!("{number}, 0, {is_row}"));
-    let (outer, query) = divide(code, &row, &queries);
-    let (batch, head) = divide(code, &outer, &heads);
+    let (outer, query) = code.divide(Kind::Long, &row, &queries);
+    let (batch, head) = code.divide(Kind::Long, &outer, &heads);
     let places = ["out", "d_out"].map(|name| {
         let place = code.long(name);
         for (number, which) in [(&batch, "batch"), (&head, "head"), (&query, "position")] {
@@ -49,11 +49,4 @@ pub(super) fn add(code: &mut Code, kernel: &Kernel) {
     let deltas = code.long("deltas");
     let to = code.make(Long, "mad.lo.s64", format!("{number}, 4, {deltas}"));
     code.add(format!("@{writes} st.global.b32 [{to}], {sum}"));
-}
-
-/// Quotient and remainder.
-fn divide(code: &mut Code, number: &str, by: &str) -> (String, String) {
-    let quotient = code.make(Kind::Long, "div.u64", format!("{number}, {by}"));
-    let product = code.make(Kind::Long, "mul.lo.s64", format!("{quotient}, {by}"));
-    (quotient, code.make(Kind::Long, "sub.s64", format!("{number}, {product}")))
 }

@@ -30,7 +30,7 @@ impl Frame {
         let memory = code.make(Word, "mov.u32", "memory");
         let block = code.make(Word, "mov.u32", "%ctaid.x");
         let [tiles, heads, group] = ["tiles", "heads", "group"].map(|name| code.word(name));
-        let (outer, tile) = divide(code, &block, &tiles);
+        let (outer, tile) = code.divide(Kind::Word, &block, &tiles);
         let tile = match rows {
             // Rows that see most come first.
             Side::Queries if kernel.causal => {
@@ -41,13 +41,13 @@ impl Frame {
         };
         let (batch, heads) = match rows {
             Side::Queries => {
-                let (batch, head) = divide(code, &outer, &heads);
+                let (batch, head) = code.divide(Kind::Word, &outer, &heads);
                 let shared = code.make(Word, "div.u32", format!("{head}, {group}"));
                 (batch, [head, shared])
             }
             Side::Keys => {
                 let shared = code.make(Word, "div.u32", format!("{heads}, {group}"));
-                let (batch, head) = divide(code, &outer, &shared);
+                let (batch, head) = code.divide(Kind::Word, &outer, &shared);
                 let first = code.make(Word, "mul.lo.u32", format!("{head}, {group}"));
                 (batch, [first, head])
             }
@@ -90,11 +90,4 @@ impl Frame {
     pub(super) fn row(&self, code: &mut Code, [piece, half]: [usize; 2]) -> String {
         code.make(Kind::Word, "add.u32", format!("{}, {}", self.row, TALL * piece + 8 * half))
     }
-}
-
-/// Quotient and remainder.
-fn divide(code: &mut Code, number: &str, by: &str) -> (String, String) {
-    let quotient = code.make(Kind::Word, "div.u32", format!("{number}, {by}"));
-    let product = code.make(Kind::Word, "mul.lo.u32", format!("{quotient}, {by}"));
-    (quotient, code.make(Kind::Word, "sub.u32", format!("{number}, {product}")))
 }

@@ -112,7 +112,6 @@ impl Kernel {
 
     /// Its text as PTX.
     pub(super) fn ptx(&self) -> String {
-        let parameters: Vec<String> = self.parameters().iter().map(|name| format!(".param .u64 {name}")).collect();
         let code = &mut Code::default();
         match self.job {
             Job::Forward { logsums } => forward::add(code, self, logsums),
@@ -121,13 +120,8 @@ impl Kernel {
             Job::Keys(wanted) => gradient::add(code, self, Side::Keys, wanted),
         }
         code.add("ret");
-        format!(
-            ".version 7.4\n.target sm_80\n.address_size 64\n.extern .shared .align 128 .b8 memory[];\n\
-             .visible .entry {NAME}(\n  {}\n)\n.maxntid {}, 1, 1\n.minnctapersm 1\n{}",
-            parameters.join(",\n  "),
-            super::THREADS,
-            std::mem::take(code).body()
-        )
+        let names = self.parameters();
+        std::mem::take(code).entry(NAME, names.iter().map(String::as_str), (super::THREADS, true))
     }
 
     /// Bytes of shared memory of a block.

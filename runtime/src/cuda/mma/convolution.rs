@@ -6,20 +6,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::ffi::c_void;
-use std::sync::Arc;
-
-use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::CUdeviceptr;
 use thunder_tensor::DType;
 
 use super::{Nothing, Product, Ready, Work, failed};
-use crate::artifact::Bytes;
 use crate::cuda::Gpu;
 use crate::cuda::code::{Code, Kind};
 use crate::cuda::error::{CudaError, Result, said};
 use crate::cuda::executor::{Invocation, Prepared, Site};
-use crate::cuda::module::{Function, Module};
+use crate::cuda::loaded::Loaded;
 use crate::program::{Convolution, DimId};
 
 /// The most spatial dimensions.
@@ -170,10 +166,9 @@ impl Problem {
 
 /// The kernel's parameters, of 64 bits each.
 fn parameters() -> Vec<String> {
-    let mut names: Vec<String> =
-        ["images", "seen", "rows", "positions", "pieces", "parts", "image_bytes", "seen_bytes"]
-            .map(str::to_owned)
-            .into();
+    let mut names: Vec<String> = ["image", "seen", "rows", "positions", "pieces", "parts", "image_bytes", "seen_bytes"]
+        .map(str::to_owned)
+        .into();
     for axis in 0..AXES {
         let of = ["extent", "positions", "window", "stride", "dilation", "low"];
         names.extend(of.map(|name| format!("{name}{axis}")));
@@ -183,27 +178,22 @@ fn parameters() -> Vec<String> {
 
 /// The text of the kernel that writes what windows see, of elements of so many bytes.
 fn ptx(size: usize) -> String {
-    let parameters: Vec<String> = parameters().iter().map(|name| format!(".param .u64 {name}")).collect();
-    format!(
-        ".version 7.4\n.target sm_80\n.address_size 64\n.visible .entry {NAME}(\n  {}\n)\n.maxntid {THREADS}, 1, 1\n{}",
-        parameters.join(",\n  "),
-        body(size)
-    )
+    code(size).entry(NAME, parameters().iter().map(String::as_str), (THREADS, false))
 }
 
-fn body(size: usize) -> String {
+fn code(size: usize) -> Code {
     use Kind::{Long, Truth, Word};
     let code = &mut Code::default();
     let thread = code.make(Word, "mov.u32", "%tid.x");
     let block = code.make(Word, "mov.u32", "%ctaid.x");
     let [pieces, parts, rows, positions] = ["pieces", "parts", "rows", "positions"].map(|name| code.word(name));
-    let (outer, piece) = divide(code, &block, &pieces);
-    let (image, part) = divide(code, &outer, &parts);
+    let (outer, piece) = code.divide(Kind::Word, &block, &pieces);
+    let (image, part) = code.divide(Kind::Word, &outer, &parts);
     let position = code.make(Word, "mad.lo.u32", format!("{piece}, {THREADS}, {thread}"));
     let is_position = code.make(Truth, "setp.lt.s32", format!("{position}, {positions}"));
     let image = code.make(Long, "cvt.u64.u32", image);
     let [from, to] = ["image", "seen"].map(|name| {
-        let start = code.long(&if name == "image" { "images".to_owned() } else { name.to_owned() });
+        let start = code.long(name);
         let bytes = code.long(&format!("{name}_bytes"));
         code.make(Long, "mad.lo.s64", format!("{image}, {bytes}, {start}"))
     });
@@ -215,7 +205,7 @@ fn body(size: usize) -> String {
     let mut rest = position.clone();
     let mut starts = Vec::new();
     for [_, positions, _, stride, _, low] in axes.iter().rev() {
-        let (outer, own) = divide(code, &rest, positions);
+        let (outer, own) = code.divide(Kind::Word, &rest, positions);
         let own = code.make(Word, "mul.lo.u32", format!("{own}, {stride}"));
         starts.insert(0, code.make(Word, "sub.s32", format!("{own}, {low}")));
         rest = outer;
@@ -234,7 +224,7 @@ fn body(size: usize) -> String {
     let mut rest = row.clone();
     let mut places = Vec::new();
     for (start, [_, _, window, _, dilation, _]) in starts.iter().zip(&axes).rev() {
-        let (outer, own) = divide(code, &rest, window);
+        let (outer, own) = code.divide(Kind::Word, &rest, window);
         places.insert(0, code.make(Word, "mad.lo.u32", format!("{own}, {dilation}, {start}")));
         rest = outer;
     }
@@ -257,14 +247,7 @@ fn body(size: usize) -> String {
     let is_more = code.make(Truth, "setp.lt.s32", format!("{row}, {end}"));
     code.add(format!("@{is_more} bra next"));
     code.add("ret");
-    std::mem::take(code).body()
-}
-
-/// Quotient and remainder.
-fn divide(code: &mut Code, number: &str, by: &str) -> (String, String) {
-    let quotient = code.make(Kind::Word, "div.u32", format!("{number}, {by}"));
-    let product = code.make(Kind::Word, "mul.lo.u32", format!("{quotient}, {by}"));
-    (quotient, code.make(Kind::Word, "sub.u32", format!("{number}, {product}")))
+    std::mem::take(code)
 }
 
 /// Prepares a convolution.
@@ -291,8 +274,7 @@ pub(super) fn prepare(op: &Convolution, site: &Site<'_>, multiprocessors: usize)
 
 /// The kernel that writes what windows see.
 struct Windows {
-    _module: Arc<Module>,
-    function: Function,
+    kernel: Loaded,
     numbers: Vec<u64>,
     /// Blocks of an image.
     blocks: usize,
@@ -300,33 +282,18 @@ struct Windows {
 
 impl Windows {
     fn new(gpu: &Gpu, problem: &Problem) -> Result<Self> {
-        let text = Bytes::new(ptx(problem.dtype.size()).into_bytes());
-        let module = gpu.modules.load(&gpu.queue, &text, &Bytes::new(Vec::new()))?;
-        let function = module.function(NAME, 0)?;
-        let function = function.ok_or_else(|| CudaError::Load(format!("there is no '{NAME}'")))?;
-        let blocks = problem.pieces() * problem.parts();
-        Ok(Self { _module: module, function, numbers: problem.numbers(), blocks })
+        let kernel = Loaded::new(gpu, ptx(problem.dtype.size()), NAME, [THREADS, 0])?;
+        Ok(Self { kernel, numbers: problem.numbers(), blocks: problem.pieces() * problem.parts() })
     }
 
     /// Starts it for so many images.
     ///
     /// # Safety
     /// The images are there to be read, and there is room for what their windows see.
-    unsafe fn start(
-        &self,
-        gpu: &Gpu,
-        images: usize,
-        [from, to]: [CUdeviceptr; 2],
-    ) -> std::result::Result<(), DriverError> {
-        let pointers = [from, to];
-        let numbers = pointers.iter().chain(&self.numbers).map(std::ptr::from_ref);
-        let mut arguments: Vec<*mut c_void> = numbers.map(|number| number.cast_mut().cast()).collect();
-        let grid = ((self.blocks * images) as u32, 1, 1);
-        // SAFETY: the kernel takes these parameters, of 8 bytes each, which the driver copies; the rest is the caller's.
-        unsafe {
-            let threads = (THREADS as u32, 1, 1);
-            result::launch_kernel(self.function.0, grid, threads, 0, gpu.stream(), &mut arguments)
-        }
+    unsafe fn start(&self, gpu: &Gpu, images: usize, addresses: [CUdeviceptr; 2]) -> Result<(), DriverError> {
+        let numbers = addresses.iter().chain(&self.numbers).copied();
+        // SAFETY: these are the kernel's parameters; the rest is the caller's.
+        unsafe { self.kernel.start(gpu, (self.blocks * images) as u32, numbers) }
     }
 }
 

@@ -50,17 +50,11 @@ impl Kernel {
 
     /// Its text as PTX.
     pub(super) fn ptx(&self) -> String {
-        let parameters: Vec<String> = self.parameters().iter().map(|name| format!(".param .u64 {name}")).collect();
-        format!(
-            ".version 7.4\n.target sm_80\n.address_size 64\n.extern .shared .align 128 .b8 memory[];\n\
-             .visible .entry {NAME}(\n  {}\n)\n.maxntid {}, 1, 1\n.minnctapersm 1\n{}",
-            parameters.join(",\n  "),
-            self.tile.threads(),
-            self.body()
-        )
+        let names = self.parameters();
+        self.code().entry(NAME, names.iter().map(String::as_str), (self.tile.threads(), true))
     }
 
-    fn body(&self) -> String {
+    fn code(&self) -> Code {
         use Kind::{Long, Truth, Word};
         let code = &mut Code::default();
         let (tile, element) = (&self.tile, self.dtype.size());
@@ -137,7 +131,7 @@ impl Kernel {
         let written = Form { dtype: self.dtype, tile: tile.size(), packed: self.packed };
         store::store(code, &written, &form.sums, &Place { out, bias, start, extent: [m, n], stride });
         code.add("ret");
-        std::mem::take(code).body()
+        std::mem::take(code)
     }
 
     /// The first row and column of the block's tile, and the number of its product.
@@ -153,14 +147,14 @@ impl Kernel {
             code.make(Long, "shr.u64", format!("{rounded}, {}", size[side].ilog2()))
         });
         let of_product = code.make(Long, "mul.lo.s64", format!("{tall}, {wide}"));
-        let (product, tile) = divide(code, &block, &of_product);
+        let (product, tile) = code.divide(Kind::Long, &block, &of_product);
         // Tiles of a group of rows follow each other column by column.
         let of_group = code.make(Long, "mul.lo.s64", format!("{wide}, {GROUP}"));
-        let (group, tile) = divide(code, &tile, &of_group);
+        let (group, tile) = code.divide(Kind::Long, &tile, &of_group);
         let first = code.make(Long, "mul.lo.s64", format!("{group}, {GROUP}"));
         let rows = code.make(Long, "sub.s64", format!("{tall}, {first}"));
         let rows = code.make(Long, "min.s64", format!("{rows}, {GROUP}"));
-        let (column, row) = divide(code, &tile, &rows);
+        let (column, row) = code.divide(Kind::Long, &tile, &rows);
         let row = code.make(Long, "add.s64", format!("{row}, {first}"));
         let start = [(row, 0), (column, 1)]
             .map(|(tile, side)| code.make(Long, "mul.lo.s64", format!("{tile}, {}", size[side])));
@@ -172,7 +166,7 @@ impl Kernel {
         let mut rest = product.to_owned();
         for dim in (0..self.batch).rev() {
             let extent = code.long(&format!("batch{dim}_extent"));
-            let (outer, index) = divide(code, &rest, &extent);
+            let (outer, index) = code.divide(Kind::Long, &rest, &extent);
             for (name, base) in ["lhs", "rhs", "out"].into_iter().zip(bases) {
                 let stride = code.long(&format!("batch{dim}_{name}"));
                 code.add(format!("mad.lo.s64 {base}, {index}, {stride}, {base}"));
@@ -189,11 +183,4 @@ pub(super) fn run(dtype: DType, rhs: Layout) -> usize {
         DType::F32 => 4,
         _ => 2,
     }
-}
-
-/// Quotient and remainder.
-fn divide(code: &mut Code, number: &str, by: &str) -> (String, String) {
-    let quotient = code.make(Kind::Long, "div.u64", format!("{number}, {by}"));
-    let product = code.make(Kind::Long, "mul.lo.s64", format!("{quotient}, {by}"));
-    (quotient, code.make(Kind::Long, "sub.s64", format!("{number}, {product}")))
 }

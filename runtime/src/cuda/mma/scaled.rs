@@ -4,20 +4,16 @@
 #[cfg(test)]
 mod tests;
 
-use std::ffi::c_void;
-use std::sync::Arc;
-
-use cudarc::driver::result::{self, DriverError};
+use cudarc::driver::result::DriverError;
 use cudarc::driver::sys::CUdeviceptr;
 use thunder_tensor::DType;
 
 use super::{BLOCKS, Nothing, Product, Ready, Work, failed};
-use crate::artifact::Bytes;
 use crate::cuda::Gpu;
 use crate::cuda::code::{Code, Kind};
 use crate::cuda::error::{CudaError, Result, said};
 use crate::cuda::executor::{Invocation, Prepared, Site};
-use crate::cuda::module::{Function, Module};
+use crate::cuda::loaded::Loaded;
 use crate::program::{DimId, MatrixStrides, ScaledMatmul};
 
 /// The name of both kernels, and their threads.
@@ -53,15 +49,10 @@ impl Job {
     }
 
     fn ptx(self) -> String {
-        let parameters: Vec<String> = self.parameters().iter().map(|name| format!(".param .u64 {name}")).collect();
-        format!(
-            ".version 7.4\n.target sm_80\n.address_size 64\n.visible .entry {NAME}(\n  {}\n)\n.maxntid {THREADS}, 1, 1\n{}",
-            parameters.join(",\n  "),
-            self.body()
-        )
+        self.code().entry(NAME, self.parameters(), (THREADS, false))
     }
 
-    fn body(self) -> String {
+    fn code(self) -> Code {
         use Kind::{Long, Truth, Word};
         let code = &mut Code::default();
         let [thread, block] = ["%tid.x", "%ctaid.x"].map(|name| code.make(Word, "mov.u32", name));
@@ -105,7 +96,7 @@ impl Job {
             }
         }
         code.add("ret");
-        std::mem::take(code).body()
+        std::mem::take(code)
     }
 }
 
@@ -236,34 +227,28 @@ pub(super) fn prepare(op: &ScaledMatmul, site: &Site<'_>, multiprocessors: usize
 
 /// A kernel of one thread for each element.
 struct Elements {
-    _module: Arc<Module>,
-    function: Function,
+    kernel: Loaded,
     numbers: [u64; 4],
 }
 
 impl Elements {
     fn new(gpu: &Gpu, job: Job, numbers: [usize; 4]) -> Result<Self> {
-        let module = gpu.modules.load(&gpu.queue, &Bytes::new(job.ptx().into_bytes()), &Bytes::new(Vec::new()))?;
-        let function = module.function(NAME, 0)?;
-        let function = function.ok_or_else(|| CudaError::Load(format!("there is no '{NAME}'")))?;
-        Ok(Self { _module: module, function, numbers: numbers.map(|number| number as u64) })
+        let kernel = Loaded::new(gpu, job.ptx(), NAME, [THREADS, 0])?;
+        Ok(Self { kernel, numbers: numbers.map(|number| number as u64) })
     }
 
     /// Starts it with addresses.
     ///
     /// # Safety
     /// What is at the addresses is as large as the job says.
-    unsafe fn start(&self, gpu: &Gpu, addresses: &[CUdeviceptr]) -> std::result::Result<(), DriverError> {
+    unsafe fn start(&self, gpu: &Gpu, addresses: &[CUdeviceptr]) -> Result<(), DriverError> {
         let [rows, columns, ..] = self.numbers;
         let blocks = (rows * columns).div_ceil(THREADS as u64) as u32;
         if blocks == 0 {
             return Ok(());
         }
-        let numbers = addresses.iter().chain(&self.numbers).map(std::ptr::from_ref);
-        let mut arguments: Vec<*mut c_void> = numbers.map(|number| number.cast_mut().cast()).collect();
-        let threads = (THREADS as u32, 1, 1);
-        // SAFETY: the kernel takes these parameters, of 8 bytes each, which the driver copies; the rest is the caller's.
-        unsafe { result::launch_kernel(self.function.0, (blocks, 1, 1), threads, 0, gpu.stream(), &mut arguments) }
+        // SAFETY: these are the kernel's parameters; the rest is the caller's.
+        unsafe { self.kernel.start(gpu, blocks, addresses.iter().chain(&self.numbers).copied()) }
     }
 }
 

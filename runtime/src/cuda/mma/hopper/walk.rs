@@ -57,31 +57,24 @@ impl Walk {
     pub(super) fn place(&self, code: &mut Code) -> Place {
         use Kind::Word;
         let of_product = code.make(Word, "mul.lo.u32", format!("{}, {}", self.tall, self.wide));
-        let (mut product, tile) = divide(code, &self.tile, &of_product);
+        let (mut product, tile) = code.divide(Kind::Word, &self.tile, &of_product);
         let rows = GROUP / self.cluster;
         let of_group = code.make(Word, "mul.lo.u32", format!("{}, {rows}", self.wide));
-        let (group, tile) = divide(code, &tile, &of_group);
+        let (group, tile) = code.divide(Kind::Word, &tile, &of_group);
         let first = code.make(Word, "mul.lo.u32", format!("{group}, {rows}"));
         let left = code.make(Word, "sub.u32", format!("{}, {first}", self.tall));
         let rows = code.make(Word, "min.u32", format!("{left}, {rows}"));
-        let (column, row) = divide(code, &tile, &rows);
+        let (column, row) = code.divide(Kind::Word, &tile, &rows);
         let row = code.make(Word, "add.u32", format!("{row}, {first}"));
         let row = code.make(Word, "mad.lo.u32", format!("{row}, {}, {}", self.cluster, self.rank));
         let row = code.make(Word, "mul.lo.u32", format!("{row}, {TALL}"));
         let column = code.make(Word, "mul.lo.u32", format!("{column}, {}", self.columns));
         let mut batch = Vec::new();
         for extent in self.extents.iter().rev() {
-            let (outer, index) = divide(code, &product, extent);
+            let (outer, index) = code.divide(Kind::Word, &product, extent);
             batch.insert(0, index);
             product = outer;
         }
         Place { start: [row, column], batch }
     }
-}
-
-/// Quotient and remainder.
-fn divide(code: &mut Code, number: &str, by: &str) -> (String, String) {
-    let quotient = code.make(Kind::Word, "div.u32", format!("{number}, {by}"));
-    let product = code.make(Kind::Word, "mul.lo.u32", format!("{quotient}, {by}"));
-    (quotient, code.make(Kind::Word, "sub.u32", format!("{number}, {product}")))
 }
