@@ -4,8 +4,8 @@ use crate::axes::host_shapes;
 use crate::build::*;
 use crate::compose::{broadcast, converted, extents};
 use thunder_interface::{
-    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet, Samples,
-    ShapeInputs, ShapeRule, dtype_of,
+    Cost, Decompose, Dim, Dtypes, EvalError, Library, LibraryCall, Precision, PrecisionClass, Reference, SampleSet,
+    Samples, ShapeInputs, ShapeRule, dtype_of,
 };
 use thunder_ir::prelude::*;
 use thunder_tensor::{DType, Tensor as HostTensor};
@@ -49,7 +49,8 @@ impl Verify for ScaledMatmul<'_> {
         let (lhs, rhs, out) = (dims(self.lhs()), dims(self.rhs()), dims(self.out()));
         let size = |size: Option<i64>| size.map_or_else(|| "?".to_owned(), |size| size.to_string());
         if differ(lhs[1], rhs[0]) {
-            let message = format!("(C2) {} columns of the left matrix, {} rows of the right", size(lhs[1]), size(rhs[0]));
+            let message =
+                format!("(C2) {} columns of the left matrix, {} rows of the right", size(lhs[1]), size(rhs[0]));
             return Err(self.error(message));
         }
         if let Some(bias) = self.bias() {
@@ -96,7 +97,8 @@ impl Library for ScaledMatmul<'_> {
 impl Reference for ScaledMatmul<'_> {
     fn evaluate(&self, inputs: &[HostTensor]) -> Result<Vec<HostTensor>, EvalError> {
         let shape = host_shapes(self, inputs)?.remove(0);
-        let dtype = dtype_of(self.out().ty().element()).ok_or_else(|| EvalError::Input("it has no dtype".to_owned()))?;
+        let dtype =
+            dtype_of(self.out().ty().element()).ok_or_else(|| EvalError::Input("it has no dtype".to_owned()))?;
         let [lhs, rhs] = [0, 1].map(|number: usize| inputs[number].cast(DType::F64));
         let scale = inputs[2].item::<f64>()? * inputs[3].item::<f64>()?;
         let bias = inputs.get(4).map(HostTensor::to_vec::<f64>);
@@ -157,8 +159,7 @@ impl Samples for ScaledMatmul<'_> {
             let (out, bias) = (format!("tensor<{rows}x{columns}x$T>"), format!("tensor<{columns}x$T>"));
             let given = format!("{x}, {w}, tensor<{scale}>, tensor<{scale}>");
             let arguments = format!("%x: {x}, %w: {w}, %s: tensor<{scale}>, %t: tensor<{scale}>");
-            let body =
-                format!("%r = thunder.scaled_matmul %x, %w, %s, %t : ({given}) -> {out}\n  return %r : {out}");
+            let body = format!("%r = thunder.scaled_matmul %x, %w, %s, %t : ({given}) -> {out}\n  return %r : {out}");
             s.add(Dtypes::FLOATS, &format!("({arguments}) -> {out}"), &body, &[&[m, k], &[k, n], &[], &[]]).ulps(64.0);
             let body = format!(
                 "%r = thunder.scaled_matmul %x, %w, %s, %t bias(%b) : ({given}, {bias}) -> {out}\n  return %r : {out}"
