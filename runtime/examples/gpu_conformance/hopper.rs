@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use thunder_runtime::cuda::Gpu;
+use thunder_runtime::program::{Arg, Buffer, Call, LibraryOp, Program, Root, Step};
 use thunder_tensor::DType;
 
 use super::Case;
+use super::library::{Builder, agree};
 use super::products::{Product, batched, case, dense};
 
 /// The architecture that has the instructions.
@@ -14,7 +16,40 @@ pub const ARCHITECTURE: &str = "sm_90";
 pub fn cases(alone: &Arc<Gpu>) -> Vec<Case> {
     let dtypes = [DType::BF16, DType::F16];
     let groups = dtypes.map(|dtype| groups().into_iter().map(move |(name, products)| (dtype, name, products)));
-    groups.into_iter().flatten().map(|group| case("hopper", alone, group)).collect()
+    let mut cases: Vec<Case> = groups.into_iter().flatten().map(|group| case("hopper", alone, group)).collect();
+    for size in [128, 768] {
+        let alone = Arc::clone(alone);
+        let holds = move |_: &Arc<Gpu>| agree(&alone, DType::BF16, DType::F64, &|dtype| beside(dtype, size));
+        cases.push((format!("hopper bf16, {size} wide beside each other"), Box::new(holds)));
+    }
+    cases
+}
+
+/// Rounds of products of the same lhs, which need not wait for each other, of which the next round needs not the last. Those
+/// of one round are in memory that is reused.
+fn beside(dtype: DType, size: usize) -> Program {
+    const ROUNDS: usize = 3;
+    const PRODUCTS: usize = 5;
+    let (product, mut b) = (dense([size; 3], [false, true]), Builder::new());
+    let mut lhs = b.input(dtype, size * size);
+    let weights: Vec<Root> = (0..PRODUCTS).map(|_| b.input(dtype, size * size)).collect();
+    for round in 0..ROUNDS {
+        let mut made = Vec::new();
+        for weight in &weights {
+            let out = if round == 1 {
+                let shape = vec![b.dim(size * size)];
+                b.0.buffers.push(Buffer { dtype, shape, alias: None });
+                Root::Buffer(b.0.buffers.len() as u32 - 1)
+            } else {
+                b.output(dtype, size * size)
+            };
+            let op = LibraryOp::Matmul(product.op(&mut b, dtype));
+            b.0.steps.push(Step::Call(Call { op, args: vec![Arg::read(lhs), Arg::read(*weight), Arg::write(out)] }));
+            made.push(out);
+        }
+        lhs = made[2];
+    }
+    b.0
 }
 
 /// Products of a kind, by name: the simplest first.

@@ -1,6 +1,7 @@
 //! Programs on a GPU: their weights and states in its memory, their steps on its stream.
 
 mod calls;
+mod early;
 mod loops;
 
 use std::ffi::c_void;
@@ -316,6 +317,7 @@ impl Engine {
                 let site = Site { op: &own.op, values: &plan.values, alignments: &alignments, gpu: &self.gpu };
                 calls[*call] = Some(measured.prepare(&self.executors[*call], &site)?);
             }
+            early::begin_early(&self.program, plan, &mut calls);
             let workspace = calls.iter().flatten().map(|call| call.workspace()).max().unwrap_or(0);
             *ready = Some(Inner { calls, workspace, host: None, replay: Replay::default() });
         }

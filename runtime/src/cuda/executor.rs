@@ -76,6 +76,18 @@ pub trait Prepared: Send + Sync {
         0
     }
 
+    /// Whether all that was started before a run is done as soon as what is started behind it may begin, and again when it is
+    /// done itself.
+    fn admits(&self) -> bool {
+        false
+    }
+
+    /// From now on runs may begin before calls that are ahead of them are done, as they touch nothing that those write, nor
+    /// write what those touch; the first of those admits this, and the others began early as well. False if it cannot.
+    fn begin_early(&mut self) -> bool {
+        false
+    }
+
     /// Starts the call.
     fn run(&self, invocation: &Invocation<'_>) -> Result;
 }

@@ -128,7 +128,7 @@ struct Work {
     /// lhs and each rhs.
     shapes: Vec<Shape>,
     blocks: u32,
-    /// The kernel's parameters behind all addresses.
+    /// The kernel's parameters behind all addresses; the last says whether it begins early.
     numbers: Vec<u64>,
     /// The time that it is expected to take, as tiles count.
     time: f64,
@@ -196,6 +196,7 @@ impl Work {
             let [lhs, rhs] = [0, 1].map(|side: usize| u64::from(shapes[side].moves(number)));
             numbers.extend([dim[0] as u64, lhs, rhs, bytes(dim[3])]);
         }
+        numbers.push(0);
         Some(Self { kernel, shapes, blocks, numbers, time })
     }
 
@@ -234,6 +235,17 @@ impl PreparedHopper {
 }
 
 impl Prepared for PreparedHopper {
+    fn admits(&self) -> bool {
+        true
+    }
+
+    fn begin_early(&mut self) -> bool {
+        self.work.numbers.last_mut().is_some_and(|early| {
+            *early = 1;
+            true
+        })
+    }
+
     fn run(&self, invocation: &Invocation<'_>) -> Result {
         let (brought, others) = invocation.operands.split_at(self.work.shapes.len());
         let maps = self.maps(brought)?;

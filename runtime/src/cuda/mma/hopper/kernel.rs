@@ -139,6 +139,8 @@ impl Kernel {
             // Of lhs and rhs, whether they have the dimension: 1 or 0.
             names.extend(["extent", "lhs", "rhs", "out"].map(|name| format!("batch{dim}_{name}")));
         }
+        // Whether it begins while what is ahead of it is not done.
+        names.push("early".to_owned());
         names
     }
 
@@ -187,9 +189,14 @@ impl Kernel {
         code.add("fence.mbarrier_init.release.cluster");
         // Barriers are known where the fence has put them: nothing else has to be.
         self.meet(code, "relaxed");
-        // What is started next may be on the GPU beside this; of what was started before nothing is touched until that is done.
-        code.add("griddepcontrol.launch_dependents");
+        // What was started before is done, or nothing of it is touched. What is started next may be on the GPU beside this: not
+        // before, as it may rely on that what was started before this is done.
+        let early = code.word("early");
+        let early = code.make(Truth, "setp.ne.s32", format!("{early}, 0"));
+        code.add(format!("@{early} bra begin"));
         code.add("griddepcontrol.wait");
+        code.label("begin");
+        code.add("griddepcontrol.launch_dependents");
         let multiplies = code.make(Truth, "setp.lt.s32", format!("{}, {GROUPS}", block.group));
         code.add(format!("@{multiplies} bra multiply"));
 
@@ -208,6 +215,8 @@ impl Kernel {
         code.label("end");
         // What others of the cluster copy into a block, or tell its barriers, needs the block.
         self.meet(code, "release");
+        // When this is done, so is what was started before.
+        code.add("griddepcontrol.wait");
         code.add("ret");
         std::mem::take(code).body()
     }
