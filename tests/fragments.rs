@@ -6,8 +6,9 @@ use thunder_conformance::sample::context;
 use thunder_ir::Module;
 use thunder_lowering::cuda::Arch;
 use thunder_lowering::{Options, Target, compile};
+use thunder_passes::autodiff::{Mode, differentiate};
 use thunder_runtime::cuda::mma::Hopper;
-use thunder_runtime::program::{Fragment, Piece};
+use thunder_runtime::program::{Activation, Fragment, Piece};
 use thunder_tests::assembler;
 
 /// What is computed from `%a`, a product, `%b`, another of the same lhs, and `%y`, in memory; the type of the result; and
@@ -31,6 +32,11 @@ const COMPUTED: [(&str, &str, &[u32]); 14] = [
 
 /// The fragments of what is computed.
 fn fragments(computed: &str, result: &str, dtype: &str) -> Result<Vec<Fragment>> {
+    fragments_for(Arch::Sm90a, computed, result, dtype)
+}
+
+/// Those on an architecture.
+fn fragments_for(arch: Arch, computed: &str, result: &str, dtype: &str) -> Result<Vec<Fragment>> {
     let text = format!(
         "func.func @main(%x: tensor<64x48xE>, %v: tensor<32x48xE>, %w: tensor<32x48xE>, %y: $T) -> {result} {{
   %a = thunder.linear %x, %v : (tensor<64x48xE>, tensor<32x48xE>) -> $T
@@ -39,10 +45,11 @@ fn fragments(computed: &str, result: &str, dtype: &str) -> Result<Vec<Fragment>>
   return %r : {result}
 }}"
     );
-    let text = text.replace("$T", "tensor<64x32xE>").replace("xE>", &format!("x{dtype}>"));
+    let text =
+        text.replace("$T", "tensor<64x32xE>").replace("$W", "tensor<64x32xf32>").replace("xE>", &format!("x{dtype}>"));
     let context = context(&[]);
     let mut module = Module::parse(&context, "main.mlir", text.as_bytes())?;
-    let options = Options { target: Target::Cuda(Arch::Sm90a), ..Options::default() };
+    let options = Options { target: Target::Cuda(arch), ..Options::default() };
     Ok(compile(&mut module, &options)?.artifact.program().fragments.clone())
 }
 
@@ -63,6 +70,73 @@ fn what_is_computed_from_products_has_code_that_these_take() -> Result<()> {
             ensure!(!said.contains("warning"), "{said}\n{code}");
         }
     }
+    Ok(())
+}
+
+/// What is computed from `%a`, a product, and what libraries know it as.
+const KNOWN: [(&str, Option<Activation>); 6] = [
+    ("%r = thunder.relu %a : $T", Some(Activation::Relu)),
+    ("%r = thunder.gelu %a approximate = tanh : $T", Some(Activation::Gelu)),
+    (
+        "%x32 = thunder.convert %a : $T -> $W
+  %half = thunder.constant value = dense<0.5> : $W : $W
+  %one = thunder.constant value = dense<1.0> : $W : $W
+  %c = thunder.constant value = dense<0.044715> : $W : $W
+  %s = thunder.constant value = dense<0.7978845608> : $W : $W
+  %square = thunder.mul %x32, %x32 : $W
+  %cube = thunder.mul %square, %x32 : $W
+  %part = thunder.mul %c, %cube : $W
+  %sum = thunder.add %x32, %part : $W
+  %inner = thunder.mul %s, %sum : $W
+  %tanh = thunder.tanh %inner : $W
+  %more = thunder.add %one, %tanh : $W
+  %half_of = thunder.mul %half, %x32 : $W
+  %wide = thunder.mul %half_of, %more : $W
+  %r = thunder.convert %wide : $W -> $T",
+        Some(Activation::Gelu),
+    ),
+    ("%r = thunder.gelu %a approximate = none : $T", None),
+    ("%r = thunder.silu %a : $T", None),
+    ("%m = thunder.relu %a : $T\n  %r = thunder.mul %m, %y : $T", None),
+];
+
+#[test]
+fn functions_that_libraries_know_are_known_however_they_are_written() -> Result<()> {
+    for arch in Arch::ALL {
+        for dtype in ["bf16", "f16"] {
+            for (computed, activation) in KNOWN {
+                let all = fragments_for(arch, computed, "$T", dtype)?;
+                let has_code = arch == Arch::Sm90a;
+                ensure!(all.len() == usize::from(has_code || activation.is_some()), "{} for\n{computed}", all.len());
+                let Some(fragment) = all.first() else { continue };
+                ensure!(fragment.activation == activation, "{:?} is\n{computed}", fragment.activation);
+                ensure!(fragment.code.is_empty() != has_code, "code for {arch}:\n{}", fragment.code);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_gradient_of_a_gelu_is_known() -> Result<()> {
+    let text = "func.func @main(%x: tensor<64x48xbf16>, %v: tensor<32x48xbf16>, %w: tensor<16x32xbf16>) -> tensor<64x16xbf16> {
+  %a = thunder.linear %x, %v : (tensor<64x48xbf16>, tensor<32x48xbf16>) -> tensor<64x32xbf16>
+  %g = thunder.gelu %a approximate = tanh : tensor<64x32xbf16>
+  %r = thunder.linear %g, %w : (tensor<64x32xbf16>, tensor<16x32xbf16>) -> tensor<64x16xbf16>
+  return %r : tensor<64x16xbf16>
+}";
+    let context = context(&[]);
+    let mut module = Module::parse(&context, "main.mlir", text.as_bytes())?;
+    differentiate(module.operation(), "main", Mode::Vjp, &[])?;
+    let options = Options { entry: "main_vjp".to_owned(), target: Target::Cuda(Arch::Sm80), ..Options::default() };
+    let all = compile(&mut module, &options)?.artifact.program().fragments.clone();
+    let known: Vec<_> = all.iter().map(|fragment| (fragment.products.clone(), fragment.activation)).collect();
+    let gradient = known.iter().find_map(|(products, activation)| match activation {
+        Some(Activation::GeluGradient { pointer }) => Some((products[0].pointer, *pointer)),
+        _ => None,
+    });
+    ensure!(known.iter().any(|(_, activation)| *activation == Some(Activation::Gelu)), "{known:?}");
+    ensure!(gradient.is_some_and(|(product, other)| product + other == 1), "{known:?}");
     Ok(())
 }
 

@@ -14,7 +14,9 @@ use thunder_interface::{
 };
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
-use thunder_passes::{IN_PLACE, INTO, KERNEL, ROWS, epilogue_of, has_epilogue, layout, products_of};
+use thunder_passes::{
+    Activation, IN_PLACE, INTO, KERNEL, ROWS, activation_of, epilogue_of, has_epilogue, layout, products_of,
+};
 use thunder_runtime::program::{
     self, Access, Arg, Buffer, Constant, Constraint, DimId, Fragment, KernelId, Launch, Parallel, Place, Port, Program,
     Root, Spread, State, Step, Symbol,
@@ -92,11 +94,16 @@ pub fn parts(program: &Program) -> impl Iterator<Item = Part> {
     program.fragments.iter().map(part)
 }
 
-/// Gives a program's fragments their code, by the names of parts; those that have none are dropped.
+/// Gives a program's fragments their code, by the names of parts; those that have none, and that no library knows, are
+/// dropped.
 pub fn fill(program: &mut Program, functions: &BTreeMap<String, String>) {
     let codes: Vec<_> = parts(program).map(|part| functions.get(&part.name()).cloned()).collect();
     let fragments = std::mem::take(&mut program.fragments).into_iter().zip(codes);
-    program.fragments = fragments.filter_map(|(fragment, code)| Some(Fragment { code: code?, ..fragment })).collect();
+    let known = |(fragment, code): (Fragment, Option<String>)| {
+        let is_known = code.is_some() || fragment.activation.is_some();
+        is_known.then(|| Fragment { code: code.unwrap_or_default(), ..fragment })
+    };
+    program.fragments = fragments.filter_map(known).collect();
 }
 
 struct Emitter<'a, 'c> {
@@ -425,16 +432,25 @@ impl<'c> Emitter<'_, 'c> {
     fn fragment(&mut self, op: Operation<'c>, kernel: KernelId) {
         let is_tensor = |value: &Value<'c>| value.ty().as_tensor().is_some();
         let pointer = |number: usize| op.operands().take(number).filter(is_tensor).count() as u32;
-        let piece = |piece: thunder_passes::Piece| {
+        let pieces = products_of(op, self.shapes);
+        let piece = |piece: &thunder_passes::Piece| {
             Some(program::Piece { pointer: pointer(piece.operand), start: u32::try_from(piece.start).ok()? })
         };
-        let products =
-            products_of(op, self.shapes).into_iter().map(piece).collect::<Option<Vec<_>>>().unwrap_or_default();
+        let Some(products) = pieces.iter().map(piece).collect::<Option<Vec<_>>>() else { return };
         let known = &mut self.program.fragments;
         let is_new = !known.iter().any(|known| known.kernel == kernel && known.products == products);
-        if !products.is_empty() && is_new {
-            known.push(Fragment { kernel, products, code: String::new() });
+        if products.is_empty() || !is_new {
+            return;
         }
+        let activation = match pieces[..] {
+            [only] => activation_of(op, only.operand).map(|activation| match activation {
+                Activation::Relu => program::Activation::Relu,
+                Activation::Gelu => program::Activation::Gelu,
+                Activation::GeluGradient { operand } => program::Activation::GeluGradient { pointer: pointer(operand) },
+            }),
+            _ => None,
+        };
+        known.push(Fragment { kernel, products, code: String::new(), activation });
     }
 
     /// Adds the range of all rows to a kernel's numbers; how it may be split over threads.

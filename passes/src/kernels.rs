@@ -4,6 +4,7 @@
 //! function is a call of a kernel, a library's computation, a view, a constant, or size arithmetic; kernels are private
 //! functions over the same ops; equal kernels are one function. The function computes what it did before.
 
+mod activation;
 mod epilogue;
 mod outline;
 mod partition;
@@ -11,6 +12,7 @@ mod rows;
 mod steps;
 mod time;
 
+pub use activation::{Activation, activation_of};
 pub use epilogue::{Epilogue, Piece, epilogue_of, has_epilogue, products_of};
 pub(crate) use partition::takes_view;
 use partition::{Firsts, Grouping};

@@ -26,7 +26,7 @@ const ENTRY: usize = 24;
 const ALIGN: usize = 64;
 
 /// The version of the format that this runtime writes and reads.
-pub const FORMAT_VERSION: u32 = 8;
+pub const FORMAT_VERSION: u32 = 9;
 
 /// What the code of an artifact was compiled for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,9 +8,9 @@ use std::fs;
 use proptest::prelude::*;
 use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
 use thunder_runtime::program::{
-    Access, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims, Epilogue,
-    Fragment, FunctionId, Grid, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Piece, Place, Port,
-    Program, Root, Spread, State, Step, Symbol, While,
+    Access, Activation, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims,
+    Epilogue, Fragment, FunctionId, Grid, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Piece, Place,
+    Port, Program, Root, Spread, State, Step, Symbol, While,
 };
 use thunder_runtime::session::Session;
 use thunder_tensor::DType;
@@ -91,6 +91,7 @@ fn program() -> Program {
             kernel: KernelId(0),
             products: vec![Piece { pointer: 0, start: 0 }],
             code: ".func k0()".into(),
+            activation: Some(Activation::GeluGradient { pointer: 1 }),
         }],
         steps: vec![
             Step::Call(Call {
@@ -238,7 +239,7 @@ fn another_version_or_processor_is_refused_by_name() {
     let mut bytes = artifact().to_bytes();
     bytes[8] = 99;
     let error = open(bytes).unwrap_err();
-    assert_eq!(error.to_string(), "format version 99, this runtime reads 8; compile it again");
+    assert_eq!(error.to_string(), "format version 99, this runtime reads 9; compile it again");
 
     let none = || Bytes::new(Vec::new());
     let with = |arch: &str, features: &[&str]| {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use thunder_runtime::cuda::{DeviceTensor, Gpu};
-use thunder_runtime::program::{Arg, Call, DimId, Fused, LibraryOp, Matmul, MatrixStrides, Program, Root, Step};
+use thunder_runtime::program::{
+    Activation, Arg, Call, DimId, Fused, LibraryOp, Matmul, MatrixStrides, Program, Root, Step,
+};
 use thunder_tensor::{DType, Random, Tensor};
 
 use super::library::{Builder, session};
@@ -21,9 +23,14 @@ enum Computes {
     Wide,
     /// `a * b` in rows before a limit, `b` in others, in f16.
     Limited(usize),
+    /// What libraries know, without code.
+    Known(Activation, DType),
 }
 
-use Computes::{Gated, Limited, Residual, Wide};
+use Computes::{Gated, Known, Limited, Residual, Wide};
+
+/// Of which the kernel has a second pointer.
+const GELU_GRADIENT: Activation = Activation::GeluGradient { pointer: 1 };
 
 impl Computes {
     fn code(self) -> &'static str {
@@ -32,7 +39,17 @@ impl Computes {
             Residual => include_str!("../../src/cuda/mma/hopper/tests/residual.ptx"),
             Wide => include_str!("../../src/cuda/mma/hopper/tests/wide.ptx"),
             Limited(_) => include_str!("../../src/cuda/mma/hopper/tests/limited.ptx"),
+            Known(..) => "",
         }
+    }
+
+    fn activation(self) -> Option<Activation> {
+        if let Known(activation, _) = self { Some(activation) } else { None }
+    }
+
+    /// Whether it reads an element of another matrix.
+    fn reads(self) -> bool {
+        matches!(self, Residual | Wide | Known(GELU_GRADIENT, _))
     }
 
     fn products(self) -> usize {
@@ -40,7 +57,11 @@ impl Computes {
     }
 
     fn dtype(self) -> DType {
-        if matches!(self, Gated | Residual) { DType::BF16 } else { DType::F16 }
+        match self {
+            Gated | Residual => DType::BF16,
+            Wide | Limited(_) => DType::F16,
+            Known(_, dtype) => dtype,
+        }
     }
 
     /// Type of what it reads and writes.
@@ -51,7 +72,7 @@ impl Computes {
     fn numbers(self, elements: usize, columns: usize) -> Vec<usize> {
         match self {
             Gated | Residual => vec![elements],
-            Wide => Vec::new(),
+            Wide | Known(..) => Vec::new(),
             Limited(rows) => vec![columns, rows],
         }
     }
@@ -63,8 +84,26 @@ impl Computes {
             Wide => 3.0 * products[0] - 0.5 + more,
             Limited(rows) if row < rows => products[0] * products[1],
             Limited(_) => products[1],
+            // Not `max`, which takes a number for what is none.
+            Known(Activation::Relu, _) => {
+                if products[0] < 0.0 {
+                    0.0
+                } else {
+                    products[0]
+                }
+            }
+            Known(Activation::Gelu, _) => gelu(products[0])[0],
+            Known(Activation::GeluGradient { .. }, _) => products[0] * gelu(more)[1],
         }
     }
+}
+
+/// The Gaussian error linear unit, approximated by a hyperbolic tangent, and its derivative.
+fn gelu(x: f64) -> [f64; 2] {
+    let scale = (2.0 / std::f64::consts::PI).sqrt();
+    let t = (scale * (x + 0.044_715 * x.powi(3))).tanh();
+    let slope = scale * (1.0 + 3.0 * 0.044_715 * x * x);
+    [0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * slope]
 }
 
 /// A call: the first product, strides of the second's rhs, and whether each is written.
@@ -74,9 +113,21 @@ struct Fusion {
     product: Product,
     second: [usize; 2],
     kept: [bool; 2],
+    /// Whether the first element of lhs is no number.
+    poisoned: bool,
 }
 
+/// Those of Hopper's products, by a GPU that has these alone.
 pub fn cases(alone: &Arc<Gpu>) -> Vec<Case> {
+    made("hopper", alone, groups())
+}
+
+/// Those that cuBLASLt knows, by a GPU that has this alone.
+pub fn known_cases(alone: &Arc<Gpu>) -> Vec<Case> {
+    made("cublaslt", alone, known())
+}
+
+fn made(executor: &str, alone: &Arc<Gpu>, groups: Vec<(String, Vec<Fusion>)>) -> Vec<Case> {
     let case = |(name, calls): (String, Vec<Fusion>)| -> Case {
         let alone = Arc::clone(alone);
         let holds = move |_: &Arc<Gpu>| -> Outcome {
@@ -86,9 +137,38 @@ pub fn cases(alone: &Arc<Gpu>) -> Vec<Case> {
             }
             Ok(Some(worst))
         };
-        (format!("hopper fused, {name}"), Box::new(holds))
+        (format!("{executor} fused, {name}"), Box::new(holds))
     };
-    groups().into_iter().map(case).collect()
+    groups.into_iter().map(case).collect()
+}
+
+/// Calls of what libraries know, by name.
+fn known() -> Vec<(String, Vec<Fusion>)> {
+    let sizes = [[128, 128, 64], [1, 8, 64], [131, 264, 8], [257, 520, 200], [1000, 2056, 512]];
+    let activations = [("relu", Activation::Relu), ("gelu", Activation::Gelu), ("gelu's gradient", GELU_GRADIENT)];
+    let mut groups = Vec::new();
+    for (name, activation) in activations {
+        for dtype in [DType::BF16, DType::F16] {
+            let call = |product: Product, number: usize| {
+                let product = Product { bias: number % 2 == 1 && activation != GELU_GRADIENT, ..product };
+                let kept = [activation == Activation::Gelu && number / 2 % 2 == 1, false];
+                let second = product.rhs;
+                Fusion { computes: Known(activation, dtype), product, second, kept, poisoned: number % 5 == 3 }
+            };
+            for transposed in [[false, true], [false, false], [true, true], [true, false]] {
+                let calls = (0..4).flat_map(|number| sizes.map(|size| call(dense(size, transposed), number)));
+                let way = transposed.map(|is| if is { "T" } else { "N" }).concat();
+                groups.push((format!("{name} of {dtype}, {way}"), calls.collect()));
+            }
+            let [l, r, o] = [41 * 56, 24 * 56, 41 * 24];
+            let batches = [vec![[5, l, r, o]], vec![[4, l, 0, o]], vec![[2, 0, r, 3 * o], [3, l, 0, o]]];
+            let one = dense([41, 24, 56], [false, true]);
+            let batched = |batch: Vec<[usize; 4]>| Product { batch, ..one.clone() };
+            let calls = (0..4).flat_map(|number| batches.clone().map(|batch| call(batched(batch), number)));
+            groups.push((format!("{name} of {dtype}, batches"), calls.collect()));
+        }
+    }
+    groups
 }
 
 /// Calls of a kind, by name: the simplest first.
@@ -115,7 +195,7 @@ fn groups() -> Vec<(String, Vec<Fusion>)> {
                 // Lines of the second are longer.
                 let second = if transposed[1] { [1, lines(k) + 8] } else { [lines(n) + 8, 1] };
                 let product = Product { lhs, rhs, bias: number % 2 == 1, ..dense([m, n, k], transposed) };
-                Fusion { computes, product, second, kept: kept[number % 4] }
+                Fusion { computes, product, second, kept: kept[number % 4], poisoned: false }
             };
             let way = transposed.map(|is| if is { "T" } else { "N" }).concat();
             groups.push((format!("{name}, {way}"), small.iter().enumerate().map(call).collect()));
@@ -134,6 +214,7 @@ fn groups() -> Vec<(String, Vec<Fusion>)> {
             product: Product { batch, ..one.clone() },
             second: one.rhs,
             kept: kept[number],
+            poisoned: false,
         };
         groups.push((format!("{name}, batches"), batches.into_iter().enumerate().map(call).collect()));
     }
@@ -174,15 +255,16 @@ impl Fusion {
             args.push(Arg::write(b.output(dtype, elements)));
         }
         let mut pointers = vec![None; computes.products()];
-        if computes.products() == 1 {
+        if computes.reads() {
             pointers.push(Some(args.len() as u32));
             args.push(Arg::read(b.input(computes.result(), elements)));
         }
         pointers.push(Some(args.len() as u32));
         args.push(Arg::write(b.output(computes.result(), elements)));
         let numbers: Vec<DimId> = computes.numbers(elements, n).into_iter().map(|number| b.dim(number)).collect();
-        let (kernel, code) = ("kernel".to_owned(), computes.code().to_owned());
-        b.call(LibraryOp::Fused(Fused { product, second, kept: self.kept(), pointers, kernel, numbers, code }), args)
+        let (kernel, code, activation) = ("kernel".to_owned(), computes.code().to_owned(), computes.activation());
+        let fused = Fused { product, second, kept: self.kept(), pointers, kernel, numbers, code, activation };
+        b.call(LibraryOp::Fused(fused), args)
     }
 
     /// Runs it from the host, and three times on tensors that are on the GPU; the largest error of an element.
@@ -194,8 +276,13 @@ impl Fusion {
         let mut random = Random::new(13);
         let elements = |dim: DimId| program.dims.as_constant(dim).unwrap_or(0) as usize;
         let inputs = program.inputs.iter();
-        let inputs: Vec<Tensor> =
+        let mut inputs: Vec<Tensor> =
             inputs.map(|port| random.uniform(port.dtype, vec![elements(port.shape[0])], -1.0..1.0)).collect();
+        if self.poisoned {
+            let mut values = inputs[0].to_vec::<f64>();
+            values[0] = f64::NAN;
+            inputs[0] = Tensor::from_values(inputs[0].dtype(), inputs[0].shape(), values).map_err(text)?;
+        }
         let products = self.products();
         let mut made: Vec<Vec<f64>> = Vec::new();
         for (number, product) in products.iter().enumerate() {
@@ -205,7 +292,8 @@ impl Fusion {
             let out = session(product.program(DType::F64), None)?.run(&wide).map_err(text)?;
             made.push(out[0].cast(self.computes.dtype()).to_vec::<f64>());
         }
-        let more = inputs.last().map(|more| more.to_vec::<f64>()).unwrap_or_default();
+        let more = inputs.last().filter(|_| self.computes.reads()).map(|more| more.to_vec::<f64>());
+        let more = more.unwrap_or_default();
         let (elements, columns) = (self.elements(), self.product.size[1]);
         let result = (0..elements).map(|number| {
             let elements: Vec<f64> = made.iter().map(|product| product[number]).collect();
@@ -219,6 +307,9 @@ impl Fusion {
             for (out, (actual, expected)) in actual.iter().zip(&expected).enumerate() {
                 for (position, (actual, expected)) in actual.to_vec::<f64>().iter().zip(expected).enumerate() {
                     let error = (actual - expected).abs() / (1.0 + expected.abs());
+                    if expected.is_nan() && actual.is_nan() {
+                        continue;
+                    }
                     // Also for what is no number.
                     if !error.le(&2e-2) {
                         return Err(format!("element {position} of result {out} is {actual}, not {expected}"));
@@ -268,6 +359,21 @@ impl Fusion {
     }
 }
 
+/// Large calls of what cuBLASLt knows: how many operations they are, their programs, and those of their products alone.
+pub fn large_known() -> Vec<(String, f64, Program, Program)> {
+    let [m, n, k] = [4096, 11008, 4096];
+    let ways =
+        [("relu", Activation::Relu, false), ("gelu", Activation::Gelu, false), ("gelu, kept", Activation::Gelu, true)];
+    let ways = ways.into_iter().chain([("gelu's gradient", GELU_GRADIENT, false)]);
+    let call = |(name, activation, kept)| {
+        let product = dense([m, n, k], [false, true]);
+        let computes = Known(activation, DType::BF16);
+        let call = Fusion { computes, second: product.rhs, product, kept: [kept, false], poisoned: false };
+        (format!("{name} of {m}x{n}x{k}"), 2.0 * m as f64 * n as f64 * k as f64, call.program(), call.plain())
+    };
+    ways.map(call).collect()
+}
+
 /// Large calls: how many operations they are, their programs, and those of their products alone.
 pub fn large() -> Vec<(String, f64, Program, Program)> {
     let sizes = [("silu", Gated, [4096, 11008, 4096]), ("residual", Residual, [4096, 4096, 11008])];
@@ -275,7 +381,7 @@ pub fn large() -> Vec<(String, f64, Program, Program)> {
     for (name, computes, [m, n, k]) in sizes {
         for transposed in [[false, true], [false, false]] {
             let product = dense([m, n, k], transposed);
-            let call = Fusion { computes, second: product.rhs, product, kept: [false; 2] };
+            let call = Fusion { computes, second: product.rhs, product, kept: [false; 2], poisoned: false };
             let way = transposed.map(|is| if is { "T" } else { "N" }).concat();
             let flops = 2.0 * m as f64 * n as f64 * k as f64 * computes.products() as f64;
             all.push((format!("{name} of {m}x{n}x{k}, {way}"), flops, call.program(), call.plain()));

@@ -20,6 +20,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use thunder_runtime::cuda::cublaslt::CublasLt;
+use thunder_runtime::cuda::executor::Executor as _;
 use thunder_runtime::cuda::flash::Flash;
 use thunder_runtime::cuda::mma::{Hopper, Mma};
 use thunder_runtime::cuda::{Gpu, Settings};
@@ -52,9 +54,10 @@ fn main() -> ExitCode {
         let gpu = Gpu::with_settings(0, settings.clone()).map_err(|error| error.to_string())?;
         let hopper = products::alone(settings.clone(), Hopper { always: true })?;
         let flash = products::alone(settings.clone(), Flash)?;
-        Ok((gpu, products::alone(settings.clone(), Mma)?, hopper, flash))
+        let cublaslt = products::alone(settings.clone(), CublasLt::default())?;
+        Ok((gpu, products::alone(settings.clone(), Mma)?, hopper, flash, cublaslt))
     };
-    let (gpu, alone, hopper, flash) = match open() {
+    let (gpu, alone, hopper, flash, cublaslt) = match open() {
         Ok(opened) => opened,
         Err(error) => {
             println!("gpu_conformance: {error}");
@@ -69,6 +72,9 @@ fn main() -> ExitCode {
     let hopper = (gpu.architecture() == hopper::ARCHITECTURE).then_some(hopper);
     cases.extend(hopper.iter().flat_map(hopper::cases));
     cases.extend(hopper.iter().flat_map(fused::cases));
+    if CublasLt::default().is_installed() {
+        cases.extend(fused::known_cases(&cublaslt));
+    }
     cases.extend(programs::cases());
     cases.retain(|(name, _)| name.contains(&part));
     let cases: Vec<Case> = cases.into_iter().skip(first).step_by(processes).collect();
@@ -85,7 +91,7 @@ fn main() -> ExitCode {
     }
     println!("{} cases, {broken} broken", cases.len());
     if times {
-        times::print(&gpu, &alone, hopper.as_ref(), &flash);
+        times::print(&gpu, &alone, hopper.as_ref(), &flash, &cublaslt);
     }
     ExitCode::from(u8::from(broken > 0))
 }

@@ -15,8 +15,8 @@ use super::{attention, fused, library};
 const RUNS: usize = 200;
 
 /// `alone` has the executor of products alone that needs no library, `hopper` that of Hopper's instructions, `flash` that of
-/// attention.
-pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>, flash: &Arc<Gpu>) {
+/// attention, `cublaslt` that library's.
+pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>, flash: &Arc<Gpu>, cublaslt: &Arc<Gpu>) {
     for (own, list) in [(("flash", flash), attention::large()), (("mma", alone), library::large_convolutions())] {
         if let Err(error) = beside(gpu, own, list) {
             println!("times: {error}");
@@ -25,8 +25,11 @@ pub fn print(gpu: &Arc<Gpu>, alone: &Arc<Gpu>, hopper: Option<&Arc<Gpu>>, flash:
     if let Err(error) = products(gpu, alone, hopper) {
         println!("times: {error}");
     }
-    if let Some(Err(error)) = hopper.map(|hopper| together(gpu, hopper)) {
-        println!("times: {error}");
+    let fused = [("hopper", hopper, fused::large()), ("cublaslt", Some(cublaslt), fused::large_known())];
+    for (name, alone, calls) in fused {
+        if let Some(Err(error)) = alone.map(|alone| together(gpu, (name, alone), calls)) {
+            println!("times: {error}");
+        }
     }
     if let Err(error) = table(gpu) {
         println!("times: {error}");
@@ -76,12 +79,16 @@ fn beside(gpu: &Arc<Gpu>, (executor, alone): (&str, &Arc<Gpu>), list: Vec<(Strin
 }
 
 /// Products with what is computed from their elements, beside the products alone by the first executor of each.
-fn together(gpu: &Arc<Gpu>, hopper: &Arc<Gpu>) -> Result {
-    for (name, flops, fused, plain) in fused::large() {
+fn together(
+    gpu: &Arc<Gpu>,
+    (executor, alone): (&str, &Arc<Gpu>),
+    calls: Vec<(String, f64, Program, Program)>,
+) -> Result {
+    for (name, flops, fused, plain) in calls {
         let plain = typical(gpu, &plain)?.as_secs_f64();
-        let fused = typical(hopper, &fused)?.as_secs_f64();
+        let fused = typical(alone, &fused)?.as_secs_f64();
         println!(
-            "{name}: hopper fused {:.1} us, {:.0} TFLOP/s; its products alone {:.1} us, {:.0} TFLOP/s; {:.0} %",
+            "{name}: {executor} fused {:.1} us, {:.0} TFLOP/s; its products alone {:.1} us, {:.0} TFLOP/s; {:.0} %",
             fused * 1e6,
             flops / fused / 1e12,
             plain * 1e6,

@@ -6,6 +6,7 @@
 //! that lie behind each other alike in all operands are one batch; the others are looped over.
 
 mod algorithm;
+mod epilogue;
 mod types;
 
 use std::ffi::c_void;
@@ -14,8 +15,8 @@ use std::sync::{Arc, Mutex};
 
 use cudarc::cublaslt::result::{self, CublasError};
 use cudarc::cublaslt::sys::{
-    self, cublasLtEpilogue_t, cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatmulDescAttributes_t,
-    cublasLtMatrixLayout_t, cublasLtMatrixLayoutAttribute_t, cudaDataType_t,
+    self, cublasLtHandle_t, cublasLtMatmulDesc_t, cublasLtMatmulDescAttributes_t, cublasLtMatrixLayout_t,
+    cublasLtMatrixLayoutAttribute_t, cudaDataType_t,
 };
 use cudarc::driver::sys::{CUdeviceptr, cuMemsetD2D8Async};
 use thunder_tensor::DType;
@@ -23,14 +24,19 @@ use thunder_tensor::DType;
 use super::Gpu;
 use super::error::{CudaError, Result};
 use super::executor::{Executor, Invocation, PerGpu, Prepared, Site};
-use crate::program::{Dims, LibraryOp, Matmul, MatrixStrides, ScaledMatmul};
+use crate::program::{DimId, Dims, Fused, LibraryOp, Matmul, MatrixStrides};
 use algorithm::Algorithm;
+use epilogue::{Applied, Places};
 
 /// `CUBLAS_OP_N` and `CUBLAS_OP_T`, which the bindings lack.
 const AS_IT_IS: i32 = 0;
 const TRANSPOSED: i32 = 1;
 
-/// Claims matrix products, also those of floats of 8 bits with scales.
+/// What the addresses of the arguments of a call with a function of its elements are multiples of.
+const SURE: usize = 16;
+
+/// Claims matrix products, also those of floats of 8 bits with scales, and those with a function of their elements that the
+/// library knows: that is computed from sums before these are rounded.
 #[derive(Debug, Default)]
 pub struct CublasLt {
     /// Whether f32 may be rounded to 10 bits of mantissa for the tensor cores.
@@ -67,35 +73,71 @@ impl Executor for CublasLt {
         match op {
             LibraryOp::Matmul(op) => op.epilogue.is_none(),
             LibraryOp::ScaledMatmul(op) => [op.product.dtype, op.rhs].into_iter().all(|side| types::of(side).is_some()),
+            LibraryOp::Fused(op) => Applied::of(op).is_some(),
             _ => false,
         }
     }
 
+    /// Where the library has an algorithm: it does with sums what would else be a kernel.
+    fn fuses(&self, op: &Fused, dims: &Dims, gpu: &Gpu) -> bool {
+        let op = LibraryOp::Fused(op.clone());
+        let ids = (0..dims.exprs().len() as u32).map(DimId);
+        let values: Vec<i64> = ids.map(|dim| dims.as_constant(dim).unwrap_or(-1)).collect();
+        let is_known = op.dims().into_iter().all(|dim| values[dim.0 as usize] >= 0);
+        let Places { out, beside, .. } = Places::of(&op);
+        let alignments = vec![SURE; 1 + out.max(beside.unwrap_or(0))];
+        let site = Site { op: &op, values: &values, alignments: &alignments, gpu };
+        self.claims(&op, dims) && is_known && self.has_algorithm(&site).unwrap_or(false)
+    }
+
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
-        let (op, scaled) = match site.op {
-            LibraryOp::Matmul(op) => (op, None),
-            LibraryOp::ScaledMatmul(op) => (&op.product, Some(op)),
-            _ => unreachable!("an executor prepares what it claims"),
-        };
         let library = self.library.of(site.gpu, Library::new)?;
-        let size = |dim| site.size(dim);
-        let (m, n) = (size(op.m), size(op.n));
-        let mut batch: Vec<[usize; 4]> =
-            op.batch.iter().map(|b| [size(b.extent), size(b.lhs), size(b.rhs), size(b.out)]).collect();
-        batch.retain(|[extent, ..]| *extent != 1);
+        let (op, batch) = (product(site.op), batch(site));
+        let [m, n, k] = [op.m, op.n, op.k].map(|dim| site.size(dim));
         if m == 0 || n == 0 || batch.iter().any(|[extent, ..]| *extent == 0) {
             return Ok(Box::new(Nothing));
         }
         let (inner, outer) = split(batch);
-        if size(op.k) == 0 && scaled.is_none() {
+        if k == 0 && matches!(site.op, LibraryOp::Matmul(_)) {
             return Ok(Box::new(Zeros::new(op, site, inner, &outer)?));
         }
-        let shape = Shape::of(op, scaled, site, inner, self.tf32)?;
+        let shape = Shape::of(site, inner, self.tf32)?;
         let product = Product::new(&shape)?;
         let algorithm = library.algorithm(&shape, &product, site.gpu)?;
-        let offsets = offsets(&outer, op.dtype.size());
-        Ok(Box::new(PreparedMatmul { library, product, algorithm, offsets, shape }))
+        let (offsets, places) = (offsets(&outer, op.dtype.size()), Places::of(site.op));
+        Ok(Box::new(PreparedMatmul { library, product, algorithm, offsets, shape, places }))
     }
+}
+
+impl CublasLt {
+    /// Whether the library can carry out a call of constant sizes, none of which is zero.
+    fn has_algorithm(&self, site: &Site<'_>) -> Result<bool> {
+        let (op, batch) = (product(site.op), batch(site));
+        let mut extents = [op.m, op.n, op.k].into_iter().chain(op.batch.iter().map(|dim| dim.extent));
+        if extents.any(|dim| site.size(dim) == 0) {
+            return Ok(false);
+        }
+        let library = self.library.of(site.gpu, Library::new)?;
+        let shape = Shape::of(site, split(batch).0, self.tf32)?;
+        Ok(!algorithm::candidates(&library.handle, &Product::new(&shape)?, &shape, 1)?.is_empty())
+    }
+}
+
+/// The product of an operation that the executor claims.
+fn product(op: &LibraryOp) -> &Matmul {
+    match op {
+        LibraryOp::Matmul(op) => op,
+        LibraryOp::ScaledMatmul(op) => &op.product,
+        LibraryOp::Fused(op) => &op.product,
+        _ => unreachable!("an executor prepares what it claims"),
+    }
+}
+
+/// The batch dimensions of more or less than one product: extents, and strides of lhs, rhs and out.
+fn batch(site: &Site<'_>) -> Vec<[usize; 4]> {
+    let size = |dim| site.size(dim);
+    let all = product(site.op).batch.iter().map(|b| [size(b.extent), size(b.lhs), size(b.rhs), size(b.out)]);
+    all.filter(|[extent, ..]| *extent != 1).collect()
 }
 
 impl Library {
@@ -193,6 +235,8 @@ struct Shape {
     operands: [Operand; 3],
     batch: usize,
     bias: bool,
+    /// What is computed from sums, and the bias.
+    applied: Option<Applied>,
     /// Of lhs, rhs and out.
     alignments: [usize; 3],
 }
@@ -209,7 +253,13 @@ struct Operand {
 }
 
 impl Shape {
-    fn of(op: &Matmul, scaled: Option<&ScaledMatmul>, site: &Site<'_>, batch: [usize; 4], tf32: bool) -> Result<Self> {
+    fn of(site: &Site<'_>, batch: [usize; 4], tf32: bool) -> Result<Self> {
+        let op = product(site.op);
+        let (scaled, applied) = match site.op {
+            LibraryOp::ScaledMatmul(op) => (Some(op), None),
+            LibraryOp::Fused(op) => (None, Applied::of(op)),
+            _ => (None, None),
+        };
         let size = |dim| site.size(dim);
         let (m, n, k) = (size(op.m), size(op.n), size(op.k));
         let [count, lhs_stride, rhs_stride, out_stride] = batch;
@@ -225,13 +275,16 @@ impl Shape {
         if operands[2].column_major {
             return Err(unsupported("a result whose elements are not adjacent in rows"));
         }
-        let out = site.alignments.len() - 1;
-        let alignments = [site.alignments[0], site.alignments[1], site.alignments[out]];
+        let places = Places::of(site.op);
+        let alignments = [0, 1, places.out].map(|operand: usize| site.alignments[operand]);
         let dtypes = scaled.map_or([op.dtype; 3], |scaled| [op.dtype, scaled.rhs, scaled.out]);
-        let scaled = scaled.is_some();
-        let shape = Self { dtypes, scaled, tf32, size: [m, n, k], operands, batch: count, bias: op.bias, alignments };
+        let (scaled, bias) = (scaled.is_some(), op.bias);
+        let shape = Self { dtypes, scaled, tf32, size: [m, n, k], operands, batch: count, bias, applied, alignments };
         if scaled {
             types::check_scaled(&shape, site.gpu.architecture)?;
+        }
+        if let Some(beside) = places.beside {
+            shape.check_beside(site.alignments[beside])?;
         }
         Ok(shape)
     }
@@ -249,12 +302,6 @@ impl Shape {
     /// How many bytes a bias spans.
     fn bias_bytes(&self) -> usize {
         if self.bias { self.size[1] * self.dtypes[2].size() } else { 0 }
-    }
-
-    /// Where the addresses of a product are among its operands: the bias, and the result.
-    fn further(&self) -> [usize; 2] {
-        let bias = if self.scaled { 4 } else { 2 };
-        [bias, bias + usize::from(self.bias)]
     }
 }
 
@@ -341,10 +388,13 @@ impl Product {
         };
         desc.set(CUBLASLT_MATMUL_DESC_TRANSA, &transposed(rhs))?;
         desc.set(CUBLASLT_MATMUL_DESC_TRANSB, &transposed(lhs))?;
-        if shape.bias {
-            desc.set(CUBLASLT_MATMUL_DESC_EPILOGUE, &cublasLtEpilogue_t::CUBLASLT_EPILOGUE_BIAS)?;
-        }
         let [m, n, k] = shape.size;
+        desc.set(CUBLASLT_MATMUL_DESC_EPILOGUE, &shape.epilogue())?;
+        if shape.has_beside() {
+            let out = shape.operands[2];
+            desc.set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, &(out.line as i64))?;
+            desc.set(CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE, &(out.stride as i64))?;
+        }
         let layout = |number: usize, (rows, columns): (usize, usize)| {
             let (operand, dtype) = (shape.operands[number], shape.dtypes[number]);
             let element = types::of(dtype).ok_or_else(|| unsupported(format!("elements of {dtype}")))?;
@@ -352,6 +402,11 @@ impl Product {
             Layout::new(element, rows, columns, operand, shape.batch)
         };
         Ok(Self { desc, a: layout(1, (k, n))?, b: layout(0, (m, k))?, d: layout(2, (m, n))? })
+    }
+
+    /// Says where the matrix beside the result is.
+    fn set_beside(&self, address: CUdeviceptr) -> Result {
+        self.desc.set(cublasLtMatmulDescAttributes_t::CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, &address)
     }
 
     /// Says where the bias is, and what elements of lhs and rhs are multiplied with.
@@ -444,6 +499,7 @@ struct PreparedMatmul {
     /// Of each product that is started by itself.
     offsets: Vec<[CUdeviceptr; 3]>,
     shape: Shape,
+    places: Places,
 }
 
 // SAFETY: the algorithm is plain data; for the rest see `Product` and `Handle`.
@@ -458,10 +514,13 @@ impl Prepared for PreparedMatmul {
 
     fn run(&self, invocation: &Invocation<'_>) -> Result {
         let operands = invocation.operands;
-        let [bias, to] = self.shape.further();
+        let Places { bias, out: to, beside } = self.places;
         let scales = self.shape.scaled.then(|| [operands[2], operands[3]]);
         self.product.set(self.shape.bias.then(|| operands[bias]), scales)?;
         for [lhs, rhs, out] in &self.offsets {
+            if let Some(beside) = beside {
+                self.product.set_beside(operands[beside] + out)?;
+            }
             // The plan has checked that every element lies within its operand, and that out overlaps none.
             let (lhs, rhs, out) = (operands[0] + lhs, operands[1] + rhs, operands[to] + out);
             let addresses = Addresses { lhs, rhs, out, workspace: invocation.workspace };

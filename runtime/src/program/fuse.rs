@@ -1,8 +1,8 @@
 //! Lets kernels be parts of the matrix products that they compute from, so that what is between is in registers only.
 
 use super::{
-    Access, Arg, BatchDim, Call, Dims, Fragment, Fused, Launch, LibraryOp, Matmul, MatrixStrides, Place, Program, Root,
-    Step,
+    Access, Activation, Arg, BatchDim, Call, Dims, Fragment, Fused, Launch, LibraryOp, Matmul, MatrixStrides, Place,
+    Program, Root, Step,
 };
 
 /// What arguments that an executor is given have to be multiples of, in bytes.
@@ -173,6 +173,11 @@ impl Program {
             kernel: self.kernels[launch.kernel.0 as usize].clone(),
             numbers: launch.dims.clone(),
             code: fragment.code.clone(),
+            // What is computed where it reads another matrix is not that of libraries.
+            activation: fragment.activation.filter(|activation| match activation {
+                Activation::GeluGradient { pointer } => !is_updated(*pointer as usize),
+                Activation::Relu | Activation::Gelu => true,
+            }),
         };
         Some(Call { op: LibraryOp::Fused(op), args })
     }
@@ -277,7 +282,7 @@ mod tests {
             spread: Spread::Grid(grid),
         };
         let products = products.iter().map(|&pointer| Piece { pointer, start: 0 }).collect();
-        let fragment = Fragment { kernel: KernelId(0), products, code: "code".into() };
+        let fragment = Fragment { kernel: KernelId(0), products, code: "code".into(), activation: None };
         Program {
             name: "test".into(),
             dims,
@@ -314,6 +319,23 @@ mod tests {
         assert_eq!(args, [Arg::read(X), Arg::read(WEIGHTS[0]), Arg::read(WEIGHTS[1]), Arg::write(OUT)]);
         assert_eq!((op.count(), op.kept, op.pointers), (2, vec![false, false], vec![None, None, Some(3)]));
         assert_eq!((op.numbers, op.code.as_str()), (vec![DimId(3)], "code"));
+    }
+
+    #[test]
+    fn what_libraries_know_is_said_unless_its_other_matrix_is_overwritten() {
+        let known = |pointer: u32, access: Access| {
+            let mut program = program(Vec::new(), &[1]);
+            program.fragments[0].activation = Some(Activation::GeluGradient { pointer });
+            let Step::Launch(launch) = &mut program.steps[2] else { panic!("a launch is the third step") };
+            launch.args[0].access = access;
+            program.fuse(&|_, _| true);
+            let Step::Call(Call { op: LibraryOp::Fused(op), .. }) = &program.steps[1] else {
+                panic!("it is a product")
+            };
+            op.activation
+        };
+        assert_eq!(known(0, Access::Read), Some(Activation::GeluGradient { pointer: 0 }));
+        assert_eq!(known(0, Access::Update), None);
     }
 
     #[test]

@@ -22,8 +22,24 @@ pub struct Fragment {
     pub kernel: KernelId,
     /// The products that it computes from: one, or two of the same lhs.
     pub products: Vec<Piece>,
-    /// The function.
+    /// The function; nothing where the code is for GPUs whose products have no such parts.
     pub code: String,
+    /// What it computes of its only product, where libraries know that.
+    pub activation: Option<Activation>,
+}
+
+/// A function of the elements of a matrix product, whose bias is added before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Activation {
+    /// The larger of an element and zero.
+    Relu,
+    /// The Gaussian error linear unit, approximated by a hyperbolic tangent.
+    Gelu,
+    /// An element times the derivative of that at the same element of another matrix.
+    GeluGradient {
+        /// Which of the kernel's pointers is that.
+        pointer: u32,
+    },
 }
 
 /// Columns of a matrix product that a kernel is given.
@@ -60,6 +76,8 @@ pub struct Fused {
     pub numbers: Vec<DimId>,
     /// What [`Fragment::code`] is.
     pub code: String,
+    /// What [`Fragment::activation`] is.
+    pub activation: Option<Activation>,
 }
 
 impl Fused {

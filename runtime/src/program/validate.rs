@@ -7,8 +7,8 @@ use thunder_tensor::DType;
 use crate::artifact::Target;
 
 use super::{
-    Access, Call, DimExpr, DimId, Fused, KernelId, Launch, LibraryOp, Place, Port, Program, Root, ScaledMatmul, Spread,
-    Step,
+    Access, Activation, Call, DimExpr, DimId, Fused, KernelId, Launch, LibraryOp, Place, Port, Program, Root,
+    ScaledMatmul, Spread, Step,
 };
 
 /// The most pointers or numbers that one step may pass.
@@ -352,6 +352,16 @@ fn check_fused(op: &Fused, count: usize, what: &dyn Fn() -> String) -> Result {
     }
     if !matches!(op.product.dtype, DType::F16 | DType::BF16) || op.product.epilogue.is_some() {
         return malformed(what, "a product that no kernel can be a part of");
+    }
+    let beside = match op.activation {
+        Some(Activation::GeluGradient { pointer }) => Some(pointer),
+        _ => None,
+    };
+    let is_there = beside.is_none_or(|beside| matches!(op.pointers.get(beside as usize), Some(Some(_))));
+    // The product, and a result if that does not take its place.
+    let own = op.pointers.len().saturating_sub(usize::from(beside.is_some()));
+    if op.activation.is_some() && !(op.count() == 1 && (1..=2).contains(&own) && is_there) {
+        return malformed(what, format!("{:?} of other than one product", op.activation));
     }
     op.pointers.iter().flatten().try_for_each(|&arg| in_range("argument", arg, count, what))
 }

@@ -41,7 +41,7 @@ pub(super) fn choose(handle: &Handle, product: &Product, shape: &Shape, gpu: &Gp
 }
 
 /// At most `count` algorithms, the one that the library expects to be fastest first.
-fn candidates(handle: &Handle, product: &Product, shape: &Shape, count: usize) -> Result<Vec<Algorithm>> {
+pub(super) fn candidates(handle: &Handle, product: &Product, shape: &Shape, count: usize) -> Result<Vec<Algorithm>> {
     let preference = Preference(result::create_matmul_pref().map_err(status)?);
     preference.fill(shape)?;
     let mut found = vec![MaybeUninit::<cublasLtMatmulHeuristicResult_t>::uninit(); count];
@@ -86,6 +86,8 @@ fn fastest(
     let scratch = candidates.iter().map(|algorithm| algorithm.workspace).max().unwrap_or(0);
     let scratch = gpu.allocate(scratch, &|| "scratch memory of products".to_owned())?;
     product.set(shape.bias.then(|| bias.start()), shape.scaled.then(|| [scale.start(); 2]))?;
+    let beside = shape.has_beside().then(|| noise(gpu, shape.bytes()[2])).transpose()?;
+    beside.iter().try_for_each(|beside| product.set_beside(beside.start()))?;
     let addresses = Addresses { lhs: lhs.start(), rhs: rhs.start(), out: out.start(), workspace: scratch.start() };
     let start = |algorithm| move || product.start(handle, algorithm, shape, addresses, gpu);
     let ways: Vec<_> = candidates.iter().map(start).collect();

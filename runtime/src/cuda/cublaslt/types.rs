@@ -76,6 +76,7 @@ mod tests {
             operands: [operand(false, 64), operand(true, 64), operand(false, 32)],
             batch: 1,
             bias: true,
+            applied: None,
             alignments: [256; 3],
         }
     }

@@ -74,7 +74,11 @@ impl Measured {
     /// A call, prepared by the first of its executors that has a form for its sizes, or by the fastest.
     pub(super) fn prepare(&mut self, executors: &[Arc<dyn Executor>], site: &Site<'_>) -> Result<Box<dyn Prepared>> {
         let first = || prepare(executors, |executor| executor.prepare(site));
-        let LibraryOp::Matmul(op) = site.op else { return first() };
+        let op = match site.op {
+            LibraryOp::Matmul(op) => op,
+            LibraryOp::Fused(op) if op.activation.is_some() => &op.product,
+            _ => return first(),
+        };
         let [m, n, k] = [op.m, op.n, op.k].map(|dim| site.size(dim));
         let count = op.batch.iter().fold(1_usize, |count, batch| count.saturating_mul(site.size(batch.extent)));
         let work = [m, n, k].into_iter().fold(count, usize::saturating_mul);
@@ -105,7 +109,7 @@ impl Measured {
     }
 }
 
-/// Which of several ways to make a product takes the least time, on numbers made up.
+/// Which of several ways to make a product, or a function of its elements, takes the least time, on numbers made up.
 fn measured(site: &Site<'_>, op: &Matmul, ways: &[(usize, Box<dyn Prepared>)]) -> Result<Option<usize>> {
     if ways.len() < 2 {
         return Ok(None);
@@ -122,7 +126,8 @@ fn measured(site: &Site<'_>, op: &Matmul, ways: &[(usize, Box<dyn Prepared>)]) -
     };
     let mut sizes = vec![bytes(&pair(m, k, op.lhs), &|dim| dim.lhs), bytes(&pair(k, n, op.rhs), &|dim| dim.rhs)];
     sizes.extend(op.bias.then(|| n * op.dtype.size()));
-    sizes.push(bytes(&pair(m, n, op.out), &|dim| dim.out));
+    // Whatever else there is lies as the result does.
+    sizes.resize(site.alignments.len(), bytes(&pair(m, n, op.out), &|dim| dim.out));
     let memory = sizes.into_iter().map(|bytes| noise(site.gpu, bytes)).collect::<Result<Vec<_>>>()?;
     let operands: Vec<_> = memory.iter().map(|memory| memory.start()).collect();
     let scratch = ways.iter().map(|(_, way)| way.workspace()).max().unwrap_or(0);

@@ -341,7 +341,7 @@ fn call(dims: &mut Dims, computes: Computes, [count, m, n, k]: [usize; 4]) -> Fu
     let (pointers, code) = (vec![None, Some(2), Some(3)], computes.code());
     let second = (computes.products() == 2).then_some(rhs);
     let (kept, kernel) = (vec![false; computes.products()], "kernel".to_owned());
-    Fused { product, second, kept, pointers, kernel, numbers, code }
+    Fused { product, second, kept, pointers, kernel, numbers, code, activation: None }
 }
 
 #[test]
