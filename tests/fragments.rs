@@ -8,7 +8,7 @@ use thunder_lowering::cuda::Arch;
 use thunder_lowering::{Options, Target, compile};
 use thunder_passes::autodiff::{Mode, differentiate};
 use thunder_runtime::cuda::mma::Hopper;
-use thunder_runtime::program::{Activation, Fragment, Piece};
+use thunder_runtime::program::{Activation, Columns, Fragment, Piece};
 use thunder_tests::assembler;
 
 /// What is computed from `%a`, a product, `%b`, another of the same lhs, and `%y`, in memory; the type of the result; and
@@ -61,7 +61,7 @@ fn what_is_computed_from_products_has_code_that_these_take() -> Result<()> {
             let [Fragment { products: pieces, code, .. }] = &all[..] else {
                 anyhow::bail!("{} fragments of {dtype} for\n{computed}", all.len())
             };
-            let expected: Vec<_> = products.iter().map(|&pointer| Piece { pointer, start: 0 }).collect();
+            let expected: Vec<_> = products.iter().map(|&pointer| Piece { pointer, columns: Columns::All }).collect();
             ensure!(*pieces == expected, "{pieces:?} are products in\n{computed}");
             let why = Hopper::refuses(code);
             ensure!(why.is_none(), "it is refused for {why:?}:\n{code}");
@@ -137,6 +137,44 @@ fn the_gradient_of_a_gelu_is_known() -> Result<()> {
     });
     ensure!(known.iter().any(|(_, activation)| *activation == Some(Activation::Gelu)), "{known:?}");
     ensure!(gradient.is_some_and(|(product, other)| product + other == 1), "{known:?}");
+    Ok(())
+}
+
+/// Rotary embedding of what is a product, in the order of dimensions that attention wants.
+const ROTATED: &str = "func.func @main(%x: tensor<192x72xbf16>, %v: tensor<256x72xbf16>, %cos: tensor<192x64xbf16>, %sin: tensor<192x64xbf16>) -> $R {
+  %a = thunder.linear %x, %v : (tensor<192x72xbf16>, tensor<256x72xbf16>) -> tensor<192x256xbf16>
+  %s = thunder.reshape %a, [] : tensor<192x256xbf16> -> tensor<192x4x64xbf16>
+  %t = thunder.transpose %s permutation = [1, 0, 2] : tensor<192x4x64xbf16> -> $R
+  %l = thunder.slice %t start = [0, 0, 0] limit = [4, 192, 32] stride = [1, 1, 1] : $R -> $H
+  %h = thunder.slice %t start = [0, 0, 32] limit = [4, 192, 64] stride = [1, 1, 1] : $R -> $H
+  %n = thunder.neg %h : $H
+  %turned = thunder.concat %n, %l axis = 2 : ($H, $H) -> $R
+  %c = thunder.broadcast_in_dim %cos, [] dims = [1, 2] : tensor<192x64xbf16> -> $R
+  %d = thunder.broadcast_in_dim %sin, [] dims = [1, 2] : tensor<192x64xbf16> -> $R
+  %p = thunder.mul %t, %c : $R
+  %q = thunder.mul %turned, %d : $R
+  %r = thunder.add %p, %q : $R
+  return %r : $R
+}";
+
+#[test]
+fn what_is_computed_from_both_halves_of_each_head_is_a_part_of_the_product() -> Result<()> {
+    let text = ROTATED.replace("$R", "tensor<4x192x64xbf16>").replace("$H", "tensor<4x192x32xbf16>");
+    let context = context(&[]);
+    let mut module = Module::parse(&context, "main.mlir", text.as_bytes())?;
+    let options = Options { target: Target::Cuda(Arch::Sm90a), ..Options::default() };
+    let all = compile(&mut module, &options)?.artifact.program().fragments.clone();
+    let [Fragment { products, code, .. }] = &all[..] else { anyhow::bail!("{} fragments", all.len()) };
+    let pointer = products[0].pointer;
+    let halves = [0, 32].map(|start| Piece { pointer, columns: Columns::Half { of: 64, start } });
+    ensure!(products[..] == halves, "{products:?}");
+    let why = Hopper::refuses(code);
+    ensure!(why.is_none(), "it is refused for {why:?}:\n{code}");
+    let said = assembler::assemble(&format!(".version 8.0\n.target sm_90a\n.address_size 64\n{code}"), Arch::Sm90a)?;
+    ensure!(!said.contains("warning"), "{said}\n{code}");
+    // Both tables are read at columns of both halves, and both halves are written.
+    let count = |what: &str| code.lines().filter(|line| line.contains(what)).count();
+    ensure!((count("ld.global"), count("st.global")) == (4, 2), "{code}");
     Ok(())
 }
 

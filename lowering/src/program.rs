@@ -15,7 +15,7 @@ use thunder_interface::{
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
 use thunder_passes::{
-    Activation, IN_PLACE, INTO, KERNEL, ROWS, activation_of, epilogue_of, has_epilogue, layout, products_of,
+    Activation, Columns, IN_PLACE, INTO, KERNEL, ROWS, activation_of, epilogue_of, has_epilogue, layout, products_of,
 };
 use thunder_runtime::program::{
     self, Access, Arg, Buffer, Constant, Constraint, DimId, Fragment, KernelId, Launch, Parallel, Place, Port, Program,
@@ -394,7 +394,7 @@ impl<'c> Emitter<'_, 'c> {
             self.program.kernels.push(name.to_owned());
         }
         if self.device == Device::Cuda {
-            self.fragment(op, id);
+            self.fragments(op, id);
         }
         let mut args = Vec::new();
         for operand in op.operands().filter(|v| v.ty().as_tensor().is_some()) {
@@ -429,28 +429,36 @@ impl<'c> Emitter<'_, 'c> {
     }
 
     /// Notes that the kernel of a call may be a part of the products that it computes from.
-    fn fragment(&mut self, op: Operation<'c>, kernel: KernelId) {
+    fn fragments(&mut self, op: Operation<'c>, kernel: KernelId) {
         let is_tensor = |value: &Value<'c>| value.ty().as_tensor().is_some();
         let pointer = |number: usize| op.operands().take(number).filter(is_tensor).count() as u32;
-        let pieces = products_of(op, self.shapes);
+        let columns = |columns: Columns| match columns {
+            Columns::All => Some(program::Columns::All),
+            Columns::Half { of, start } => {
+                Some(program::Columns::Half { of: u32::try_from(of).ok()?, start: u32::try_from(start).ok()? })
+            }
+        };
         let piece = |piece: &thunder_passes::Piece| {
-            Some(program::Piece { pointer: pointer(piece.operand), start: u32::try_from(piece.start).ok()? })
+            Some(program::Piece { pointer: pointer(piece.operand), columns: columns(piece.columns)? })
         };
-        let Some(products) = pieces.iter().map(piece).collect::<Option<Vec<_>>>() else { return };
-        let known = &mut self.program.fragments;
-        let is_new = !known.iter().any(|known| known.kernel == kernel && known.products == products);
-        if products.is_empty() || !is_new {
-            return;
+        for pieces in products_of(op, self.shapes) {
+            let Some(products) = pieces.iter().map(piece).collect::<Option<Vec<_>>>() else { continue };
+            let known = &mut self.program.fragments;
+            if known.iter().any(|known| known.kernel == kernel && known.products == products) {
+                continue;
+            }
+            let activation = match pieces[..] {
+                [only] => activation_of(op, only.operand).map(|activation| match activation {
+                    Activation::Relu => program::Activation::Relu,
+                    Activation::Gelu => program::Activation::Gelu,
+                    Activation::GeluGradient { operand } => {
+                        program::Activation::GeluGradient { pointer: pointer(operand) }
+                    }
+                }),
+                _ => None,
+            };
+            known.push(Fragment { kernel, products, code: String::new(), activation });
         }
-        let activation = match pieces[..] {
-            [only] => activation_of(op, only.operand).map(|activation| match activation {
-                Activation::Relu => program::Activation::Relu,
-                Activation::Gelu => program::Activation::Gelu,
-                Activation::GeluGradient { operand } => program::Activation::GeluGradient { pointer: pointer(operand) },
-            }),
-            _ => None,
-        };
-        known.push(Fragment { kernel, products, code: String::new(), activation });
     }
 
     /// Adds the range of all rows to a kernel's numbers; how it may be split over threads.

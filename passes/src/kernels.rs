@@ -13,7 +13,7 @@ mod steps;
 mod time;
 
 pub use activation::{Activation, activation_of};
-pub use epilogue::{Epilogue, Piece, epilogue_of, has_epilogue, products_of};
+pub use epilogue::{Columns, Epilogue, Piece, epilogue_of, has_epilogue, products_of};
 pub(crate) use partition::takes_view;
 use partition::{Firsts, Grouping};
 pub use partition::{Missed, absorbed_permutation, layout};

@@ -27,7 +27,7 @@ pub use decompose::Decompose;
 pub use donate::{Donate, IN_PLACE, INTO};
 pub use functionalize::Functionalize;
 pub use inline::Inline;
-pub use kernels::{Activation, Epilogue, Piece, activation_of, epilogue_of, has_epilogue, products_of};
+pub use kernels::{Activation, Columns, Epilogue, Piece, activation_of, epilogue_of, has_epilogue, products_of};
 pub use kernels::{KERNEL, Kernels, PANELS, ROWS, SIZES, SYMBOL_COUNT};
 pub use kernels::{absorbed_permutation, estimate_time, layout};
 pub use outline_loops::OutlineLoops;

@@ -26,6 +26,8 @@ pub struct Machine {
     peak: f64,
     /// Floating-point operations of kernels in a nanosecond.
     loops: f64,
+    /// Elements of a product's result from which on it keeps the machine as busy by itself as together with others.
+    pub full: f64,
 }
 
 /// Two cores of a current server, measured with the benchmarks of this project: large products reach 430 floating-point
@@ -39,6 +41,7 @@ pub static CPU: Machine = Machine {
     bandwidth: 30.0,
     peak: 400.0,
     loops: 100.0,
+    full: f64::INFINITY,
 };
 
 /// A GPU of 2022 to 2024: products in 16 bits reach 750,000 floating-point operations in a nanosecond, kernels a tenth of
@@ -57,6 +60,8 @@ const ANY_GPU: Machine = Machine {
     bandwidth: 3_500.0,
     peak: 600_000.0,
     loops: 40_000.0,
+    // Three tiles of 128 times 256 for each of 132 multiprocessors.
+    full: 13e6,
 };
 
 impl Machine {

@@ -22,7 +22,7 @@ use thunder_tensor::DType;
 pub use dims::DimError;
 pub use dims::{DimExpr, DimId, Dims};
 pub(crate) use functions::{Functions, check_depth};
-pub use fused::{Activation, Fragment, Fused, LANES, Piece};
+pub use fused::{Activation, Columns, Fragment, Fused, Groups, LANES, Piece};
 pub use library::{
     Attention, AttentionBackward, AttentionStrides, BatchDim, Convolution, ConvolutionAxis, Epilogue, LibraryOp,
     MaskStrides, Matmul, MatrixStrides, ScaledMatmul, UpdateSlice,

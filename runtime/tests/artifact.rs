@@ -8,9 +8,9 @@ use std::fs;
 use proptest::prelude::*;
 use thunder_runtime::artifact::{Artifact, ArtifactProblem, Bytes, Target};
 use thunder_runtime::program::{
-    Access, Activation, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Constant, DimExpr, DimId, Dims,
-    Epilogue, Fragment, FunctionId, Grid, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Piece, Place,
-    Port, Program, Root, Spread, State, Step, Symbol, While,
+    Access, Activation, Arg, Attention, AttentionStrides, BatchDim, Buffer, Call, Columns, Constant, DimExpr, DimId,
+    Dims, Epilogue, Fragment, FunctionId, Grid, KernelId, Launch, LibraryOp, Matmul, MatrixStrides, Parallel, Piece,
+    Place, Port, Program, Root, Spread, State, Step, Symbol, While,
 };
 use thunder_runtime::session::Session;
 use thunder_tensor::DType;
@@ -89,7 +89,7 @@ fn program() -> Program {
         kernels: vec!["k0".into()],
         fragments: vec![Fragment {
             kernel: KernelId(0),
-            products: vec![Piece { pointer: 0, start: 0 }],
+            products: vec![Piece { pointer: 0, columns: Columns::All }],
             code: ".func k0()".into(),
             activation: Some(Activation::GeluGradient { pointer: 1 }),
         }],

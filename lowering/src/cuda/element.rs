@@ -263,7 +263,11 @@ impl<'c> Emitter<'_, 'c> {
             let first = relative.lane(self, 0)?;
             // Unsigned: what is before the part is far behind it.
             let span = self.mul(sizes[axis], strides[axis])?;
-            let mut holds = vec![self.is_less(first, span)?];
+            let mut holds = match self.is_within(first, span) {
+                Some(false) => return self.element(whole, point),
+                Some(true) => Vec::new(),
+                None => vec![self.is_less(first, span)?],
+            };
             if strides[axis] == one {
                 at[axis] = relative;
             } else {
@@ -279,7 +283,10 @@ impl<'c> Emitter<'_, 'c> {
                 });
             }
         }
-        let Some(inside) = inside else { return self.element(part, point) };
+        let Some(inside) = inside else {
+            let flat = point.flat.clone().filter(|_| cut.is_empty());
+            return self.element(part, &Point { at, flat });
+        };
         let count = self.lanes;
         // Where every warp has both, it computes both one way or the other: without branches, loads do not wait for each other.
         let is_mixed = cut[..] == [offsets.len() - 1]

@@ -55,6 +55,10 @@ pub struct Emitter<'a, 'c> {
     known: HashMap<Value<'c>, i64>,
     /// What indices are multiples of; 0 is a multiple of everything.
     factors: HashMap<Value<'c>, i64>,
+    /// The least and the largest that indices can be, where that is known.
+    ranges: HashMap<Value<'c>, [i64; 2]>,
+    /// Indices that are another and a number.
+    sums: HashMap<Value<'c>, (Value<'c>, i64)>,
     scopes: Vec<Scope<'c>>,
 }
 
@@ -91,6 +95,8 @@ impl<'a, 'c> Emitter<'a, 'c> {
             symbols: Vec::new(),
             known: HashMap::new(),
             factors: HashMap::new(),
+            ranges: HashMap::new(),
+            sums: HashMap::new(),
             scopes: vec![Scope::default()],
         }
     }
@@ -122,6 +128,7 @@ impl<'a, 'c> Emitter<'a, 'c> {
         let made = self.constant(Attribute::integer(self.index, number))?;
         self.known.insert(made, number);
         self.factors.insert(made, number.abs());
+        self.ranges.insert(made, [number; 2]);
         Ok(made)
     }
 
@@ -135,13 +142,38 @@ impl<'a, 'c> Emitter<'a, 'c> {
         self.factors.get(&value).copied().unwrap_or(1)
     }
 
+    /// The least and the largest that an index can be, if that is known.
+    fn range(&self, value: Value<'c>) -> Option<[i64; 2]> {
+        self.ranges.get(&value).copied()
+    }
+
+    /// Whether an index is at least zero and less than a number, if that is known.
+    pub fn is_within(&self, value: Value<'c>, end: Value<'c>) -> Option<bool> {
+        let ([least, most], end) = (self.range(value)?, self.number(end)?);
+        match () {
+            () if least >= 0 && most < end => Some(true),
+            () if least >= end || most < 0 => Some(false),
+            () => None,
+        }
+    }
+
     /// `x + y`.
     pub fn add(&mut self, x: Value<'c>, y: Value<'c>) -> Result<Value<'c>> {
         match (self.number(x), self.number(y)) {
             (Some(0), _) => Ok(y),
             (_, Some(0)) => Ok(x),
             (Some(a), Some(b)) => self.int(a + b),
-            _ => self.integer("arith.addi", x, y, gcd(self.factor(x), self.factor(y))),
+            (Some(_), None) => self.add(y, x),
+            (None, number) => {
+                let made = self.integer("arith.addi", x, y, gcd(self.factor(x), self.factor(y)))?;
+                if let Some([[a, b], [c, d]]) = self.range(x).zip(self.range(y)).map(<[_; 2]>::from) {
+                    self.ranges.insert(made, [a + c, b + d]);
+                }
+                if let Some(number) = number {
+                    self.sums.insert(made, (x, number));
+                }
+                Ok(made)
+            }
         }
     }
 
@@ -150,7 +182,20 @@ impl<'a, 'c> Emitter<'a, 'c> {
         match (self.number(x), self.number(y)) {
             (_, Some(0)) => Ok(x),
             (Some(a), Some(b)) => self.int(a - b),
-            _ => self.integer("arith.subi", x, y, gcd(self.factor(x), self.factor(y))),
+            (None, Some(b))
+                if let Some((whole, a)) = self.sums.get(&x).copied()
+                    && a >= b =>
+            {
+                let rest = self.int(a - b)?;
+                self.add(whole, rest)
+            }
+            _ => {
+                let made = self.integer("arith.subi", x, y, gcd(self.factor(x), self.factor(y)))?;
+                if let Some([[a, b], [c, d]]) = self.range(x).zip(self.range(y)).map(<[_; 2]>::from) {
+                    self.ranges.insert(made, [a - d, b - c]);
+                }
+                Ok(made)
+            }
         }
     }
 
@@ -178,7 +223,13 @@ impl<'a, 'c> Emitter<'a, 'c> {
         match (self.number(x), self.number(y)) {
             (_, Some(1)) => self.int(0),
             (Some(a), Some(b)) if b > 0 && a >= 0 => self.int(a % b),
-            _ => self.integer("arith.remui", x, y, gcd(self.factor(x), self.factor(y))),
+            (_, size) => {
+                let made = self.integer("arith.remui", x, y, gcd(self.factor(x), self.factor(y)))?;
+                if let Some(size) = size.filter(|size| *size > 0) {
+                    self.ranges.insert(made, [0, size - 1]);
+                }
+                Ok(made)
+            }
         }
     }
 

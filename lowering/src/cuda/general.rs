@@ -43,13 +43,15 @@ pub fn write<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[Output<'c>]) -> Resul
 /// Computes and stores elements of results that have the same sizes, by their number among all elements.
 pub fn store<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[&Output<'c>], number: Index<'c>) -> Result {
     let at = emitter.split(&number, &outputs[0].memory.sizes)?;
-    let point = Point { at, flat: Some(number) };
+    store_at(emitter, outputs, &[Point { at, flat: Some(number) }])
+}
+
+/// Computes the elements of results at some points, and writes them.
+pub fn store_at<'c>(emitter: &mut Emitter<'_, 'c>, outputs: &[&Output<'c>], points: &[Point<'c>]) -> Result {
+    let all = || points.iter().flat_map(|point| outputs.iter().map(move |output| (output, point)));
     // What a store overwrites may be an input: all loads come first.
-    let elements = outputs.iter().map(|output| emitter.element(output.value, &point)).collect::<Result<Vec<_>>>()?;
-    for (output, lanes) in outputs.iter().zip(&elements) {
-        emitter.store(&output.memory, &point, lanes)?;
-    }
-    Ok(())
+    let elements = all().map(|(output, point)| emitter.element(output.value, point)).collect::<Result<Vec<_>>>()?;
+    all().zip(&elements).try_for_each(|((output, point), lanes)| emitter.store(&output.memory, point, lanes))
 }
 
 /// The results by their sizes.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use thunder_interface::{Dim, Library, LibraryCall, Strided, StridedView};
+use thunder_interface::{Dim, Library, LibraryCall, Strided};
 use thunder_ir::{Operation, Scalar, Value};
 
 use super::{KERNEL, ROWS, layout};
@@ -111,20 +111,35 @@ struct Shared<'c> {
     dims: Vec<Dim>,
 }
 
-/// Columns of a matrix product.
+/// Columns of a matrix product that a kernel computes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
     /// The operand of the kernel's call that the product is.
     pub operand: usize,
-    /// Its first column; there are as many as results have.
-    pub start: i64,
+    /// Which columns.
+    pub columns: Columns,
+}
+
+/// Columns of a matrix product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Columns {
+    /// Each of them.
+    All,
+    /// Of every `of` columns half of them, from number `start` on.
+    Half {
+        /// How many there are to a group.
+        of: i64,
+        /// Zero or the half of that.
+        start: i64,
+    },
 }
 
 /// The pieces of matrix products in half precision from each of whose elements, and nothing else of them, a kernel computes
-/// elements of its results: one, or two of the same lhs, which may be the halves of one product. Nobody reads them before.
+/// elements of its results: one, or two of the same lhs, which may be halves of one product. Nobody reads them before. There
+/// may be several ways to see it, the best first; of halves it may turn out that the kernel needs other elements as well.
 ///
 /// An executor can compute the results while elements of these products are in registers (`thunder_runtime::program::Fragment`).
-pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Piece> {
+pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Vec<Piece>> {
     let callee = call.attribute("callee").and_then(|a| a.as_symbol());
     let kernel = callee.and_then(|callee| find_function(call, callee)).filter(|f| f.attribute(KERNEL).is_some());
     let Some(kernel) = kernel else { return Vec::new() };
@@ -141,17 +156,20 @@ pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Piece> {
         input.is_some_and(|input| !computed_from(kernel, HashSet::from([input])).is_empty())
     };
     let (whole, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(operand, _)| is_taken(*operand));
+    let all_of = |operand: usize| Piece { operand, columns: Columns::All };
     let pair = whole.iter().enumerate().rev().find_map(|(at, (operand, shared))| {
         let (other, _) = whole[..at].iter().rev().find(|(_, other)| other == shared)?;
-        Some([*other, *operand].map(|operand| Piece { operand, start: 0 }).to_vec())
+        Some([*other, *operand].map(all_of).to_vec())
     });
+    // Whatever it does with elements, it may be the same with those of each half.
     let halves = || {
-        let half = |(operand, _): &(usize, Shared<'c>)| Some((*operand, half_of(kernel, *operand)?));
-        let (operand, half) = others.iter().rev().find_map(half)?;
-        Some([0, half].map(|start| Piece { operand, start }).to_vec())
+        let (operand, _) = others.last()?;
+        let of = Shapes::of(kernel).ok()?.dims(kernel.region(0).entry()?.argument(*operand)).last()?.known()?;
+        let halves = [0, of / 2].map(|start| Piece { operand: *operand, columns: Columns::Half { of, start } });
+        (of % 2 == 0).then(|| halves.to_vec())
     };
-    let last = || whole.last().map(|(operand, _)| vec![Piece { operand: *operand, start: 0 }]);
-    pair.or_else(halves).or_else(last).unwrap_or_default()
+    let last = || whole.last().map(|(operand, _)| vec![all_of(*operand)]);
+    pair.map_or_else(|| halves().into_iter().chain(last()).collect(), |pair| vec![pair])
 }
 
 /// Whether no op between a product and `call` reads the product.
@@ -169,27 +187,6 @@ fn is_first_reader<'c>(call: Operation<'c>, product: Operation<'c>) -> bool {
 /// Whether elements have half precision.
 pub fn is_half(value: Value<'_>) -> bool {
     matches!(value.ty().element().as_scalar(), Some(Scalar::F16 | Scalar::BF16))
-}
-
-/// Half of the columns of a kernel's input, where the kernel computes all results element by element from its halves.
-fn half_of(kernel: Operation<'_>, number: usize) -> Option<i64> {
-    let shapes = Shapes::of(kernel).ok()?;
-    let input = kernel.region(0).entry()?.argument(number);
-    let whole = StridedView::dense(shapes.dims(input));
-    let columns = whole.sizes.last()?.known().filter(|columns| columns % 2 == 0)?;
-    let mut halves = HashSet::new();
-    for (user, _) in input.uses() {
-        let value = user.result(0);
-        let (_, view) = <dyn Strided>::of(user).and_then(|_| layout(value, &shapes))?;
-        let is_start = [0, columns / 2].contains(&view.offset.known()?);
-        let mut sizes = whole.sizes.clone();
-        *sizes.last_mut()? = Dim::Known(columns / 2);
-        if !is_start || view.strides != whole.strides || view.sizes != sizes {
-            return None;
-        }
-        halves.insert(value);
-    }
-    (!computed_from(kernel, halves).is_empty()).then_some(columns / 2)
 }
 
 /// The one op that reads the elements of a value.

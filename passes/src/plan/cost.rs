@@ -113,7 +113,12 @@ fn dims(ty: Type<'_>) -> Vec<i64> {
 pub fn bytes(ty: Type<'_>) -> f64 {
     let Some(tensor) = ty.as_tensor() else { return 0.0 };
     let size = dtype_of(tensor.element()).map_or(8, |dtype| dtype.size());
-    size as f64 * dims(ty).iter().product::<i64>() as f64
+    size as f64 * elements(ty)
+}
+
+/// The elements of a tensor.
+pub fn elements(ty: Type<'_>) -> f64 {
+    dims(ty).iter().product::<i64>() as f64
 }
 
 /// Whether what follows from so many bytes of weights is computed once, before the program runs: where it takes no more

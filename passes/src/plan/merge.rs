@@ -6,6 +6,7 @@ use egg::{Id, Language};
 use thunder_interface::Merge;
 use thunder_ir::Attribute;
 
+use super::cost::elements;
 use super::egraph::Node;
 use super::saturate::{Saturation, canonical};
 
@@ -55,7 +56,10 @@ impl<'c> Saturation<'_, '_, 'c> {
                     let data = &self.graph[*id].data;
                     data.weights.is_some_and(|bytes| bytes > 0.0 && !(data.is_kept && bytes > TWICE))
                 };
-                if others.is_empty() || !others.iter().all(is_weight) {
+                // What keeps the machine busy gains nothing, and what is computed from a part of it cannot be a part of it.
+                let full = self.graph.analysis.0.machine.full;
+                let is_full = self.graph[class].data.ty.is_some_and(|ty| elements(ty) >= full);
+                if others.is_empty() || is_full || !others.iter().all(is_weight) {
                     continue;
                 }
                 let known = attributes.iter().position(|known| *known == symbol.attributes);

@@ -263,8 +263,9 @@ impl Fusion {
         args.push(Arg::write(b.output(computes.result(), elements)));
         let numbers: Vec<DimId> = computes.numbers(elements, n).into_iter().map(|number| b.dim(number)).collect();
         let (kernel, code, activation) = ("kernel".to_owned(), computes.code().to_owned(), computes.activation());
-        let fused = Fused { product, second, kept: self.kept(), pointers, kernel, numbers, code, activation };
-        b.call(LibraryOp::Fused(fused), args)
+        let fused =
+            Fused { product, second, groups: None, kept: self.kept(), pointers, kernel, numbers, code, activation };
+        b.call(LibraryOp::Fused(Box::new(fused)), args)
     }
 
     /// Runs it from the host, and three times on tensors that are on the GPU; the largest error of an element.

@@ -13,6 +13,7 @@ mod hopper;
 mod library;
 mod products;
 mod programs;
+mod rotated;
 mod scaled;
 mod times;
 
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
     let hopper = (gpu.architecture() == hopper::ARCHITECTURE).then_some(hopper);
     cases.extend(hopper.iter().flat_map(hopper::cases));
     cases.extend(hopper.iter().flat_map(fused::cases));
+    cases.extend(hopper.iter().flat_map(rotated::cases));
     if CublasLt::default().is_installed() {
         cases.extend(fused::known_cases(&cublaslt));
     }

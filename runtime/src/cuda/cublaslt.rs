@@ -80,7 +80,7 @@ impl Executor for CublasLt {
 
     /// Where the library has an algorithm: it does with sums what would else be a kernel.
     fn fuses(&self, op: &Fused, dims: &Dims, gpu: &Gpu) -> bool {
-        let op = LibraryOp::Fused(op.clone());
+        let op = LibraryOp::Fused(Box::new(op.clone()));
         let ids = (0..dims.exprs().len() as u32).map(DimId);
         let values: Vec<i64> = ids.map(|dim| dims.as_constant(dim).unwrap_or(-1)).collect();
         let is_known = op.dims().into_iter().all(|dim| values[dim.0 as usize] >= 0);

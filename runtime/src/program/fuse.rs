@@ -1,8 +1,8 @@
 //! Lets kernels be parts of the matrix products that they compute from, so that what is between is in registers only.
 
 use super::{
-    Access, Activation, Arg, BatchDim, Call, Dims, Fragment, Fused, Launch, LibraryOp, Matmul, MatrixStrides, Place,
-    Program, Root, Step,
+    Access, Activation, Arg, BatchDim, Call, Columns, Dims, Fragment, Fused, Groups, Launch, LibraryOp, Matmul,
+    MatrixStrides, Piece, Place, Program, Root, Step,
 };
 
 /// What arguments that an executor is given have to be multiples of, in bytes.
@@ -17,7 +17,9 @@ struct Product {
     args: Vec<Arg>,
     /// What has the memory of the result.
     owner: Root,
+    /// Whether it is half of the product that the step makes, and how its columns lie then.
     is_half: bool,
+    groups: Option<Groups>,
 }
 
 /// What a launch becomes.
@@ -75,12 +77,9 @@ impl Program {
         dims: &mut Dims,
     ) -> Option<Vec<Product>> {
         match fragment.products[..] {
-            [a, b] if a.pointer == b.pointer => {
-                let whole = self.product(launch, a.pointer, step, gone)?;
-                let half = i64::from(a.start.max(b.start));
-                let is_halved = a.start.min(b.start) == 0 && dims.as_constant(whole.op.n) == half.checked_mul(2);
-                let halves = [a, b].map(|piece| whole.half(self, piece.start, half, dims));
-                halves.into_iter().collect::<Option<Vec<_>>>().filter(|_| is_halved)
+            [Piece { pointer, columns: Columns::Half { of, .. } }, _] => {
+                let whole = self.product(launch, pointer, step, gone)?;
+                [0, of / 2].into_iter().map(|start| whole.half(self, [start, of].map(i64::from), dims)).collect()
             }
             ref pieces => pieces.iter().map(|piece| self.product(launch, piece.pointer, step, gone)).collect(),
         }
@@ -94,7 +93,7 @@ impl Program {
         let at = (0..step).rev().filter(|at| !gone.contains(at)).find(|&at| writes(&self.steps[at]))?;
         let Step::Call(Call { op: LibraryOp::Matmul(op), args }) = &self.steps[at] else { return None };
         let is_it = op.epilogue.is_none() && self.is_dense(op) && self.whole(args.last()?.place) == Some(owner);
-        is_it.then(|| Product { step: at, op: op.clone(), args: args.clone(), owner, is_half: false })
+        is_it.then(|| Product { step: at, op: op.clone(), args: args.clone(), owner, is_half: false, groups: None })
     }
 
     /// Whether the elements of a product follow each other, row by row and product by product.
@@ -134,7 +133,9 @@ impl Program {
     fn call(&self, fragment: &Fragment, launch: &Launch, step: usize, products: &[Product]) -> Option<Call> {
         let (first, others) = products.split_first()?;
         let alike = |other: &Product| {
-            other.args[0] == first.args[0] && other.op == Matmul { rhs: other.op.rhs, ..first.op.clone() }
+            other.args[0] == first.args[0]
+                && other.op == Matmul { rhs: other.op.rhs, ..first.op.clone() }
+                && other.groups == first.groups
         };
         if others.len() > 1 || !others.iter().all(alike) {
             return None;
@@ -168,6 +169,7 @@ impl Program {
         let op = Fused {
             product: first.op.clone(),
             second: others.first().map(|other| other.op.rhs),
+            groups: first.groups,
             kept,
             pointers,
             kernel: self.kernels[launch.kernel.0 as usize].clone(),
@@ -179,7 +181,7 @@ impl Program {
                 Activation::Relu | Activation::Gelu => true,
             }),
         };
-        Some(Call { op: LibraryOp::Fused(op), args })
+        Some(Call { op: LibraryOp::Fused(Box::new(op)), args })
     }
 
     /// Whether memory is read behind a step, or when the program is done.
@@ -197,14 +199,17 @@ impl Program {
 }
 
 impl Product {
-    /// The `columns` columns of the product from `first` on, as a dense product.
-    fn half(&self, program: &Program, first: u32, columns: i64, dims: &mut Dims) -> Option<Self> {
+    /// Of every `of` columns of the product half of them, from number `first` on, as a dense product.
+    fn half(&self, program: &Program, [first, of]: [i64; 2], dims: &mut Dims) -> Option<Self> {
         let (mut op, mut args) = (self.op.clone(), self.args.clone());
-        let rhs = dims.as_constant(op.rhs.column)?;
-        let size = op.dtype.size() as i64;
+        let (rhs, columns) = (dims.as_constant(op.rhs.column)?, dims.as_constant(op.n)?);
+        let (count, size) = (columns.checked_div(of)?, op.dtype.size() as i64);
+        if count * of != columns || of % 2 != 0 || (count > 1 && op.bias) {
+            return None;
+        }
         let mut skip = |arg: &mut Arg, stride: i64| {
             let before = arg.place.offset.map_or(Some(0), |offset| program.dims.as_constant(offset))?;
-            let skipped = i64::from(first).checked_mul(stride)?.checked_mul(size)?;
+            let skipped = first.checked_mul(stride)?.checked_mul(size)?;
             arg.place.offset = Some(dims.constant(before.checked_add(skipped)?));
             Some(())
         };
@@ -212,6 +217,13 @@ impl Product {
         if op.bias {
             skip(&mut args[2], 1)?;
         }
+        let groups = if count == 1 {
+            None
+        } else {
+            let [count, width, stride] = [count, of / 2, of.checked_mul(rhs)?].map(|value| dims.constant(value));
+            Some(Groups { count, width, stride })
+        };
+        let columns = columns / 2;
         op.n = dims.constant(columns);
         op.out = MatrixStrides { row: op.n, column: dims.constant(1) };
         let mut next = dims.as_constant(op.m)?.checked_mul(columns)?;
@@ -219,7 +231,7 @@ impl Product {
             batch.out = dims.constant(next);
             next = next.checked_mul(dims.as_constant(batch.extent)?)?;
         }
-        Some(Self { step: self.step, op, args, owner: self.owner, is_half: true })
+        Some(Self { step: self.step, op, args, owner: self.owner, is_half: true, groups })
     }
 }
 
@@ -242,7 +254,7 @@ mod tests {
 
     use thunder_tensor::DType;
 
-    use super::super::{Buffer, DimId, Grid, KernelId, Piece, Port, Spread};
+    use super::super::{Buffer, DimId, Grid, KernelId, Port, Spread};
     use super::*;
 
     /// Roots of the programs below.
@@ -281,7 +293,7 @@ mod tests {
             dims: vec![bytes],
             spread: Spread::Grid(grid),
         };
-        let products = products.iter().map(|&pointer| Piece { pointer, start: 0 }).collect();
+        let products = products.iter().map(|&pointer| Piece { pointer, columns: Columns::All }).collect();
         let fragment = Fragment { kernel: KernelId(0), products, code: "code".into(), activation: None };
         Program {
             name: "test".into(),
@@ -310,7 +322,7 @@ mod tests {
             panic!("the first step is a product and more: {:?}", program.steps)
         };
         assert_eq!(program.steps.len(), 2);
-        (op.clone(), args.clone())
+        (*op.clone(), args.clone())
     }
 
     #[test]
@@ -372,13 +384,11 @@ mod tests {
     #[test]
     fn a_launch_becomes_a_part_of_the_halves_of_a_product() {
         let mut program = program(Vec::new(), &[1, 1]);
-        program.fragments[0].products[1].start = 8;
         program.steps.remove(0);
         let Step::Launch(launch) = &mut program.steps[1] else { panic!("a launch is the second step") };
         launch.args.remove(0);
-        for piece in &mut program.fragments[0].products {
-            piece.pointer = 0;
-        }
+        let halves = [0, 8].map(|start| Piece { pointer: 0, columns: Columns::Half { of: 16, start } });
+        program.fragments[0].products = halves.to_vec();
         let mut needed = program.clone();
         let (op, args) = fused(program.clone());
         assert_eq!(args.iter().map(|arg| arg.place.root).collect::<Vec<_>>(), [X, WEIGHTS[1], WEIGHTS[1], OUT]);

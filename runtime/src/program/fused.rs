@@ -7,8 +7,8 @@ use super::{DimId, KernelId, Matmul, MatrixStrides};
 /// A kernel as code for a few elements of matrix products, in f16 or bf16, that are in registers.
 ///
 /// The code is PTX of one function, which returns nothing, calls nothing and touches only the memory that the kernel may. It
-/// computes and writes those [`LANES`] elements of each result that have the numbers of those of the products. Its
-/// parameters:
+/// computes and writes those [`LANES`] elements of each result that are made of those of the products; of halves it may be
+/// as many of each half. Its parameters:
 ///
 /// 1. the number of the first element among all of a product, of 64 bits: a multiple of [`LANES`];
 /// 2. for each product half as many words as there are elements, of 32 bits, each of which has two elements as memory has them;
@@ -47,8 +47,22 @@ pub enum Activation {
 pub struct Piece {
     /// Which of the kernel's pointers is the product.
     pub pointer: u32,
-    /// The first column. If another piece has the same pointer, they are the halves of the product; else this is all of it.
-    pub start: u32,
+    /// Which columns. Both halves of a product are given together, first that of the first columns.
+    pub columns: Columns,
+}
+
+/// Columns of a matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Columns {
+    /// Each of them.
+    All,
+    /// Of every `of` columns half of them, from number `start` on: as a product of its own, of half as many columns.
+    Half {
+        /// How many there are to a group.
+        of: u32,
+        /// Zero or the half of that.
+        start: u32,
+    },
 }
 
 /// How many elements a [`Fragment`] computes.
@@ -66,6 +80,8 @@ pub struct Fused {
     pub product: Matmul,
     /// Strides of (k, n) in the rhs of the second, if there is one, which is like the first in all else.
     pub second: Option<MatrixStrides>,
+    /// Where columns of each rhs lie in groups: `rhs.column` is from one of a group to the next.
+    pub groups: Option<Groups>,
     /// For each product, whether it is a result as well.
     pub kept: Vec<bool>,
     /// For each of the kernel's pointers the argument that it is; `None` for what is in registers only.
@@ -78,6 +94,17 @@ pub struct Fused {
     pub code: String,
     /// What [`Fragment::activation`] is.
     pub activation: Option<Activation>,
+}
+
+/// Columns of a matrix that lie in groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Groups {
+    /// How many groups there are.
+    pub count: DimId,
+    /// How many columns there are to a group; so many times the groups is all of them.
+    pub width: DimId,
+    /// Elements from a group's first column to the next one's.
+    pub stride: DimId,
 }
 
 impl Fused {

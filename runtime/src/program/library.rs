@@ -27,7 +27,7 @@ pub enum LibraryOp {
     /// Matrix product of floats of 8 bits. Arguments: lhs, rhs, the scale of each, then bias if `product.bias`, then out.
     ScaledMatmul(ScaledMatmul),
     /// Matrix products and what a kernel computes from their elements; its arguments are said there.
-    Fused(Fused),
+    Fused(Box<Fused>),
 }
 
 /// `out[i, s + j, k] = part[i, j, k]`, where `s` is the start, moved to where the part fits. All are dense.
@@ -359,6 +359,7 @@ impl LibraryOp {
             Self::Fused(op) => {
                 let mut dims = op.product.dims();
                 dims.extend(op.second.iter().flat_map(|strides| [strides.row, strides.column]));
+                dims.extend(op.groups.iter().flat_map(|groups| [groups.count, groups.width, groups.stride]));
                 dims.extend(&op.numbers);
                 dims
             }

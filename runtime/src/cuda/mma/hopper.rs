@@ -163,9 +163,10 @@ impl Work {
         let &Product { dtype, size: [m, n, k], bias, .. } = product;
         let products = fused.map_or(1, FusedProduct::count);
         let part = tile.wide / tile.cluster.max(products);
-        let mut shapes = vec![Shape::of(product, 0, TALL)?, Shape::of(product, 1, part)?];
+        let groups = fused.and_then(|fused| fused.groups);
+        let mut shapes = vec![Shape::of(product, 0, TALL)?, Shape::grouped(product, 1, part, groups)?];
         if let Some(second) = fused.and_then(FusedProduct::second) {
-            shapes.push(Shape::of(&second, 1, part).filter(|second| second.sums == shapes[1].sums)?);
+            shapes.push(Shape::grouped(&second, 1, part, groups).filter(|second| second.sums == shapes[1].sums)?);
         }
         let count = product.batch.iter().map(|dim| dim[0]).product::<usize>();
         // Two products share the columns of tiles.
@@ -182,7 +183,8 @@ impl Work {
         }
         let fusion = fused.map(|fused| fused.fusion.clone());
         let batch = product.batch.len();
-        let mut kernel = Kernel { dtype, tile, sums, bias, writes, batch, fusion, overlaps: false };
+        let group = groups.map(|groups| groups.width);
+        let mut kernel = Kernel { dtype, tile, sums, bias, writes, batch, group, fusion, overlaps: false };
         kernel.overlaps = kernel.can_overlap(k);
         let together = (multiprocessors / tile.cluster).max(1);
         let blocks = (clusters.min(together) * tile.cluster) as u32;

@@ -6,8 +6,8 @@ use super::Resolver;
 use crate::plan::extents::Strided;
 use crate::plan::{PlanError, Result, fits_memory};
 use crate::program::{
-    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Fused, Matmul, MatrixStrides,
-    ScaledMatmul, UpdateSlice,
+    Attention, AttentionBackward, AttentionStrides, Convolution, ConvolutionAxis, DimId, Fused, Groups, Matmul,
+    MatrixStrides, ScaledMatmul, UpdateSlice,
 };
 
 impl Resolver<'_> {
@@ -37,7 +37,7 @@ impl Resolver<'_> {
     }
 
     pub(super) fn check_matmul(&self, index: usize, op: &Matmul, first: usize) -> Result {
-        self.check_products(index, op, &[op.rhs], 1, first)
+        self.check_products(index, op, (&[op.rhs], None), 1, first)
     }
 
     /// The operands of a product of floats of 8 bits.
@@ -65,15 +65,16 @@ impl Resolver<'_> {
     /// The operands and results of products that share all but rhs; what is kernels' is trusted.
     pub(super) fn check_fused(&self, index: usize, op: &Fused, first: usize) -> Result {
         let sides: Vec<MatrixStrides> = std::iter::once(op.product.rhs).chain(op.second).collect();
-        self.check_products(index, &op.product, &sides, op.kept.iter().filter(|kept| **kept).count(), first)
+        let results = op.kept.iter().filter(|kept| **kept).count();
+        self.check_products(index, &op.product, (&sides, op.groups), results, first)
     }
 
-    /// Products of the same lhs with each of these rhs, of which so many are results.
+    /// Products of the same lhs with each of these rhs, whose columns may lie in groups; so many of them are results.
     pub(super) fn check_products(
         &self,
         index: usize,
         op: &Matmul,
-        sides: &[MatrixStrides],
+        (sides, groups): (&[MatrixStrides], Option<Groups>),
         results: usize,
         first: usize,
     ) -> Result {
@@ -87,7 +88,11 @@ impl Resolver<'_> {
         let mut operands = Vec::with_capacity(4);
         operands.push(self.strided(index, element, &lhs)?);
         for strides in sides {
-            let mut rhs = vec![(op.k, strides.row), (op.n, strides.column)];
+            let mut rhs = vec![(op.k, strides.row)];
+            match groups {
+                None => rhs.push((op.n, strides.column)),
+                Some(Groups { count, width, stride }) => rhs.extend([(width, strides.column), (count, stride)]),
+            }
             rhs.extend(op.batch.iter().map(|b| (b.extent, b.rhs)));
             operands.push(self.strided(index, element, &rhs)?);
         }

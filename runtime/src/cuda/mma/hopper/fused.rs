@@ -5,7 +5,7 @@ use std::cell::Cell;
 use super::Work;
 use super::fragment::Fragment;
 use super::kernel::Fusion;
-use super::map::UNIT;
+use super::map::{Groups, UNIT};
 use super::tile::Tile;
 use crate::cuda::mma::Product;
 use crate::program::{DimId, Dims, Fused, LANES};
@@ -22,6 +22,8 @@ pub(super) struct FusedProduct {
     pub(super) product: Product,
     /// Of the second product's rhs: from one column to the next, and from one term of the sums to the next.
     pub(super) second: Option<[usize; 2]>,
+    /// How columns of rhs lie, where they are in groups.
+    pub(super) groups: Option<Groups>,
     pub(super) fusion: Fusion,
     /// The numbers that are given to the code.
     pub(super) numbers: Vec<u64>,
@@ -42,9 +44,13 @@ impl FusedProduct {
         if (fragment.words(), fragment.further()) != (words, further) {
             return Err(format!("code that takes other than {words} words and {further} numbers"));
         }
+        let groups = op.groups.map(|groups| Groups { width: size(groups.width), stride: size(groups.stride) });
+        if groups.is_some_and(|groups| groups.width == 0 || product.bias) {
+            return Err("a bias of columns in groups".into());
+        }
         let numbers = op.numbers.iter().map(|&number| size(number) as u64).collect();
         let fusion = Fusion { kept: op.kept.clone(), fragment };
-        Ok(Self { product, second, fusion, numbers })
+        Ok(Self { product, second, groups, fusion, numbers })
     }
 
     /// How many products there are.

@@ -28,7 +28,7 @@ const FEW: usize = 40;
 const MANY: usize = 232;
 
 /// Registers that a copy of a fragment may need where the sums of the widest tile and the elements of another have theirs.
-const ROOM: usize = 24;
+const ROOM: usize = 28;
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,8 @@ pub(super) struct Kernel {
     pub(super) writes: Writes,
     /// Dimensions of the batch.
     pub(super) batch: usize,
+    /// How many columns of rhs there are to a group, if they lie in groups.
+    pub(super) group: Option<usize>,
     pub(super) fusion: Option<Fusion>,
     /// Whether elements of a tile are written while the products of the next one are computed.
     pub(super) overlaps: bool,

@@ -25,12 +25,23 @@ pub(super) const EXTENT: usize = 1 << 30;
 /// Dimensions of a tensor.
 const RANK: usize = 5;
 
+/// Columns that lie in groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Groups {
+    /// How many there are to a group.
+    pub(super) width: usize,
+    /// Elements from a group's first column to the next one's.
+    pub(super) stride: usize,
+}
+
 /// An operand without its address.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shape {
     dtype: DType,
     /// Whether the terms of sums are adjacent, or else rows or columns.
     pub(super) sums: bool,
+    /// Dimensions that are not the batch's.
+    own: usize,
     /// From the dimension on in which elements are adjacent.
     pub(super) extents: Vec<u64>,
     /// Bytes of all dimensions but that.
@@ -43,7 +54,13 @@ impl Shape {
     /// Of lhs (`side` 0) or rhs (1), of which a copy brings `count` rows or columns where terms are adjacent; `None` where
     /// the unit for tensors cannot reach the elements.
     pub(super) fn of(product: &Product, side: usize, count: usize) -> Option<Self> {
-        let (extent, terms) = (product.size[side], product.size[2]);
+        Self::grouped(product, side, count, None)
+    }
+
+    /// The same, where rows or columns may lie in groups.
+    pub(super) fn grouped(product: &Product, side: usize, count: usize, groups: Option<Groups>) -> Option<Self> {
+        let (all, terms) = (product.size[side], product.size[2]);
+        let extent = groups.map_or(all, |groups| groups.width);
         let [own, sums] = [product.lhs, product.rhs][side];
         let size = product.dtype.size();
         let stride = |extent: usize, stride: usize, before: u64| {
@@ -57,9 +74,27 @@ impl Shape {
         let along = if sums == 1 || terms == 1 { stride(extent, own, (terms * size) as u64) } else { None };
         let across = if own == 1 || extent == 1 { stride(terms, sums, (extent * size) as u64) } else { None };
         let (is_along, line) = along.map(|line| (true, line)).or(across.map(|line| (false, line)))?;
+        // Of a group there is a whole number in what a copy brings, or the other way round.
+        let copies = if is_along { count } else { ACROSS };
+        let brought = copies.min(extent);
+        if groups.is_some() && !(copies.is_multiple_of(brought) && extent.is_multiple_of(brought)) {
+            return None;
+        }
+        let brought = if groups.is_some() { brought } else { copies } as u32;
         let mut extents = if is_along { vec![terms as u64, extent as u64] } else { vec![extent as u64, terms as u64] };
-        let mut copied = if is_along { vec![DEPTH as u32, count as u32] } else { vec![ACROSS as u32, DEPTH as u32] };
+        let mut copied = if is_along { vec![DEPTH as u32, brought] } else { vec![brought, DEPTH as u32] };
         let mut strides = vec![line];
+        if let Some(Groups { width, stride: next }) = groups {
+            let before = line.checked_mul(extents[1])?;
+            extents.push((all / width) as u64);
+            strides.push(stride(all / width, next, before)?);
+            copied.push(copies as u32 / brought);
+            // Lines of less than a block are not brought one below the other.
+            if !all.is_multiple_of(width) || (!is_along && copies as u32 != brought) {
+                return None;
+            }
+        }
+        let own = extents.len();
         for dim in &product.batch {
             // What is the same for all of them has one.
             let extent = if dim[1 + side] == 0 { 1 } else { dim[0] };
@@ -70,12 +105,12 @@ impl Shape {
         }
         let fits = product.alignments[side].is_multiple_of(UNIT) && extents.len() <= RANK;
         let fits = fits && extents.iter().all(|extent| (1..=EXTENT as u64).contains(extent));
-        fits.then_some(Self { dtype: product.dtype, sums: is_along, extents, strides, copied })
+        fits.then_some(Self { dtype: product.dtype, sums: is_along, own, extents, strides, copied })
     }
 
     /// Whether products along a dimension of the batch have their own.
     pub(super) fn moves(&self, dim: usize) -> bool {
-        self.extents[2 + dim] > 1
+        self.extents[self.own + dim] > 1
     }
 
     /// The map of the operand at an address.

@@ -48,6 +48,16 @@ pub(super) fn produce(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
     let place = walk.place(code);
     let column = code.make(Word, "add.u32", format!("{}, {part_column}", place.start[1]));
     let starts = [place.start[0].clone(), column];
+    // Where columns lie in groups: of which group each copy is, and from which of its columns on.
+    let groups: Vec<[String; 2]> = kernel.group.map_or_else(Vec::new, |width| {
+        let width = code.make(Word, "mov.u32", width.to_string());
+        let copies = (0..part).step_by(panel::copied(kernel.sums[1], part));
+        let first = copies.map(|first| {
+            let column = code.make(Word, "add.u32", format!("{}, {first}", starts[1]));
+            <[String; 2]>::from(code.divide(Word, &column, &width))
+        });
+        first.collect()
+    });
     let batch = [0, 1].map(|side: usize| {
         let own = place.batch.iter().zip(&moves);
         own.map(|(index, moves)| code.make(Word, "mul.lo.u32", format!("{index}, {}", moves[side]))).collect::<Vec<_>>()
@@ -64,8 +74,13 @@ pub(super) fn produce(code: &mut Code, kernel: &Kernel, block: &Block, walk: &Wa
         let to = ring.place(code, memory, bytes);
         let copied = panel::copied(kernel.sums[side], count);
         for first in (0..count).step_by(copied) {
-            let own = code.make(Word, "add.u32", format!("{}, {first}", starts[side]));
+            let group = groups.get(first / copied).filter(|_| side == 1);
+            let own = match group {
+                Some([_, column]) => column.clone(),
+                None => code.make(Word, "add.u32", format!("{}, {first}", starts[side])),
+            };
             let mut coordinates = if kernel.sums[side] { vec![term.clone(), own] } else { vec![own, term.clone()] };
+            coordinates.extend(group.map(|[number, _]| number.clone()));
             coordinates.extend(batch[side].iter().cloned());
             let (ways, mask) = match (side, tile.cluster) {
                 (0, _) | (_, 1) => ("", String::new()),

@@ -5,6 +5,7 @@
 mod fusing;
 mod machine;
 mod reading;
+mod rotating;
 
 use super::*;
 use crate::cuda::code::assembler::assembled;
@@ -30,7 +31,17 @@ fn kernels() -> Vec<Kernel> {
                 (true, Writes::Pairs, false),
                 (true, Writes::Single, false),
             ] {
-                kernels.push(Kernel { dtype, tile, sums, bias, writes, batch: number, fusion: None, overlaps });
+                kernels.push(Kernel {
+                    dtype,
+                    tile,
+                    sums,
+                    bias,
+                    writes,
+                    batch: number,
+                    group: None,
+                    fusion: None,
+                    overlaps,
+                });
             }
         }
     }

@@ -7,6 +7,7 @@ use super::*;
 use crate::program::{BatchDim, DimExpr, DimId, MatrixStrides};
 use fragment::Fragment;
 use kernel::Fusion;
+use map::Groups;
 
 /// What is computed from the elements of products.
 #[derive(Clone, Copy, Debug)]
@@ -100,8 +101,21 @@ fn long(wide: &str) -> String {
     code
 }
 
+/// How far a column of rhs is from the first.
+fn along(column: usize, own: usize, groups: Option<Groups>) -> usize {
+    match groups {
+        Some(Groups { width, stride }) => column / width * stride + column % width * own,
+        None => column * own,
+    }
+}
+
 /// The products' values, by product, of all rows.
-fn products(product: &Product, sides: &[[usize; 2]], operands: &[Vec<f64>], biases: &[Vec<f64>]) -> Vec<Vec<f64>> {
+fn products(
+    product: &Product,
+    (sides, groups): (&[[usize; 2]], Option<Groups>),
+    operands: &[Vec<f64>],
+    biases: &[Vec<f64>],
+) -> Vec<Vec<f64>> {
     let [m, n, k] = product.size;
     let mut starts = vec![[0; 2]];
     for &[extent, l, r, _] in &product.batch {
@@ -113,7 +127,7 @@ fn products(product: &Product, sides: &[[usize; 2]], operands: &[Vec<f64>], bias
             for (row, column) in (0..m).flat_map(|row| (0..n).map(move |column| (row, column))) {
                 let term = |p: usize| {
                     let lhs = operands[0][l + row * product.lhs[0] + p * product.lhs[1]];
-                    lhs * operands[1 + side][r + column * sides[side][0] + p * sides[side][1]]
+                    lhs * operands[1 + side][r + along(column, sides[side][0], groups) + p * sides[side][1]]
                 };
                 let sum = (0..k).map(term).sum::<f64>() + biases.get(side).map_or(0.0, |bias| bias[column]);
                 values.push(match product.dtype {
@@ -138,7 +152,18 @@ fn close(name: &str, dtype: DType, bytes: &[u8], expected: impl Iterator<Item = 
 }
 
 /// Runs a product with a tile on the machine, on so many multiprocessors, and compares. The second has these strides.
-fn holds(computes: Computes, product: &Product, second: [usize; 2], kept: &[bool], (tile, count): (Tile, usize)) {
+fn holds(computes: Computes, product: &Product, second: [usize; 2], kept: &[bool], on: (Tile, usize)) {
+    holds_in_groups(computes, product, (second, None), kept, on);
+}
+
+/// The same, where columns of each rhs may lie in groups.
+fn holds_in_groups(
+    computes: Computes,
+    product: &Product,
+    (second, groups): ([usize; 2], Option<Groups>),
+    kept: &[bool],
+    (tile, count): (Tile, usize),
+) {
     let (dtype, [m, n, k]) = (computes.dtype(), product.size);
     let mut product = Product { dtype, out: [n, 1], ..product.clone() };
     let mut all = m * n;
@@ -149,6 +174,7 @@ fn holds(computes: Computes, product: &Product, second: [usize; 2], kept: &[bool
     let sides: Vec<[usize; 2]> = [product.rhs, second].into_iter().take(computes.products()).collect();
     let fused = FusedProduct {
         second: sides.get(1).copied(),
+        groups,
         fusion: computes.fusion(kept),
         numbers: computes.numbers(n),
         product: product.clone(),
@@ -160,7 +186,8 @@ fn holds(computes: Computes, product: &Product, second: [usize; 2], kept: &[bool
     let mut tensor = |dtype: DType, elements: usize| random.uniform(dtype, vec![elements], -1.0..1.0);
     let elements = |[own, sums]: [usize; 2], extent: usize, operand: usize| {
         let dims = product.batch.iter().map(|dim| (dim[0] - 1) * dim[operand]);
-        1 + (extent - 1) * own + (k - 1) * sums + dims.sum::<usize>()
+        let groups = groups.filter(|_| operand == 2);
+        1 + along(extent - 1, own, groups) + (k - 1) * sums + dims.sum::<usize>()
     };
     let mut operands = vec![tensor(dtype, elements(product.lhs, m, 1))];
     operands.extend(sides.iter().map(|&side| tensor(dtype, elements(side, n, 2))));
@@ -184,7 +211,7 @@ fn holds(computes: Computes, product: &Product, second: [usize; 2], kept: &[bool
     run(&work, &bytes, &values, &mut memory);
 
     let numbers = |tensors: &[Tensor]| tensors.iter().map(|tensor| tensor.to_vec::<f64>()).collect::<Vec<_>>();
-    let expected = products(&product, &sides, &numbers(&operands), &numbers(&biases));
+    let expected = products(&product, (&sides, groups), &numbers(&operands), &numbers(&biases));
     let outs = memory[biases.len()..products_end].iter();
     for (out, number) in outs.zip((0..sides.len()).filter(|number| kept[*number])) {
         close("a product", dtype, &out.bytes, expected[number].iter().copied());
@@ -211,6 +238,29 @@ fn fused_products_are_right_on_the_machine_in_all_layouts() {
             let odd = Product { bias, ..padded(DType::BF16, [131, 264, 9], transposed) };
             holds(Residual, &odd, second, &[way % 2 == 0], (tile, 2));
         }
+    }
+}
+
+/// Halves of every so many columns, which are narrower than what is copied at once, as wide, or wider.
+#[test]
+fn fused_halves_of_groups_are_right_on_the_machine() {
+    for (number, &tile) in ALL.iter().enumerate() {
+        for (way, width) in [32, 64, 128, 256].into_iter().enumerate() {
+            let transposed = [[false, true], [true, true], [false, false], [true, false]][(number + way) % 4];
+            // Elements of lines are adjacent along columns, of which a copy brings 64.
+            let width = if transposed[1] { width } else { width.max(64) };
+            let (columns, k) = (width * (384 / width).max(2), [72, 200][way % 2]);
+            let all = 2 * columns;
+            let product = padded(computes(way).dtype(), [129, columns, k], transposed);
+            let rhs = if transposed[1] { [k, 1] } else { [1, all] };
+            let groups = Groups { width, stride: 2 * width * rhs[0] };
+            let product = Product { rhs, batch: vec![[2, 129 * k, 0, 0]; number % 2], ..product };
+            let kept = &KEPT[way][..computes(way).products()];
+            holds_in_groups(computes(way), &product, (rhs, Some(groups)), kept, (tile, 4));
+        }
+    }
+    fn computes(way: usize) -> Computes {
+        [Gated, Limited(77), Gated, Residual][way]
     }
 }
 
@@ -267,7 +317,7 @@ fn batches_of_fused_products_are_right_on_the_machine() {
 fn kernel(computes: Computes, tile: Tile, kept: &[bool]) -> Kernel {
     let (dtype, fusion) = (computes.dtype(), Some(computes.fusion(kept)));
     let writes = Writes::Chunks;
-    Kernel { dtype, tile, sums: [true; 2], bias: false, writes, batch: 0, fusion, overlaps: false }
+    Kernel { dtype, tile, sums: [true; 2], bias: false, writes, batch: 0, group: None, fusion, overlaps: false }
 }
 
 #[test]
@@ -341,7 +391,7 @@ fn call(dims: &mut Dims, computes: Computes, [count, m, n, k]: [usize; 4]) -> Fu
     let (pointers, code) = (vec![None, Some(2), Some(3)], computes.code());
     let second = (computes.products() == 2).then_some(rhs);
     let (kept, kernel) = (vec![false; computes.products()], "kernel".to_owned());
-    Fused { product, second, kept, pointers, kernel, numbers, code, activation: None }
+    Fused { product, second, groups: None, kept, pointers, kernel, numbers, code, activation: None }
 }
 
 #[test]
@@ -378,7 +428,7 @@ fn products_are_fused_where_that_is_possible_and_pays() {
     assert!(!product(&|op| op.pointers.push(None)), "more pointers than the code takes");
     assert!(!product(&|op| op.code = Residual.code()), "code of one product");
     assert!(!product(&|op| op.code = op.code.replace("ex2.approx", "call")), "code that calls");
-    let claims = |op: &Fused| Hopper::default().claims(&LibraryOp::Fused(op.clone()), &dims);
+    let claims = |op: &Fused| Hopper::default().claims(&LibraryOp::Fused(Box::new(op.clone())), &dims);
     assert!(claims(&op));
     let other = Fused { product: Matmul { dtype: DType::F32, ..op.product.clone() }, ..op };
     assert!(!claims(&other));
