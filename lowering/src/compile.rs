@@ -239,11 +239,11 @@ pub fn pipeline(phase: Phase, options: &Options) -> Pipeline {
             functional.pass(&SplitSetup::default())
         }
         Phase::Planned => {
-            let kernels = match options.target {
-                Target::Cpu(_) => Kernels::default(),
-                Target::Cuda(arch) => Kernels::for_gpus(arch == Arch::Sm90a),
+            let (kernels, donate) = match options.target {
+                Target::Cpu(_) => (Kernels::default(), Donate::default()),
+                Target::Cuda(arch) => (Kernels::for_gpus(arch == Arch::Sm90a), Donate::for_gpus()),
             };
-            pipeline.pass(&kernels).then("cse").pass(&Donate::default())
+            pipeline.pass(&kernels).then("cse").pass(&donate)
         }
         Phase::Tensors => {
             let elements = match options.target {

@@ -406,8 +406,13 @@ impl<'c> Emitter<'_, 'c> {
         }
         let in_place = kernel.attribute(IN_PLACE).and_then(|a| a.as_i64_array()).unwrap_or_default();
         for (number, result) in op.results().enumerate() {
+            let place = in_place.get(number).and_then(|input| usize::try_from(*input).ok());
+            if let Some(input) = place {
+                let (root, _) = self.place(op, op.operand(input))?;
+                self.roots.entry(result).or_insert(root);
+            }
             let made = self.make(result)?;
-            match in_place.get(number).and_then(|input| usize::try_from(*input).ok()) {
+            match place {
                 // The kernel takes one pointer for both.
                 Some(input) => {
                     let before = op.operands().take(input).filter(|v| v.ty().as_tensor().is_some()).count();

@@ -6,14 +6,16 @@
 //! input whose memory it takes, or -1: each element of the result is made from that element of the input, which nothing
 //! else in the kernel reads.
 //!
-//! A library's op with `thunder.in_place` makes its result where that operand is.
+//! A library's op with `thunder.in_place` makes its result where that operand is. For GPUs, whose threads read all that they
+//! compute a few elements from before they write any, results of elementwise kernels are where operands were that nobody
+//! reads any more.
 //!
 //! What an argument is updated with is made there if all who read the argument come before, or if the last of them is
 //! the kernel that makes it, element by element. Else it is made elsewhere, and copied in the end.
 
 use std::collections::{HashMap, HashSet};
 
-use thunder_interface::{Dim, Library, Strided, UPDATES};
+use thunder_interface::{Dim, Library, LibraryCall, Strided, UPDATES};
 use thunder_ir::prelude::*;
 
 use crate::shapes::{Shapes, find_function};
@@ -25,9 +27,19 @@ pub const INTO: &str = "thunder.into";
 /// The attribute of a kernel with the number of the input whose memory each of its results takes, or -1.
 pub const IN_PLACE: &str = "thunder.in_place";
 
-/// Gives results the memory of the arguments that they update.
+/// Gives results the memory of the arguments that they update, and of operands that nobody reads any more.
 #[pass("thunder-donate", on = "builtin.module", dialects("func"))]
-pub struct Donate {}
+pub struct Donate {
+    /// Makes results of elementwise kernels where operands were that nobody reads any more.
+    reuse: bool,
+}
+
+impl Donate {
+    /// For GPUs.
+    pub fn for_gpus() -> Self {
+        Self { reuse: true }
+    }
+}
 
 impl Pass for Donate {
     fn run(&self, module: Operation<'_>, cx: &PassContext<'_>) -> Result {
@@ -41,9 +53,9 @@ impl Pass for Donate {
             let updates = updates(function, block)?;
             let changes =
                 |op: &Operation<'_>| <dyn Library>::of(*op).is_some_and(|library| library.in_place().is_some());
-            if !updates.is_empty() || block.operations().iter().any(changes) {
+            if self.reuse || !updates.is_empty() || block.operations().iter().any(changes) {
                 let shapes = Shapes::of(function)?;
-                let donated = Function::of(block, &shapes).donate(&updates, &mut variants)?;
+                let donated = Function::of(block, &shapes).donate(&updates, self.reuse, &mut variants)?;
                 cx.count("updates", updates.len() as u64);
                 cx.count("made in place", donated);
             }
@@ -92,8 +104,8 @@ impl<'a, 'c> Function<'a, 'c> {
         layout(value, self.shapes).map(|(root, _)| root)
     }
 
-    /// Marks the ops that make what arguments are updated with; how many.
-    fn donate(&self, updates: &[(usize, Value<'c>)], variants: &mut Variants<'c>) -> Result<u64> {
+    /// Marks the ops that make what arguments are updated with, and those that `reuse` memory; how many of the first.
+    fn donate(&self, updates: &[(usize, Value<'c>)], reuse: bool, variants: &mut Variants<'c>) -> Result<u64> {
         let mut marks: Vec<Mark<'c>> = Vec::new();
         for (argument, value) in updates {
             let Some((root, view)) = layout(*value, self.shapes).filter(|(_, view)| view.is_dense()) else { continue };
@@ -106,6 +118,14 @@ impl<'a, 'c> Function<'a, 'c> {
             let is_marked = marks.iter().any(|mark| mark.maker == op);
             if !is_marked && let Some(input) = self.changed(op).filter(|input| is_made(op.operand(*input))) {
                 marks.push(Mark { maker: op, result: 0, argument: None, input: Some(input) });
+            } else if !is_marked && reuse {
+                let reused = self.reused(op).into_iter();
+                marks.extend(reused.map(|(result, input)| Mark {
+                    maker: op,
+                    result,
+                    argument: None,
+                    input: Some(input),
+                }));
             }
         }
         let cx = self.block.arguments().next().map(|v| v.context());
@@ -149,6 +169,37 @@ impl<'a, 'c> Function<'a, 'c> {
         input.is_some()
     }
 
+    /// Results of an elementwise kernel that stay in the program, and for each an operand that nobody reads any more, whose
+    /// memory it may take: first of those that are no matrix product, which may never be in memory.
+    fn reused(&self, call: Operation<'c>) -> Vec<(usize, usize)> {
+        let kernel = call.attribute("callee").and_then(|a| a.as_symbol()).and_then(|name| find_function(call, name));
+        let Some(kernel) = kernel.filter(|f| f.attribute(KERNEL).is_some()) else { return Vec::new() };
+        let is_dead = |input: &usize| {
+            let Some((root, view)) = layout(call.operand(*input), self.shapes) else { return false };
+            let readers = call.operands().filter(|operand| self.root(*operand) == Some(root)).count();
+            let is_whole = view.is_dense() && Dim::product(&view.sizes) == Dim::product(&self.shapes.dims(root));
+            let is_last = self.last_read.get(&root) == self.position.get(&call);
+            is_whole && is_made(root) && readers == 1 && is_last && is_elementwise(kernel, *input)
+        };
+        let mut dead: Vec<usize> = (0..call.operand_count()).filter(is_dead).collect();
+        dead.sort_by_key(|input| self.root(call.operand(*input)).and_then(|v| v.defining_op()).is_some_and(is_product));
+        let returned: Vec<_> =
+            self.block.terminator().iter().flat_map(|end| end.operands()).map(|v| self.root(v)).collect();
+        let has_memory = |result: &usize| !returned.contains(&self.root(call.result(*result)));
+        let mut taken = Vec::new();
+        for result in (0..call.result_count()).filter(has_memory) {
+            let is_alike = |input: &usize| {
+                let (from, to) = (call.operand(*input), call.result(result));
+                from.ty() == to.ty() && self.shapes.dims(from) == self.shapes.dims(to)
+            };
+            let free = |input: &&usize| taken.iter().all(|(_, other)| *other != **input) && is_alike(input);
+            if let Some(input) = dead.iter().find(free) {
+                taken.push((result, *input));
+            }
+        }
+        taken
+    }
+
     /// The operand that a library's op may change where it is: it is the last to read it.
     fn changed(&self, op: Operation<'c>) -> Option<usize> {
         let input = <dyn Library>::of(op)?.in_place()?;
@@ -186,6 +237,35 @@ impl<'a, 'c> Function<'a, 'c> {
 /// Whether a step makes `value`, in memory of its own.
 fn is_made(value: Value<'_>) -> bool {
     value.defining_op().is_some_and(|op| !op.has_trait("constant_like"))
+}
+
+/// Whether an op is a matrix product.
+fn is_product(op: Operation<'_>) -> bool {
+    let library = <dyn Library>::of(op);
+    matches!(library.as_ref().and_then(|library| library.library()), Some(LibraryCall::Matmul { .. }))
+}
+
+/// Whether a kernel computes its results element by element from each other, from its input `number`, and from what has
+/// nothing to do with that.
+fn is_elementwise(kernel: Operation<'_>, number: usize) -> bool {
+    let (Some(body), Ok(shapes)) = (kernel.region(0).entry(), Shapes::of(kernel)) else { return false };
+    let (input, mut from) = (body.argument(number), HashSet::from([body.argument(number)]));
+    let sizes = shapes.dims(input);
+    body.operations().into_iter().all(|op| {
+        let is_alike = op.results().all(|result| shapes.dims(result) == sizes);
+        if op.has_trait("terminator") {
+            return op.operands().all(|result| shapes.dims(result) == sizes && result != input);
+        }
+        let reads = op.operands().any(|operand| from.contains(&operand));
+        if reads {
+            from.extend(op.results());
+        }
+        match reads {
+            true => op.has_trait("elementwise") && is_alike,
+            // What is the same for many elements, such as a bias.
+            false => op.has_trait("elementwise") || op.has_trait("constant_like") || <dyn Strided>::of(op).is_some(),
+        }
+    })
 }
 
 /// A result, and the argument whose memory it takes.

@@ -201,9 +201,29 @@ pub(crate) struct PlannedGrid {
 pub(crate) enum PlannedStep {
     Launch(PlannedLaunch),
     Wave(Wave),
-    Call { call: usize, slots: Range<usize>, epilogue: Option<PlannedEpilogue> },
-    Copy { slots: Range<usize>, bytes: usize },
+    Call {
+        call: usize,
+        slots: Range<usize>,
+        epilogue: Option<PlannedEpilogue>,
+        /// Memory that nobody needs meanwhile, on a GPU.
+        #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "there are no GPUs"))]
+        unused: Option<Unused>,
+    },
+    Copy {
+        slots: Range<usize>,
+        bytes: usize,
+    },
     While(PlannedLoop),
+}
+
+/// Memory that nobody needs while a call runs, which may be its scratch memory.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "there are no GPUs"))]
+pub(crate) struct Unused {
+    /// The number of a slot that is such memory.
+    pub slot: Option<usize>,
+    /// The bytes of the arena behind which there is none that anybody needs.
+    pub end: usize,
 }
 
 /// A loop with its pointers in `slots`.

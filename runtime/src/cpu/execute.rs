@@ -142,7 +142,7 @@ impl Machine {
                         }
                     }
                 }),
-                PlannedStep::Call { call, slots, epilogue } => {
+                PlannedStep::Call { call, slots, epilogue, .. } => {
                     self.call(plan, *call, slots.clone(), &table[slots.clone()], epilogue);
                 }
                 PlannedStep::Copy { slots, bytes } => {

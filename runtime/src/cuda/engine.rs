@@ -22,7 +22,7 @@ use super::tensor::DeviceTensor;
 use super::{Gpu, Turn};
 use crate::artifact::{Artifact, Target};
 use crate::cpu::operand::Operand;
-use crate::plan::{Base, Plan, PlannedLaunch, PlannedStep};
+use crate::plan::{Base, Plan, PlannedLaunch, PlannedStep, Unused};
 use crate::program::{Dims, Fused, Parameter, Program, Root, Spread, Step};
 use crate::session::{SessionError, Weight};
 
@@ -83,7 +83,7 @@ impl Ready {
 struct Inner {
     /// By step of the program; `None` for steps that are no calls.
     calls: Vec<Option<Box<dyn Prepared>>>,
-    /// Bytes after the arena's own that a call may use.
+    /// Bytes behind the arena that calls use as scratch memory.
     workspace: usize,
     /// Memory for inputs and outputs of the host.
     host: Option<Host>,
@@ -103,11 +103,11 @@ struct Addresses<'a> {
     outputs: &'a [CUdeviceptr],
 }
 
-/// Where memory begins that steps may use: that of functions, and that of calls.
+/// Where memory begins: that of a plan's own values with what calls use beside them, and that of functions.
 #[derive(Clone, Copy)]
-struct Free {
+struct Memories {
+    arena: CUdeviceptr,
     inner: CUdeviceptr,
-    workspace: CUdeviceptr,
 }
 
 impl Shared {
@@ -318,7 +318,14 @@ impl Engine {
                 calls[*call] = Some(measured.prepare(&self.executors[*call], &site)?);
             }
             early::begin_early(&self.program, plan, &mut calls);
-            let workspace = calls.iter().flatten().map(|call| call.workspace()).max().unwrap_or(0);
+            let needed = plan.steps.iter().filter_map(|step| {
+                let PlannedStep::Call { call, unused, .. } = step else { return None };
+                let bytes = calls[*call].as_ref()?.workspace();
+                // What has no room in memory that is unused meanwhile has it behind what is not.
+                let end = fitting(plan, *unused, bytes).is_none().then(|| unused.map_or(0, |unused| unused.end));
+                Some(end? + bytes)
+            });
+            let workspace = needed.max().unwrap_or(0).saturating_sub(plan.memory.arena_bytes);
             *ready = Some(Inner { calls, workspace, host: None, replay: Replay::default() });
         }
         Ok(ready)
@@ -348,7 +355,7 @@ impl Engine {
         let _range = self.gpu.range(|| self.program.name.clone());
         let queue = &self.gpu.queue;
         queue.enter()?;
-        let (own, inner, inner_workspace) = (own_bytes(plan), self.inner_bytes(plan)?, self.inner_workspace(plan)?);
+        let (own, inner) = (own_bytes(plan, *workspace), self.inner_bytes(plan)?);
         let what = || {
             let live = plan.memory.live_bytes;
             format!(
@@ -356,11 +363,10 @@ impl Engine {
                 self.program.name
             )
         };
-        let arena = turn.arena(queue, own + inner + (*workspace).max(inner_workspace), &what)?;
+        let arena = turn.arena(queue, own + inner, &what)?;
         let addresses = Addresses { arena, inputs, outputs };
         let table = self.table(plan, addresses);
-        let free = arena + own as CUdeviceptr;
-        let memory = Free { inner: free, workspace: free + inner as CUdeviceptr };
+        let memory = Memories { arena, inner: arena + own as CUdeviceptr };
         let settings = &self.gpu.settings;
         // How often a loop goes round is not known when its steps are recorded.
         if settings.step_by_step || !settings.graphs || marks.is_some() || plan.loops().next().is_some() {
@@ -418,7 +424,7 @@ impl Engine {
         plan: &Plan,
         table: &[CUdeviceptr],
         calls: &[Option<Box<dyn Prepared>>],
-        memory: Free,
+        memory: Memories,
         after: &dyn Fn(&PlannedStep) -> Result,
     ) -> Result {
         let stream = self.gpu.queue.stream();
@@ -429,10 +435,12 @@ impl Engine {
                 PlannedStep::Wave(wave) => {
                     wave.launches.iter().try_for_each(|launch| self.launch(plan, table, launch))?;
                 }
-                PlannedStep::Call { call, slots, .. } => {
+                PlannedStep::Call { call, slots, unused, .. } => {
                     let Some(prepared) = &calls[*call] else { unreachable!("every call of a plan is prepared") };
                     let operands = &table[slots.clone()];
-                    let workspace = memory.workspace;
+                    let end = unused.map_or(0, |unused| unused.end);
+                    let piece = fitting(plan, *unused, prepared.workspace());
+                    let workspace = piece.map_or(memory.arena + end as CUdeviceptr, |slot| table[slot]);
                     prepared.run(&Invocation { operands, workspace, gpu: &self.gpu })?;
                 }
                 PlannedStep::Copy { bytes: 0, .. } => {}
@@ -483,9 +491,14 @@ fn functions(program: &Program, module: &Module) -> Result<Vec<Function>, Sessio
     program.kernels.iter().zip(&shared).map(function).collect()
 }
 
-/// The bytes of a plan's own values.
-fn own_bytes(plan: &Plan) -> usize {
-    plan.memory.arena_bytes.next_multiple_of(ALIGN)
+/// The bytes of a plan's own values, and of what its calls use beside them.
+fn own_bytes(plan: &Plan, workspace: usize) -> usize {
+    (plan.memory.arena_bytes + workspace).next_multiple_of(ALIGN)
+}
+
+/// The slot of unused memory in which so many bytes fit.
+fn fitting(plan: &Plan, unused: Option<Unused>, bytes: usize) -> Option<usize> {
+    unused.and_then(|unused| unused.slot).filter(|slot| plan.slots[*slot].bytes >= bytes)
 }
 
 /// The largest power of two up to 256 that divides an offset in memory that is so aligned.

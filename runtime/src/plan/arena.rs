@@ -127,6 +127,47 @@ fn host(buffers: &[Option<Interval>], sizes: &[usize], hosts: &[Host]) -> Vec<Op
     places
 }
 
+/// Memory in which no buffer is live at a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Unused {
+    /// The largest piece of the arena or of a host, and its bytes.
+    pub piece: Option<(Location, usize)>,
+    /// Where all that is live in the arena ends.
+    pub end: usize,
+}
+
+/// What is unused at a step, at multiples of `align`, of an arena of so many bytes and of hosts.
+pub(super) fn unused(
+    step: usize,
+    (buffers, places): (&[Option<Interval>], &[Location]),
+    hosts: &[Host],
+    arena_bytes: usize,
+    align: usize,
+) -> Unused {
+    let taken = |room: Option<usize>| {
+        let live = buffers.iter().zip(places).filter_map(|(buffer, place)| {
+            let buffer = buffer.filter(|buffer| place.host == room && buffer.first <= step && step <= buffer.last)?;
+            Some((place.offset, (place.offset + buffer.bytes).next_multiple_of(align)))
+        });
+        let mut taken: Vec<(usize, usize)> = live.collect();
+        taken.sort_unstable();
+        taken
+    };
+    let is_free = |(_, host): &(usize, &Host)| host.first > step;
+    let hosts = hosts.iter().enumerate().filter(is_free).map(|(number, host)| (Some(number), host.bytes));
+    let largest = [(None, arena_bytes)].into_iter().chain(hosts).flat_map(|(host, bytes)| {
+        let mut end = 0;
+        let gaps = taken(host).into_iter().chain([(bytes, bytes)]).map(|(start, next)| {
+            let gap = (Location { host, offset: end }, start.saturating_sub(end));
+            end = end.max(next);
+            gap
+        });
+        gaps.max_by_key(|(_, bytes)| *bytes)
+    });
+    let piece = largest.max_by_key(|(_, bytes)| *bytes).filter(|(_, bytes)| *bytes > 0);
+    Unused { piece, end: taken(None).into_iter().map(|(_, end)| end).max().unwrap_or(0) }
+}
+
 /// The smallest gap, with where it begins, that a buffer fits into between those of `placed` that live when it does, which
 /// are in the order of their offsets; or where the last of these ends.
 fn gap(
@@ -204,6 +245,23 @@ mod tests {
             prop_assert!(memory.live_bytes <= memory.arena_bytes);
             prop_assert!(memory.arena_bytes <= memory.total_bytes);
         }
+    }
+
+    #[test]
+    fn what_is_unused_at_a_step_is_what_no_buffer_has_then() {
+        let interval = |bytes, first, last| Some(Interval { bytes, first, last });
+        let buffers = [interval(1000, 0, 3), interval(200, 1, 1), interval(500, 2, 9), None, interval(64, 0, 9)];
+        let at = |host, offset| Location { host, offset };
+        let places = [at(None, 0), at(None, 1024), at(None, 1280), at(None, 0), at(Some(1), 256)];
+        let hosts = [Host { bytes: 900, first: 2 }, Host { bytes: 1000, first: 20 }];
+        let free = |step| unused(step, (&buffers, &places), &hosts, 1800, 256);
+        let piece = |place, bytes, end| Unused { piece: Some((place, bytes)), end };
+        // 1280 to 1800 of the arena, 512 to 1000 of the second output, all of the first before step 2.
+        assert_eq!(free(1), piece(at(Some(0), 0), 900, 1280));
+        assert_eq!(free(2), piece(at(Some(1), 512), 488, 1792));
+        assert_eq!(free(9), piece(at(None, 0), 1280, 1792));
+        assert_eq!(free(10), piece(at(None, 0), 1800, 0));
+        assert_eq!(unused(0, (&[], &[]), &[], 0, 256), Unused { piece: None, end: 0 });
     }
 
     #[test]

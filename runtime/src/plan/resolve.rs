@@ -7,12 +7,12 @@ use crate::program::{
     Spread, Step, While,
 };
 
-use super::arena::{CACHE_LINE, GPU_LINE, Host, Interval, Location, place};
+use super::arena::{CACHE_LINE, GPU_LINE, Host, Interval, Location, place, unused};
 use super::extents::Strided;
 use super::wave::{self, CHUNKS_PER_THREAD};
 use super::{
     Base, Cut, Plan, PlanError, PlannedEpilogue, PlannedGrid, PlannedLaunch, PlannedLoop, PlannedStep, Result, Slot,
-    Split, Values, root_name,
+    Split, Unused, Values, root_name,
 };
 
 /// The most blocks of a launch along each axis, on every GPU.
@@ -86,6 +86,15 @@ pub(super) fn plan(
     for i in 0..program.steps.len() {
         match resolver.step(i)? {
             PlannedStep::Launch(launch) => launches.push(launch),
+            PlannedStep::Call { call, slots, epilogue, .. } if matches!(cut, Cut::Grids) => {
+                let found = unused(i, (&lifetimes, &places), &hosts, memory.arena_bytes, align);
+                let slot = found.piece.map(|(place, bytes)| {
+                    resolver.slots.push(Slot { bytes, ..located(place) });
+                    resolver.slots.len() - 1
+                });
+                let unused = Some(Unused { slot, end: found.end });
+                steps.push(PlannedStep::Call { call, slots, epilogue, unused });
+            }
             step => steps.push(step),
         }
         if !launches.is_empty() && waves.get(i + 1) != Some(&waves[i]) {
@@ -122,6 +131,11 @@ pub(super) fn plan(
         #[cfg(feature = "cuda")]
         gpu: Default::default(),
     })
+}
+
+/// Where something is, of no bytes yet.
+fn located(Location { host, offset }: Location) -> Slot {
+    Slot { base: host.map_or(Base::Arena, |output| Base::Output(output as u32)), offset, bytes: 0 }
 }
 
 /// First and last wave that touches each buffer or a view of it.
@@ -172,11 +186,7 @@ impl Resolver<'_> {
     fn place_buffers(&mut self, bytes: &[usize], places: &[Location]) -> Result {
         for (i, buffer) in self.program.buffers.iter().enumerate() {
             let slot = match buffer.alias {
-                None => {
-                    let Location { host, offset } = places[i];
-                    let base = host.map_or(Base::Arena, |output| Base::Output(output as u32));
-                    Slot { base, offset, bytes: bytes[i] }
-                }
+                None => Slot { bytes: bytes[i], ..located(places[i]) },
                 Some(place) => {
                     let what = || format!("buffer {i}, a view,");
                     let slot = self.slot(place, &what)?;
@@ -272,7 +282,7 @@ impl Resolver<'_> {
                     LibraryOp::UpdateSlice(op) => self.check_update_slice(index, op, first)?,
                     LibraryOp::Fused(op) => self.check_fused(index, op, first)?,
                 }
-                Ok(PlannedStep::Call { call: index, slots, epilogue })
+                Ok(PlannedStep::Call { call: index, slots, epilogue, unused: None })
             }
             Step::Copy { bytes, .. } => {
                 let bytes = self.values.size(*bytes, &|| format!("step {index}: bytes to copy"))?;

@@ -39,7 +39,7 @@ struct Touched<'a>(Vec<(&'a Slot, Access)>);
 impl<'a> Touched<'a> {
     /// What a step touches that is a call, and which step of the program that is.
     fn by(program: &Program, plan: &'a Plan, step: &PlannedStep) -> Option<(usize, Self)> {
-        let PlannedStep::Call { call, slots, epilogue: None } = step else { return None };
+        let PlannedStep::Call { call, slots, epilogue: None, .. } = step else { return None };
         let Step::Call(own) = &program.steps[*call] else { return None };
         let accesses = own.args.iter().map(|arg| arg.access);
         Some((*call, Self(plan.slots[slots.clone()].iter().zip(accesses).collect())))

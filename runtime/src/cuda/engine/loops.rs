@@ -3,14 +3,14 @@
 use cudarc::driver::result;
 use cudarc::driver::sys::CUdeviceptr;
 
-use super::{Addresses, Engine, Free, own_bytes};
+use super::{Addresses, Engine, Memories, own_bytes};
 use crate::cuda::error::Result;
 use crate::plan::{Plan, PlannedLoop};
 
 impl Engine {
     /// Runs a loop: each round reads what the one before has made, and writes to the results or to the memory beside
     /// them, in turns. The host waits for each answer of the condition.
-    pub(super) fn rounds(&self, rounds: &PlannedLoop, table: &[CUdeviceptr], memory: Free) -> Result {
+    pub(super) fn rounds(&self, rounds: &PlannedLoop, table: &[CUdeviceptr], memory: Memories) -> Result {
         let (given, rest) = table.split_at(rounds.inputs);
         let (results, rest) = rest.split_at(rounds.carried.len());
         let (others, answer) = rest.split_at(rounds.carried.len());
@@ -42,26 +42,20 @@ impl Engine {
     }
 
     /// Starts all steps of a function.
-    fn start_inside(&self, plan: &Plan, [inputs, outputs]: [&[CUdeviceptr]; 2], memory: Free) -> Result {
+    fn start_inside(&self, plan: &Plan, [inputs, outputs]: [&[CUdeviceptr]; 2], memory: Memories) -> Result {
         let _range = self.gpu.range(|| self.program.name.clone());
         let table = self.table(plan, Addresses { arena: memory.inner, inputs, outputs });
         let ready = self.ready(plan)?;
-        let calls = ready.as_ref().map_or(&[][..], |ready| ready.calls.as_slice());
-        let inner = Free { inner: memory.inner + own_bytes(plan) as CUdeviceptr, ..memory };
-        self.enqueue(plan, &table, calls, inner, &|_| Ok(()))
+        let (calls, workspace) = ready.as_ref().map_or((&[][..], 0), |ready| (&ready.calls[..], ready.workspace));
+        let inner = memory.inner + own_bytes(plan, workspace) as CUdeviceptr;
+        self.enqueue(plan, &table, calls, Memories { arena: memory.inner, inner }, &|_| Ok(()))
     }
 
     /// The bytes that the functions have that a plan runs, one after another.
     pub(super) fn inner_bytes(&self, plan: &Plan) -> Result<usize> {
-        let bytes = |(engine, plan): (&Self, &Plan)| Ok(own_bytes(plan) + engine.inner_bytes(plan)?);
-        self.inner(plan).map(bytes).try_fold(0, |most, bytes: Result<usize>| Ok(most.max(bytes?)))
-    }
-
-    /// The bytes that calls of these functions may use.
-    pub(super) fn inner_workspace(&self, plan: &Plan) -> Result<usize> {
         let bytes = |(engine, plan): (&Self, &Plan)| {
-            let own = engine.ready(plan)?.as_ref().map_or(0, |ready| ready.workspace);
-            Ok(own.max(engine.inner_workspace(plan)?))
+            let workspace = engine.ready(plan)?.as_ref().map_or(0, |ready| ready.workspace);
+            Ok(own_bytes(plan, workspace) + engine.inner_bytes(plan)?)
         };
         self.inner(plan).map(bytes).try_fold(0, |most, bytes: Result<usize>| Ok(most.max(bytes?)))
     }
