@@ -170,19 +170,25 @@ impl<'a, 'c> Function<'a, 'c> {
     }
 
     /// Results of an elementwise kernel that stay in the program, and for each an operand that nobody reads any more, whose
-    /// memory it may take: first of those that are no matrix product, which may never be in memory.
+    /// memory it may take: first of those that are no matrix product, which may never be in memory; and of none that such a
+    /// product is made from, which the kernel can be a part of then.
     fn reused(&self, call: Operation<'c>) -> Vec<(usize, usize)> {
         let kernel = call.attribute("callee").and_then(|a| a.as_symbol()).and_then(|name| find_function(call, name));
         let Some(kernel) = kernel.filter(|f| f.attribute(KERNEL).is_some()) else { return Vec::new() };
+        let product =
+            |value: Value<'c>| self.root(value).and_then(|root| root.defining_op()).filter(|op| is_product(*op));
+        let factors: Vec<_> =
+            call.operands().filter_map(product).flat_map(|op| op.operands()).map(|v| self.root(v)).collect();
         let is_dead = |input: &usize| {
             let Some((root, view)) = layout(call.operand(*input), self.shapes) else { return false };
             let readers = call.operands().filter(|operand| self.root(*operand) == Some(root)).count();
             let is_whole = view.is_dense() && Dim::product(&view.sizes) == Dim::product(&self.shapes.dims(root));
             let is_last = self.last_read.get(&root) == self.position.get(&call);
-            is_whole && is_made(root) && readers == 1 && is_last && is_elementwise(kernel, *input)
+            let is_free = is_made(root) && readers == 1 && is_last && !factors.contains(&Some(root));
+            is_whole && is_free && is_elementwise(kernel, *input)
         };
         let mut dead: Vec<usize> = (0..call.operand_count()).filter(is_dead).collect();
-        dead.sort_by_key(|input| self.root(call.operand(*input)).and_then(|v| v.defining_op()).is_some_and(is_product));
+        dead.sort_by_key(|input| product(call.operand(*input)).is_some());
         let returned: Vec<_> =
             self.block.terminator().iter().flat_map(|end| end.operands()).map(|v| self.root(v)).collect();
         let has_memory = |result: &usize| !returned.contains(&self.root(call.result(*result)));

@@ -33,6 +33,20 @@ func.func @two(%x: tensor<8x4xf32>, %v: tensor<4x4xf32>, %w: tensor<4x4xf32>) ->
 
 // -----
 
+// What a product is made from is not overwritten where the kernel may be a part of that product.
+// CHECK-LABEL: func.func @residual(
+// CHECK: call @kernel_{{[01]}}_in_place_0(
+// CHECK: thunder.in_place = array<i64: 1>
+func.func @residual(%x: tensor<8x4xf32>, %v: tensor<4x4xf32>, %w: tensor<4x4xf32>) -> tensor<8x4xf32> {
+  %s = thunder.softmax %x axis = 0 : tensor<8x4xf32>
+  %a = thunder.matmul %s, %v : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  %b = thunder.add %s, %a : tensor<8x4xf32>
+  %y = thunder.matmul %b, %w : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  return %y : tensor<8x4xf32>
+}
+
+// -----
+
 // Nothing is made where arguments are, what is read later, what is of another type, or what kernels combine.
 // CHECK-LABEL: func.func @kept(
 // CHECK-NOT: in_place
