@@ -81,13 +81,16 @@ impl Executor for CublasLt {
     /// Where the library has an algorithm: it does with sums what would else be a kernel.
     fn fuses(&self, op: &Fused, dims: &Dims, gpu: &Gpu) -> bool {
         let op = LibraryOp::Fused(Box::new(op.clone()));
+        if !self.claims(&op, dims) {
+            return false;
+        }
         let ids = (0..dims.exprs().len() as u32).map(DimId);
         let values: Vec<i64> = ids.map(|dim| dims.as_constant(dim).unwrap_or(-1)).collect();
         let is_known = op.dims().into_iter().all(|dim| values[dim.0 as usize] >= 0);
         let Places { out, beside, .. } = Places::of(&op);
         let alignments = vec![SURE; 1 + out.max(beside.unwrap_or(0))];
         let site = Site { op: &op, values: &values, alignments: &alignments, gpu };
-        self.claims(&op, dims) && is_known && self.has_algorithm(&site).unwrap_or(false)
+        is_known && self.has_algorithm(&site).unwrap_or(false)
     }
 
     fn prepare(&self, site: &Site<'_>) -> Result<Box<dyn Prepared>> {
@@ -117,6 +120,7 @@ impl CublasLt {
         if extents.any(|dim| site.size(dim) == 0) {
             return Ok(false);
         }
+        site.gpu.queue.enter()?;
         let library = self.library.of(site.gpu, Library::new)?;
         let shape = Shape::of(site, split(batch).0, self.tf32)?;
         Ok(!algorithm::candidates(&library.handle, &Product::new(&shape)?, &shape, 1)?.is_empty())
