@@ -74,7 +74,7 @@ fn what_is_computed_from_products_has_code_that_these_take() -> Result<()> {
 }
 
 /// What is computed from `%a`, a product, and what libraries know it as.
-const KNOWN: [(&str, Option<Activation>); 6] = [
+const KNOWN: [(&str, Option<Activation>); 7] = [
     ("%r = thunder.relu %a : $T", Some(Activation::Relu)),
     ("%r = thunder.gelu %a approximate = tanh : $T", Some(Activation::Gelu)),
     (
@@ -98,6 +98,7 @@ const KNOWN: [(&str, Option<Activation>); 6] = [
     ("%r = thunder.gelu %a approximate = none : $T", None),
     ("%r = thunder.silu %a : $T", None),
     ("%m = thunder.relu %a : $T\n  %r = thunder.mul %m, %y : $T", None),
+    ("%c = thunder.constant value = dense<1.0e-7> : $T : $T\n  %r = thunder.maximum %a, %c : $T", None),
 ];
 
 #[test]

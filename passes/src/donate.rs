@@ -170,8 +170,8 @@ impl<'a, 'c> Function<'a, 'c> {
     }
 
     /// Results of an elementwise kernel that stay in the program, and for each an operand that nobody reads any more, whose
-    /// memory it may take: first of those that are no matrix product, which may never be in memory; and of none that such a
-    /// product is made from, which the kernel can be a part of then.
+    /// memory it may take: first of those that are no matrix product, which may never be in memory. None that such a product
+    /// is made from, as the kernel may be a part of it; nor the result of an attention, which its gradient may be given.
     fn reused(&self, call: Operation<'c>) -> Vec<(usize, usize)> {
         let kernel = call.attribute("callee").and_then(|a| a.as_symbol()).and_then(|name| find_function(call, name));
         let Some(kernel) = kernel.filter(|f| f.attribute(KERNEL).is_some()) else { return Vec::new() };
@@ -184,8 +184,9 @@ impl<'a, 'c> Function<'a, 'c> {
             let readers = call.operands().filter(|operand| self.root(*operand) == Some(root)).count();
             let is_whole = view.is_dense() && Dim::product(&view.sizes) == Dim::product(&self.shapes.dims(root));
             let is_last = self.last_read.get(&root) == self.position.get(&call);
-            let is_free = is_made(root) && readers == 1 && is_last && !factors.contains(&Some(root));
-            is_whole && is_free && is_elementwise(kernel, *input)
+            let is_free =
+                is_made(root) && !root.defining_op().is_some_and(is_attention) && !factors.contains(&Some(root));
+            is_whole && readers == 1 && is_last && is_free && is_elementwise(kernel, *input)
         };
         let mut dead: Vec<usize> = (0..call.operand_count()).filter(is_dead).collect();
         dead.sort_by_key(|input| product(call.operand(*input)).is_some());
@@ -249,6 +250,12 @@ fn is_made(value: Value<'_>) -> bool {
 fn is_product(op: Operation<'_>) -> bool {
     let library = <dyn Library>::of(op);
     matches!(library.as_ref().and_then(|library| library.library()), Some(LibraryCall::Matmul { .. }))
+}
+
+/// Whether an op is an attention.
+fn is_attention(op: Operation<'_>) -> bool {
+    let library = <dyn Library>::of(op);
+    matches!(library.as_ref().and_then(|library| library.library()), Some(LibraryCall::Attention { .. }))
 }
 
 /// Whether a kernel computes its results element by element from each other, from its input `number`, and from what has

@@ -291,6 +291,17 @@ fn code_of_a_gpu_runs_on_grids_only() {
     epilogue.outputs.clear();
     epilogue.constants.clear();
     assert_eq!(refused(epilogue, gpu()), "invalid program: step 0: 'matmul' has an epilogue on a GPU");
+    let halves = |starts: &[u32]| {
+        let half = |&start: &u32| Piece { pointer: 0, columns: Columns::Half { of: 16, start } };
+        let (kernel, products) = (KernelId(0), starts.iter().map(half).collect());
+        let fragments = vec![Fragment { kernel, products, code: ".func k()".into(), activation: None }];
+        Program { fragments, ..with(grid(128)) }
+    };
+    for starts in [&[0][..], &[8, 0], &[0, 0], &[0, 8, 0]] {
+        let message = "invalid program: fragment 0: halves that are not both of one product";
+        assert_eq!(refused(halves(starts), gpu()), message);
+    }
+    assert!(Artifact::new(halves(&[0, 8]), gpu(), ptx(), none()).is_ok());
     let binary = Artifact::new(Program::default(), gpu(), Bytes::new([0xff]), none()).unwrap_err();
     assert_eq!(binary.problem.to_string(), "damaged: the PTX is no text");
     // With a GPU, its driver refuses the PTX; without, there is nothing to run on.

@@ -16,9 +16,11 @@ use crate::shapes::find_function;
 /// The most ops of a kernel that may be such a function.
 const MOST: usize = 48;
 
-/// How far a value may be from the function's: so much of it, for each rounding to the kernel's dtype, and so much more.
-const ROUNDINGS: f64 = 2.0;
-const ABSOLUTE: f64 = 1e-6;
+/// How far a value may be from that of a function that is rounded: so many roundings to the kernel's dtype, and so much more.
+const CLOSE: [f64; 2] = [2.0, 1e-6];
+
+/// The same for one that is not.
+const EXACT: [f64; 2] = [0.0; 2];
 
 /// A function of the elements of a matrix product, whose bias is added before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +48,11 @@ pub fn activation_of(call: Operation<'_>, product: usize) -> Option<Activation> 
     }
     let computed = expression(kernel)?;
     match call.operand_count() {
-        1 if is(&computed, dtype, &|x| x.max(0.0)) => Some(Activation::Relu),
-        1 if is(&computed, dtype, &|x| gelu(x)[0]) => Some(Activation::Gelu),
+        1 if is(&computed, dtype, EXACT, &|x| x.max(0.0)) => Some(Activation::Relu),
+        1 if is(&computed, dtype, CLOSE, &|x| gelu(x)[0]) => Some(Activation::Gelu),
         2 => {
             let slope = factor(&computed, product)?;
-            is(&slope, dtype, &|x| gelu(x)[1]).then_some(Activation::GeluGradient { operand: 1 - product })
+            is(&slope, dtype, CLOSE, &|x| gelu(x)[1]).then_some(Activation::GeluGradient { operand: 1 - product })
         }
         _ => None,
     }
@@ -113,8 +115,8 @@ fn mentions(expr: &Expr, number: usize, seen: &mut HashSet<usize>) -> bool {
 }
 
 /// Whether a value is a function of the only input that it depends on: at every finite number of `dtype`, but a few first.
-fn is(expr: &Expr, dtype: DType, function: &dyn Fn(f64) -> f64) -> bool {
-    let rounding = ROUNDINGS * if dtype == DType::F16 { 2.0_f64.powi(-11) } else { 2.0_f64.powi(-8) };
+fn is(expr: &Expr, dtype: DType, [roundings, more]: [f64; 2], function: &dyn Fn(f64) -> f64) -> bool {
+    let rounding = roundings * if dtype == DType::F16 { 2.0_f64.powi(-11) } else { 2.0_f64.powi(-8) };
     let agrees = |step: usize| {
         let bytes: Vec<u8> = (0..=u16::MAX).step_by(step).flat_map(u16::to_le_bytes).collect();
         let shape = [bytes.len() / 2];
@@ -124,8 +126,8 @@ fn is(expr: &Expr, dtype: DType, function: &dyn Fn(f64) -> f64) -> bool {
         let pairs = numbers.to_vec::<f64>().into_iter().zip(made.to_vec::<f64>());
         pairs.filter(|(x, _)| x.is_finite()).all(|(x, y)| {
             let expected = function(x);
-            // Such as the largest numbers, where powers of these are more than there are numbers for.
-            (y - expected).abs() <= rounding * expected.abs() + ABSOLUTE || (y == expected)
+            // Of the largest numbers, both may be infinite.
+            (y - expected).abs() <= rounding * expected.abs() + more || y == expected
         })
     };
     [97, 1].into_iter().all(agrees)

@@ -162,14 +162,13 @@ pub fn products_of<'c>(call: Operation<'c>, shapes: &Shapes<'c>) -> Vec<Vec<Piec
         Some([*other, *operand].map(all_of).to_vec())
     });
     // Whatever it does with elements, it may be the same with those of each half.
-    let halves = || {
-        let (operand, _) = others.last()?;
+    let halves = |(operand, _): &(usize, Shared<'c>)| {
         let of = Shapes::of(kernel).ok()?.dims(kernel.region(0).entry()?.argument(*operand)).last()?.known()?;
         let halves = [0, of / 2].map(|start| Piece { operand: *operand, columns: Columns::Half { of, start } });
         (of % 2 == 0).then(|| halves.to_vec())
     };
     let last = || whole.last().map(|(operand, _)| vec![all_of(*operand)]);
-    pair.map_or_else(|| halves().into_iter().chain(last()).collect(), |pair| vec![pair])
+    pair.map_or_else(|| others.iter().rev().filter_map(halves).chain(last()).collect(), |pair| vec![pair])
 }
 
 /// Whether no op between a product and `call` reads the product.

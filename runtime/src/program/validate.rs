@@ -7,8 +7,8 @@ use thunder_tensor::DType;
 use crate::artifact::Target;
 
 use super::{
-    Access, Activation, Call, DimExpr, DimId, Fused, KernelId, Launch, LibraryOp, Place, Port, Program, Root,
-    ScaledMatmul, Spread, Step,
+    Access, Activation, Call, Columns, DimExpr, DimId, Fused, KernelId, Launch, LibraryOp, Piece, Place, Port, Program,
+    Root, ScaledMatmul, Spread, Step,
 };
 
 /// The most pointers or numbers that one step may pass.
@@ -62,6 +62,7 @@ impl Program {
         }
         for (i, fragment) in self.fragments.iter().enumerate() {
             self.check_kernel(fragment.kernel, &|| format!("fragment {i}"))?;
+            check_pieces(&fragment.products, &|| format!("fragment {i}"))?;
         }
         let mut written = BTreeSet::new();
         for (i, step) in self.steps.iter().enumerate() {
@@ -342,6 +343,21 @@ impl Program {
         written.extend(writes.filter_map(|(place, _)| key(place.root)));
         Ok(())
     }
+}
+
+/// Halves are both of one product, and in order.
+fn check_pieces(pieces: &[Piece], what: &dyn Fn() -> String) -> Result {
+    let has_halves = pieces.iter().any(|piece| matches!(piece.columns, Columns::Half { .. }));
+    let is_pair = match pieces {
+        [Piece { pointer: a, columns: Columns::Half { of, start: 0 } }, Piece { pointer: b, columns: second }] => {
+            a == b && of % 2 == 0 && *second == Columns::Half { of: *of, start: of / 2 }
+        }
+        _ => false,
+    };
+    if has_halves && !is_pair {
+        return malformed(what, "halves that are not both of one product");
+    }
+    Ok(())
 }
 
 /// A product of `count` arguments with what a kernel computes from it.

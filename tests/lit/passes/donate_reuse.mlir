@@ -47,6 +47,20 @@ func.func @residual(%x: tensor<8x4xf32>, %v: tensor<4x4xf32>, %w: tensor<4x4xf32
 
 // -----
 
+// Nor is the result of an attention, which its gradient may be given.
+// CHECK-LABEL: func.func @attention(
+// CHECK: call @kernel_0_in_place_0(%0, %1)
+// CHECK: thunder.in_place = array<i64: 1>
+func.func @attention(%q: tensor<1x1x8x8xbf16>, %w: tensor<8x8xbf16>) -> tensor<1x1x8x8xbf16> {
+  %a = thunder.sdpa %q, %q, %q : (tensor<1x1x8x8xbf16>, tensor<1x1x8x8xbf16>, tensor<1x1x8x8xbf16>) -> tensor<1x1x8x8xbf16>
+  %b = thunder.linear %q, %w : (tensor<1x1x8x8xbf16>, tensor<8x8xbf16>) -> tensor<1x1x8x8xbf16>
+  %c = thunder.mul %a, %b : tensor<1x1x8x8xbf16>
+  %y = thunder.linear %c, %w : (tensor<1x1x8x8xbf16>, tensor<8x8xbf16>) -> tensor<1x1x8x8xbf16>
+  return %y : tensor<1x1x8x8xbf16>
+}
+
+// -----
+
 // Nothing is made where arguments are, what is read later, what is of another type, or what kernels combine.
 // CHECK-LABEL: func.func @kept(
 // CHECK-NOT: in_place

@@ -74,25 +74,22 @@ impl Shape {
         let along = if sums == 1 || terms == 1 { stride(extent, own, (terms * size) as u64) } else { None };
         let across = if own == 1 || extent == 1 { stride(terms, sums, (extent * size) as u64) } else { None };
         let (is_along, line) = along.map(|line| (true, line)).or(across.map(|line| (false, line)))?;
-        // Of a group there is a whole number in what a copy brings, or the other way round.
+        // What a copy brings, and how much of that is of one group.
         let copies = if is_along { count } else { ACROSS };
-        let brought = copies.min(extent);
-        if groups.is_some() && !(copies.is_multiple_of(brought) && extent.is_multiple_of(brought)) {
-            return None;
-        }
-        let brought = if groups.is_some() { brought } else { copies } as u32;
+        let brought = groups.map_or(copies, |groups| copies.min(groups.width));
         let mut extents = if is_along { vec![terms as u64, extent as u64] } else { vec![extent as u64, terms as u64] };
-        let mut copied = if is_along { vec![DEPTH as u32, brought] } else { vec![brought, DEPTH as u32] };
+        let mut copied = if is_along { vec![DEPTH as u32, brought as u32] } else { vec![brought as u32, DEPTH as u32] };
         let mut strides = vec![line];
         if let Some(Groups { width, stride: next }) = groups {
+            let is_whole = [copies, width].iter().all(|count| count.is_multiple_of(brought));
+            // Pieces of what should be adjacent in shared memory are not brought there.
+            if !is_whole || !all.is_multiple_of(width) || (!is_along && copies != brought) {
+                return None;
+            }
             let before = line.checked_mul(extents[1])?;
             extents.push((all / width) as u64);
             strides.push(stride(all / width, next, before)?);
-            copied.push(copies as u32 / brought);
-            // Lines of less than a block are not brought one below the other.
-            if !all.is_multiple_of(width) || (!is_along && copies as u32 != brought) {
-                return None;
-            }
+            copied.push((copies / brought) as u32);
         }
         let own = extents.len();
         for dim in &product.batch {
