@@ -4,6 +4,7 @@
 use anyhow::{Result, ensure};
 use thunder_conformance::sample::context;
 use thunder_ir::Module;
+use thunder_ir::pass::Numerics;
 use thunder_lowering::cuda::Arch;
 use thunder_lowering::{Options, Target, compile};
 use thunder_passes::autodiff::{Mode, differentiate};
@@ -32,11 +33,11 @@ const COMPUTED: [(&str, &str, &[u32]); 14] = [
 
 /// The fragments of what is computed.
 fn fragments(computed: &str, result: &str, dtype: &str) -> Result<Vec<Fragment>> {
-    fragments_for(Arch::Sm90a, computed, result, dtype)
+    fragments_for(Arch::Sm90a, Numerics::Exact, computed, result, dtype)
 }
 
-/// Those on an architecture.
-fn fragments_for(arch: Arch, computed: &str, result: &str, dtype: &str) -> Result<Vec<Fragment>> {
+/// Those on an architecture, which may change values so far.
+fn fragments_for(arch: Arch, numerics: Numerics, computed: &str, result: &str, dtype: &str) -> Result<Vec<Fragment>> {
     let text = format!(
         "func.func @main(%x: tensor<64x48xE>, %v: tensor<32x48xE>, %w: tensor<32x48xE>, %y: $T) -> {result} {{
   %a = thunder.linear %x, %v : (tensor<64x48xE>, tensor<32x48xE>) -> $T
@@ -49,7 +50,7 @@ fn fragments_for(arch: Arch, computed: &str, result: &str, dtype: &str) -> Resul
         text.replace("$T", "tensor<64x32xE>").replace("$W", "tensor<64x32xf32>").replace("xE>", &format!("x{dtype}>"));
     let context = context(&[]);
     let mut module = Module::parse(&context, "main.mlir", text.as_bytes())?;
-    let options = Options { target: Target::Cuda(arch), ..Options::default() };
+    let options = Options { target: Target::Cuda(arch), plan: Some(numerics), ..Options::default() };
     Ok(compile(&mut module, &options)?.artifact.program().fragments.clone())
 }
 
@@ -73,9 +74,10 @@ fn what_is_computed_from_products_has_code_that_these_take() -> Result<()> {
     Ok(())
 }
 
-/// What is computed from `%a`, a product, and what libraries know it as.
-const KNOWN: [(&str, Option<Activation>); 7] = [
+/// What is computed from `%a`, a product, and what libraries know it as, where they may make zero of what is no number.
+const KNOWN: [(&str, Option<Activation>); 8] = [
     ("%r = thunder.relu %a : $T", Some(Activation::Relu)),
+    ("%z = thunder.constant value = dense<0.0> : $T : $T\n  %r = thunder.maximum %a, %z : $T", Some(Activation::Relu)),
     ("%r = thunder.gelu %a approximate = tanh : $T", Some(Activation::Gelu)),
     (
         "%x32 = thunder.convert %a : $T -> $W
@@ -104,9 +106,10 @@ const KNOWN: [(&str, Option<Activation>); 7] = [
 #[test]
 fn functions_that_libraries_know_are_known_however_they_are_written() -> Result<()> {
     for arch in Arch::ALL {
-        for dtype in ["bf16", "f16"] {
+        for (dtype, numerics) in [("bf16", Numerics::Exact), ("f16", Numerics::Approximates)] {
             for (computed, activation) in KNOWN {
-                let all = fragments_for(arch, computed, "$T", dtype)?;
+                let activation = activation.filter(|known| *known != Activation::Relu || numerics != Numerics::Exact);
+                let all = fragments_for(arch, numerics, computed, "$T", dtype)?;
                 let has_code = arch == Arch::Sm90a;
                 ensure!(all.len() == usize::from(has_code || activation.is_some()), "{} for\n{computed}", all.len());
                 let Some(fragment) = all.first() else { continue };

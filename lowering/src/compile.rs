@@ -375,7 +375,7 @@ impl Emitted {
         let (function, mut constants) = (entry(module, &options.entry)?, Vec::new());
         let device = match options.target {
             Target::Cpu(_) => program::Device::Cpu,
-            Target::Cuda(_) => program::Device::Cuda,
+            Target::Cuda(_) => program::Device::Cuda(options.plan.unwrap_or(Numerics::Exact)),
         };
         let mut functions = program::Functions::default();
         let mut emit = |function| program::emit(function, device, &mut constants, &mut functions);

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use thunder_interface::{
     COMPLEX, Control, Dim, INITIAL, Library, NAME, PARAMETER, StridedView, UPDATES, attribute_to_tensor, dtype_of,
 };
+use thunder_ir::pass::Numerics;
 use thunder_ir::{Operation, Result, Value};
 use thunder_passes::shapes::{Shapes, find_function};
 use thunder_passes::{
@@ -38,8 +39,8 @@ const GRAIN_OF_COLUMNS: i64 = 64;
 pub enum Device {
     /// Threads of a processor. Kernels take the range of rows to compute, and run on blocks of products.
     Cpu,
-    /// A GPU. Kernels compute all, and are launched as [`spread`] says.
-    Cuda,
+    /// A GPU. Kernels compute all, and are launched as [`spread`] says; its libraries may change values so far.
+    Cuda(Numerics),
 }
 
 /// Emits the program of `function`; adds the bytes of its constants to those of others, and the functions that it runs.
@@ -393,8 +394,8 @@ impl<'c> Emitter<'_, 'c> {
         if id == next && self.program.kernels.len() == next.0 as usize {
             self.program.kernels.push(name.to_owned());
         }
-        if self.device == Device::Cuda {
-            self.fragments(op, id);
+        if let Device::Cuda(numerics) = self.device {
+            self.fragments(op, id, numerics);
         }
         let mut args = Vec::new();
         for operand in op.operands().filter(|v| v.ty().as_tensor().is_some()) {
@@ -428,13 +429,13 @@ impl<'c> Emitter<'_, 'c> {
         }
         let spread = match self.device {
             Device::Cpu => self.rows(op, kernel, args.len(), &mut dims)?,
-            Device::Cuda => Spread::Whole,
+            Device::Cuda(_) => Spread::Whole,
         };
         Ok(Launch { kernel: id, args, dims, spread })
     }
 
     /// Notes that the kernel of a call may be a part of the products that it computes from.
-    fn fragments(&mut self, op: Operation<'c>, kernel: KernelId) {
+    fn fragments(&mut self, op: Operation<'c>, kernel: KernelId, numerics: Numerics) {
         let is_tensor = |value: &Value<'c>| value.ty().as_tensor().is_some();
         let pointer = |number: usize| op.operands().take(number).filter(is_tensor).count() as u32;
         let columns = |columns: Columns| match columns {
@@ -453,7 +454,7 @@ impl<'c> Emitter<'_, 'c> {
                 continue;
             }
             let activation = match pieces[..] {
-                [only] => activation_of(op, only.operand).map(|activation| match activation {
+                [only] => activation_of(op, only.operand, numerics).map(|activation| match activation {
                     Activation::Relu => program::Activation::Relu,
                     Activation::Gelu => program::Activation::Gelu,
                     Activation::GeluGradient { operand } => {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
 use thunder_interface::{BinaryFn, Expr, ExprKind, Scalar, dtype_of, evaluate};
+use thunder_ir::pass::Numerics;
 use thunder_ir::{Operation, Value};
 use thunder_tensor::{DType, Tensor};
 
@@ -25,7 +26,7 @@ const EXACT: [f64; 2] = [0.0; 2];
 /// A function of the elements of a matrix product, whose bias is added before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
-    /// The larger of an element and zero.
+    /// The larger of an element and zero. Of what is no number, libraries may make zero.
     Relu,
     /// The Gaussian error linear unit, approximated by a hyperbolic tangent.
     Gelu,
@@ -36,8 +37,9 @@ pub enum Activation {
     },
 }
 
-/// What the kernel that `call` calls computes of its operand `product`, if libraries know that.
-pub fn activation_of(call: Operation<'_>, product: usize) -> Option<Activation> {
+/// What the kernel that `call` calls computes of its operand `product`, if libraries know that and change no more than
+/// `numerics` allows.
+pub fn activation_of(call: Operation<'_>, product: usize, numerics: Numerics) -> Option<Activation> {
     let callee = call.attribute("callee").and_then(|a| a.as_symbol())?;
     let kernel = find_function(call, callee).filter(|f| f.attribute(KERNEL).is_some())?;
     let values: Vec<Value<'_>> = call.operands().chain(call.results()).collect();
@@ -47,8 +49,9 @@ pub fn activation_of(call: Operation<'_>, product: usize) -> Option<Activation> 
         return None;
     }
     let computed = expression(kernel)?;
+    let only_numbers = matches!(numerics, Numerics::Approximates | Numerics::Narrows);
     match call.operand_count() {
-        1 if is(&computed, dtype, EXACT, &|x| x.max(0.0)) => Some(Activation::Relu),
+        1 if only_numbers && is(&computed, dtype, EXACT, &|x| x.max(0.0)) => Some(Activation::Relu),
         1 if is(&computed, dtype, CLOSE, &|x| gelu(x)[0]) => Some(Activation::Gelu),
         2 => {
             let slope = factor(&computed, product)?;

@@ -34,7 +34,7 @@ fn program(k: usize) -> Program {
     let rhs = b.input(dtype, COLUMNS * k);
     let [cos, sin] = [(); 2].map(|()| b.input(dtype, ROWS * DEPTH));
     let out = b.output(dtype, ROWS * COLUMNS);
-    let column = product.rhs[0];
+    let column = product.rhs[1];
     let second = Place { root: rhs, offset: Some(b.dim(DEPTH / 2 * column * dtype.size())) };
     let groups = Groups { count: b.dim(HEADS), width: b.dim(DEPTH / 2), stride: b.dim(DEPTH * column) };
     let strides = op.rhs;

@@ -31,7 +31,7 @@ pub struct Fragment {
 /// A function of the elements of a matrix product, whose bias is added before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Activation {
-    /// The larger of an element and zero.
+    /// The larger of an element and zero; of what is no number, either that or zero.
     Relu,
     /// The Gaussian error linear unit, approximated by a hyperbolic tangent.
     Gelu,
