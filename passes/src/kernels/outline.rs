@@ -285,7 +285,7 @@ fn row_counts(group: &Group<'_>, border: &Border<'_>) -> Vec<i64> {
             match access {
                 Access::Aligned => counts[index] = rows as i64,
                 Access::Column => counts[index] = -(rows as i64),
-                Access::Moved | Access::Whole => {}
+                Access::Moved | Access::Outer | Access::Whole => {}
             }
         }
     }

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use thunder_interface::{Dim, Library, LibraryCall, Strided, StridedView};
 use thunder_ir::{Operation, Result, Value};
 
-use super::rows::{Access, accesses, columns, max_rows, rule_of};
+use super::rows::{Access, accesses, columns, rule_of};
 use crate::machine::Machine;
 use crate::shapes::Shapes;
 use panels::Panel;
@@ -410,10 +410,11 @@ impl<'a, 'c> Partitioner<'a, 'c> {
             if self.grouping.is_gpu() && generates(*op, 0) {
                 continue;
             }
-            if max_rows(&rule) < rows {
+            let Some(accesses) = accesses(&rule, rows) else { return false };
+            // A processor's threads are given the same part of all inputs.
+            if accesses.contains(&Access::Outer) && !self.grouping.is_gpu() {
                 return false;
             }
-            let Some(accesses) = accesses(&rule, rows) else { return false };
             if accesses.contains(&Access::Moved) && self.is_short(op.result(0), rows) {
                 return false;
             }
@@ -424,7 +425,7 @@ impl<'a, 'c> Partitioner<'a, 'c> {
                 if access == Access::Column && operand.defining_op().is_some_and(|op| columns.contains(&op)) {
                     continue;
                 }
-                if [Access::Moved, Access::Column].contains(&access) {
+                if [Access::Moved, Access::Outer, Access::Column].contains(&access) {
                     return false;
                 }
                 let producer = operand.defining_op().filter(|p| self.is_repeated(*p));

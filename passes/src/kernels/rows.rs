@@ -13,6 +13,8 @@ pub enum Access {
     Moved,
     /// Row `i`, a single element, needs column `i` of the operand, whose last dimensions are the rows.
     Column,
+    /// Row `i` needs one element of the operand, of which the first indices of `i` are all.
+    Outer,
     /// Every row of the result may need all of the operand.
     Whole,
 }
@@ -63,6 +65,9 @@ pub fn accesses(rule: &ShardRule, rows: usize) -> Option<Vec<Access>> {
             if is_column(operand, &leading, rule) {
                 return Some(Access::Column);
             }
+            if first[..rows].starts_with(operand) {
+                return Some(Access::Outer);
+            }
             let innermost = operand.last().copied().flatten();
             let is_moved = rule.reduced.is_empty() && innermost.is_some_and(|f| !touches(&f));
             is_moved.then_some(Access::Moved)
@@ -96,10 +101,4 @@ pub fn columns<'c>(ops: &[Operation<'c>], rows: usize) -> Vec<Operation<'c>> {
         columns.extend(makers.filter(|maker| ops.contains(maker)));
     }
     columns
-}
-
-/// The largest number of leading dimensions of the result that are rows.
-pub fn max_rows(rule: &ShardRule) -> usize {
-    let rank = rule.results.first().map_or(0, Vec::len);
-    (0..=rank).rev().find(|rows| accesses(rule, *rows).is_some()).unwrap_or(0)
 }

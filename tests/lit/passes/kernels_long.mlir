@@ -70,6 +70,31 @@ func.func @relative(%x: tensor<2x262144xf32>) -> tensor<2x262144xf32> {
 
 // -----
 
+// But for rows so long that few blocks would take longer than to read them once more: what is computed of a total, one for all
+// parts of a row, is in the kernel that reads these.
+// CHECK-LABEL: func.func @longest
+// CHECK: call @kernel_0({{.*}} -> tensor<2x256xf32>
+// CHECK: call @kernel_1({{.*}} -> tensor<1x2xf32>
+// CHECK: call @kernel_2({{.*}}) : (tensor<2xf32>, tensor<2x256x2048xf32>) -> tensor<2x256xf32>
+// CHECK: call @kernel_3({{.*}} -> tensor<1x2xf32>
+// CHECK: call @kernel_4({{.*}} -> tensor<2x524288xf32>
+// CHECK-NOT: call
+// CHECK: return
+// CHECK: func.func private @kernel_2
+// CHECK-SAME: thunder.rows = array<i64: 0, 2, 2>
+func.func @longest(%x: tensor<2x524288xf32>) -> tensor<2x524288xf32> {
+  %m = thunder.amax %x axes = [1] : tensor<2x524288xf32> -> tensor<2xf32>
+  %r = thunder.broadcast_in_dim %m, [] dims = [0] : tensor<2xf32> -> tensor<2x524288xf32>
+  %d = thunder.sub %x, %r : tensor<2x524288xf32>
+  %e = thunder.exp %d : tensor<2x524288xf32>
+  %s = thunder.sum %e axes = [1] : tensor<2x524288xf32> -> tensor<2xf32>
+  %t = thunder.broadcast_in_dim %s, [] dims = [0] : tensor<2xf32> -> tensor<2x524288xf32>
+  %y = thunder.div %e, %t : tensor<2x524288xf32>
+  return %y : tensor<2x524288xf32>
+}
+
+// -----
+
 // Nor what no number of parts divides, nor what differs from run to run.
 // CHECK-LABEL: func.func @odd
 // CHECK: call @kernel_0({{.*}} -> tensor<f32>

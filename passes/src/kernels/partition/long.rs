@@ -6,6 +6,8 @@ use thunder_ir::{Operation, Result, Rewriter, Value};
 /// Results at most that each get a block, and elements of each at least.
 const FEW: i64 = 32;
 const LONG: i64 = 1 << 18;
+/// Elements of rows from which on few blocks take longer than to read them once more and to start kernels for it.
+const LONGEST: i64 = 1 << 19;
 /// Blocks that share a reduction, about, and elements of each at least.
 const BLOCKS: i64 = 512;
 const PART: i64 = 1 << 10;
@@ -37,8 +39,10 @@ fn steps(op: Operation<'_>) -> Option<Steps> {
     let axes = op.attribute("axes")?.as_i64_array()?;
     let (rank, count) = (sizes.len() as i64, axes.len() as i64);
     if axes.iter().copied().eq(rank - count..rank) {
-        // What is computed of rows and their totals is in one kernel with these.
-        of_rows(&sizes, (rank - count) as usize).filter(|_| count == rank || !widens(op.result(0)))
+        let kept = (rank - count) as usize;
+        // What is computed of rows and their totals is in one kernel with these, as long as rows are not too long.
+        let is_longest = sizes[kept..].iter().product::<i64>() >= LONGEST;
+        of_rows(&sizes, kept).filter(|_| kept == 0 || is_longest || !widens(op.result(0)))
     } else if axes.iter().copied().eq(0..count) {
         of_columns(&sizes, count as usize)
     } else {
