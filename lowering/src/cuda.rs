@@ -66,6 +66,17 @@ impl Arch {
         }
     }
 
+    /// The newest of which code runs on a GPU of this architecture, as the driver names it ("sm_90").
+    pub fn newest_for(gpu: &str) -> Option<Self> {
+        let number: u32 = gpu.strip_prefix("sm_")?.trim_end_matches(char::is_alphabetic).parse().ok()?;
+        match number {
+            90 => Some(Self::Sm90a),
+            100.. => Some(Self::Sm100),
+            80.. => Some(Self::Sm80),
+            _ => None,
+        }
+    }
+
     /// Bytes of shared memory that a multiprocessor has for its blocks, on each of the GPUs that code for this one runs on.
     pub(crate) fn shared_memory(self) -> i64 {
         match self {

@@ -10,6 +10,7 @@ use clap::Parser;
 use thunder_import::Model;
 use thunder_ir::Module;
 use thunder_ir::pass::{Numerics, Pipeline};
+use thunder_lowering::cuda::Arch;
 use thunder_lowering::{Compiled, Options, Phase, Target, compile, compile_jit, compile_to};
 use thunder_passes as passes;
 use thunder_passes::autodiff::{Mode, differentiate};
@@ -176,9 +177,12 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
 /// What compiles functions of modules to run in this process, for [`crate::run::main`].
 pub fn with(contents: &Contents) -> impl Fn(&Path, &str, &str) -> Result<Runnable> {
     move |path, entry, target| {
-        if target != "cpu" {
-            bail!("'{}' is no artifact: compile it with thunder-compile --target {target}", path.display());
-        }
+        let target = match target.strip_prefix("cuda:") {
+            Some(gpu) => {
+                Target::Cuda(Arch::newest_for(gpu).with_context(|| format!("there is no code for GPUs of {gpu}"))?)
+            }
+            None => target.parse().map_err(anyhow::Error::msg)?,
+        };
         let context = contents.context();
         let (mut module, weights) = if path.extension().is_some_and(|e| e == "pt2") {
             let model = Model::open(path)?;
@@ -186,8 +190,11 @@ pub fn with(contents: &Contents) -> impl Fn(&Path, &str, &str) -> Result<Runnabl
         } else {
             (read(&context, path)?, BTreeMap::new())
         };
-        let options = Options { entry: entry.to_owned(), ..Options::default() };
-        let compiled = compile_jit(&mut module, &options)?;
+        let options = Options { entry: entry.to_owned(), target, ..Options::default() };
+        let compiled = match options.target {
+            Target::Cpu(_) => compile_jit(&mut module, &options)?,
+            Target::Cuda(_) => compile(&mut module, &options)?,
+        };
         Ok(Runnable { artifact: compiled.artifact, code: compiled.code, weights })
     }
 }

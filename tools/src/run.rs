@@ -212,8 +212,16 @@ fn load(arguments: &Arguments, compile: Option<Compile<'_>>) -> Result<Runnable>
         return Ok(Runnable { artifact: Artifact::open(path)?, code: None, weights: BTreeMap::new() });
     }
     match compile {
-        Some(compile) => compile(path, &arguments.entry, arguments.target.as_deref().unwrap_or("cpu")),
+        Some(compile) => compile(path, &arguments.entry, &target_of_module(arguments)?),
         None => bail!("'{}' is no .thb artifact, and this build has no compiler for anything else", path.display()),
+    }
+}
+
+/// What a module is compiled for: where no architecture is named, for that of the GPU.
+fn target_of_module(arguments: &Arguments) -> Result<String> {
+    match arguments.target.as_deref() {
+        Some("cuda") => Ok(format!("cuda:{}", Gpu::open(arguments.device)?.architecture())),
+        target => Ok(target.unwrap_or("cpu").to_owned()),
     }
 }
 

@@ -116,8 +116,10 @@ fn run(arguments: &Arguments) -> Result<()> {
         running = session::Options::with_threads(threads);
     }
     if arguments.gpu {
-        compiling.target = Target::Cuda(Arch::ALL[0]);
-        running.gpu = Some(Gpu::open(0)?);
+        let gpu = Gpu::open(0)?;
+        let arch = Arch::newest_for(&gpu.architecture());
+        compiling.target = Target::Cuda(arch.with_context(|| format!("there is no code for {}", gpu.architecture()))?);
+        running.gpu = Some(gpu);
     }
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;
     let mut trainer = trainer(arguments, &config, &text, &compiling, &running)?;
