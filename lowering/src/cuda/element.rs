@@ -24,8 +24,21 @@ impl<'c> Emitter<'_, 'c> {
             return Ok(known);
         }
         let lanes = self.compute(tensor, point)?;
-        self.remember_elements(tensor, &point.at, lanes.clone());
+        if !(self.rereads && self.is_near(tensor)) {
+            self.remember_elements(tensor, &point.at, lanes.clone());
+        }
         Ok(lanes)
+    }
+
+    /// Whether all there is to do for an element is to read it in shared memory, and to widen it.
+    fn is_near(&self, tensor: Value<'c>) -> bool {
+        let widened = |op: Operation<'c>| {
+            let body = op.region(0).entry()?.operations();
+            let is_wide = op.name() == "linalg.generic" && body.first()?.name() == "arith.extf" && body.len() == 2;
+            is_wide.then(|| op.operand(0))
+        };
+        let from = tensor.defining_op().filter(|op| op.region_count() > 0).and_then(widened);
+        self.images.contains_key(&tensor) || from.is_some_and(|from| self.is_near(from))
     }
 
     fn compute(&mut self, tensor: Value<'c>, point: &Point<'c>) -> Result<Lanes<'c>> {

@@ -45,6 +45,8 @@ pub struct Emitter<'a, 'c> {
     pub images: HashMap<Value<'c>, Image<'c>>,
     /// Whether these are still on their way.
     pub arriving: bool,
+    /// Whether what is read from there is read again where it is needed again, and is in no register meanwhile.
+    pub rereads: bool,
     /// Elements that are a lane of what an access has read, which has so many.
     pub read: HashMap<Value<'c>, (Value<'c>, usize, usize)>,
     /// The kernel's inputs that are no tensors.
@@ -90,6 +92,7 @@ impl<'a, 'c> Emitter<'a, 'c> {
             staged: HashMap::new(),
             images: HashMap::new(),
             arriving: false,
+            rereads: false,
             read: HashMap::new(),
             numbers: HashMap::new(),
             symbols: Vec::new(),
@@ -420,6 +423,25 @@ impl<'a, 'c> Emitter<'a, 'c> {
             let next = body(emitter, blocks[1].argument(0))?;
             b.insert(&Blueprint::new("scf.yield").operands([next]))
         })
+    }
+
+    /// The same index, of which the assembler does not know that: what depends on it stays where it is.
+    pub fn hidden(&mut self, index: Value<'c>) -> Result<Value<'c>> {
+        let cx = self.context();
+        let op = Blueprint::new("llvm.inline_asm")
+            .operands([index])
+            .results([index.ty()])
+            .attribute("asm_string", Attribute::string(cx, ""))
+            .attribute(
+                "constraints",
+                Attribute::string(cx, if width(index.ty()) == Some(64) { "=l,0" } else { "=r,0" }),
+            )
+            .attribute("has_side_effects", Attribute::unit(cx));
+        let made = self.b.insert(&op)?.result(0);
+        let (factor, range) = (self.factor(index), self.ranges.get(&index).copied());
+        self.factors.insert(made, factor);
+        self.ranges.extend(range.map(|range| (made, range)));
+        Ok(made)
     }
 
     /// `if condition`, with as many values of either branch as `types`.

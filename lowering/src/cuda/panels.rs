@@ -17,7 +17,7 @@ use super::general::register;
 use super::lanes::{Index, Lanes, Point};
 use super::memory::{Memory, bytes_of};
 use super::nest::Nest;
-use super::rows::{self, Team};
+use super::rows::{self, Team, takes_much};
 use super::team::{Combiner, WARP};
 use pace::Pace;
 
@@ -77,6 +77,8 @@ struct Plan<'c> {
     /// The inputs of which rows go through shared memory, and how many rows have room there.
     copied: Vec<Value<'c>>,
     batches: i64,
+    /// Whether registers are for what is made of these: much of it stays there, or needs many to be made.
+    rereads: bool,
 }
 
 impl<'c> Plan<'c> {
@@ -133,7 +135,9 @@ impl<'c> Plan<'c> {
             kept: None,
             turns: None,
         };
-        let mut plan = Self { rows, sizes, columns, length, sums, panels, depth, of_panels, copied, batches: 0 };
+        let rereads = sums.len() > 1 || takes_much(function);
+        let mut plan =
+            Self { rows, sizes, columns, length, sums, panels, depth, of_panels, copied, batches: 0, rereads };
         let room = emitter.arch.shared_memory() / i64::from(plan.resident()) - RESERVED;
         plan.batches = (room / (plan.bytes_of_row(emitter) * plan.teams()).max(1)).min(ROWS_AHEAD);
         if plan.batches < 2 || plan.copied.is_empty() {
@@ -156,7 +160,11 @@ impl<'c> Plan<'c> {
             let of_access = neutral.iter().flat_map(|neutral| vec![*neutral; self.rows.width as usize]);
             parts.extend(of_access.collect::<Vec<_>>().repeat(self.accesses() as usize));
         }
-        let of_rows = self.outputs(outputs, false);
+        // What needs no totals is written before these are made, and is in no register then: but for what overwrites an input.
+        let overwrites =
+            |output: &Output<'c>| emitter.inputs.values().any(|input| input.pointer == output.memory.pointer);
+        let is_late = |output: &&Output<'c>| self.rows.needs_totals(output.value) || overwrites(output);
+        let (late, early): (Vec<_>, Vec<_>) = self.outputs(outputs, false).into_iter().partition(is_late);
         let ahead = self.batches - 1;
         for number in 0..ahead {
             let distance = emitter.int(number * teams)?;
@@ -167,10 +175,13 @@ impl<'c> Plan<'c> {
             true => Some(Pace::new(emitter, thread, (self.panels, self.bytes_of_round(emitter)))?),
             false => None,
         };
+        emitter.rereads = self.rereads;
         let parts = emitter.repeat((from, depth, step), &parts, |emitter, within, parts| {
             let mark = pace.as_ref().map(|pace| pace.begin(emitter)).transpose()?;
             let row = self.row(emitter, panel, within)?;
             let at = emitter.delinearize(row, &self.sizes)?.into_iter().map(Index::Same).collect();
+            // What rows share is read for each of them, if registers are for other things.
+            let number = if self.rereads { emitter.hidden(number)? } else { number };
             let team = Team { thread: number, row, at, exists: None };
             if self.batches > 0 {
                 let distance = emitter.int(ahead * teams)?;
@@ -182,15 +193,20 @@ impl<'c> Plan<'c> {
                     emitter.images.insert(tensor, image);
                 }
             }
+            self.rows.store_all(emitter, &team, &early)?;
             self.rows.make_totals(emitter, &team)?;
             let parts = self.add(emitter, &team, [within, panel], parts)?;
-            self.rows.store_all(emitter, &team, &of_rows)?;
+            self.rows.store_all(emitter, &team, &late)?;
             // The next row's totals go through the memory of this one's: between those of two passes there are barriers anyway.
             let passes = self.rows.totals.iter().map(|total| total.pass + 1).max();
             if self.rows.team > WARP && passes == Some(1) {
                 emitter.barrier()?;
             }
             if let (Some(pace), Some(mark)) = (&pace, &mark) {
+                // Where nothing is combined of a row, warps would go on by themselves.
+                if passes.is_none() {
+                    emitter.barrier()?;
+                }
                 let round = emitter.div(within, step)?;
                 pace.end(emitter, round, mark)?;
             }
@@ -200,6 +216,7 @@ impl<'c> Plan<'c> {
             pace.finish(emitter)?;
         }
         emitter.images.clear();
+        emitter.rereads = false;
         let at = vec![Index::Same(panel)];
         let place = Team { thread: number, row: panel, at, exists: None };
         // What is combined is asked for once more, to be written.
@@ -229,9 +246,7 @@ impl<'c> Plan<'c> {
     /// Whether blocks keep pace with each other: all of them, which work for a while, are on the GPU together.
     fn keeps_pace(&self, emitter: &Emitter<'_, 'c>) -> bool {
         let together = i64::from(self.resident()) * emitter.arch.multiprocessors();
-        // Where nothing is combined of a row, warps go on by themselves.
-        let is_one = self.rows.team > WARP && !self.rows.totals.is_empty();
-        is_one && self.batches > 0 && self.panels <= together && self.depth / self.teams() >= LONG
+        self.rows.team > WARP && self.batches > 0 && self.panels <= together && self.depth / self.teams() >= LONG
     }
 
     /// Bytes that a block moves for the rows that it has at a time: results are about as large as inputs.

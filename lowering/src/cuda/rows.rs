@@ -26,7 +26,8 @@ use super::memory::{Memory, WIDEST, bytes_of};
 use super::nest::Nest;
 use super::team::{Combiner, WARP};
 use kept::Kept;
-use pass::{Total, assign_passes};
+pub use kept::takes_much;
+use pass::{Total, assign_passes, needed};
 
 /// Elements of a row that a thread keeps in registers at most.
 const KEPT: i64 = 32;
@@ -142,7 +143,7 @@ impl<'c> Plan<'c> {
             }
         } else {
             // What takes much to make stays in registers, if there are enough.
-            let makes_again = !is_kept || !kept::takes_much(function);
+            let makes_again = !is_kept || !takes_much(function);
             if let Some(length) = longest.filter(|_| team >= THREADS && makes_again) {
                 let inputs = row_inputs(emitter, function, (rows, length))?;
                 kept = Kept::of(emitter, inputs.into_iter(), (length, width, i64::from(team.min(LONG))));
@@ -180,6 +181,14 @@ impl<'c> Plan<'c> {
     pub fn make_totals(&self, emitter: &mut Emitter<'_, 'c>, team: &Team<'c>) -> Result {
         let count = self.totals.iter().map(|total| total.pass + 1).max().unwrap_or(0);
         (0..count).try_for_each(|number| self.pass(emitter, team, number))
+    }
+
+    /// Whether a tensor needs totals.
+    pub fn needs_totals(&self, tensor: Value<'c>) -> bool {
+        tensor.defining_op().is_some_and(|op| {
+            let is_total = self.totals.iter().any(|total| total.op == op);
+            is_total || !needed(op, &self.totals).is_empty()
+        })
     }
 
     /// Writes a row of all results.

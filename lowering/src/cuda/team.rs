@@ -205,6 +205,13 @@ impl<'c> Emitter<'_, 'c> {
         Ok(())
     }
 
+    /// A barrier of the threads of a warp, over which the assembler moves no accesses to memory.
+    pub fn barrier_of_warp(&mut self) -> Result {
+        let all = self.constant(Attribute::integer(Type::int(self.context(), 32), i64::from(u32::MAX)))?;
+        self.b.insert(&Blueprint::new("nvvm.bar.warp.sync").operands([all]))?;
+        Ok(())
+    }
+
     /// Shared memory for so many elements.
     pub fn shared(&mut self, element: Type<'c>, count: i64) -> Result<Value<'c>> {
         let cx = self.context();

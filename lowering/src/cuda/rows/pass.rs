@@ -302,10 +302,13 @@ impl<'c> Plan<'c> {
             let zero = emitter.int(0)?;
             for number in 0..(known + step - 1) / step {
                 let access = self.access(emitter, (first, zero), number * step, known, length)?;
-                *carried = match self.is_kept {
-                    true => body(emitter, &[access], carried)?,
-                    false => emitter.supposing(|emitter| body(emitter, &[access], carried))?,
-                };
+                if self.is_kept {
+                    *carried = body(emitter, &[access], carried)?;
+                } else {
+                    *carried = emitter.supposing(|emitter| body(emitter, &[access], carried))?;
+                    // What is not kept takes registers for one access at a time.
+                    emitter.barrier_of_warp()?;
+                }
             }
             return Ok(());
         }
