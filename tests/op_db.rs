@@ -164,29 +164,36 @@ fn check_gpu(folder: &Path, names: &[&str]) -> Result<()> {
         let arguments = ["--gpu-results-row".as_ref(), path.as_os_str(), folder.as_os_str()];
         apart(&arguments).with_context(|| path.display().to_string())
     });
-    let mut sums = [[0; 2]; 2];
+    let mut sums = [[0; 3]; 2];
     for row in rows {
         let row = row?;
         let (counts, failures) = row.split_once('\n').unwrap_or((&row, ""));
         let counts: Vec<usize> = counts.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-        ensure!(counts.len() == 4, "a row has four counts");
+        ensure!(counts.len() == 6, "a row has six counts");
         sums.as_flattened_mut().iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
         if !failures.is_empty() {
             println!("{failures}");
         }
     }
-    let [[passed, all], [gradients, all_gradients]] = sums;
-    println!("Of {all} samples {passed} agree on the GPU, and of {all_gradients} gradients {gradients}.");
+    for ([passed, alike, all], what) in sums.into_iter().zip(["samples", "gradients"]) {
+        let others = all - passed - alike;
+        println!(
+            "Of {all} {what} {passed} agree on the GPU, {alike} differ as the reference does, and {others} otherwise."
+        );
+    }
     Ok(())
 }
 
-/// How many of an operation's results agree, of how many, and of its gradients; then what does not.
+/// How many of an operation's results agree, how many differ as the reference does, of how many, and of its gradients; then
+/// what does not agree.
 fn check_gpu_row(path: &Path, folder: &Path) -> Result<()> {
     let operation = Operation::open(path)?;
     let verdicts = gpu::check(&operation, &programs(folder), &folder.join("results"))?;
     let counts = Kind::ALL.map(|kind| {
         let of = verdicts.iter().filter(|(_, other, _)| *other == kind);
-        [of.clone().filter(|(.., verdict)| *verdict == Verdict::Passed).count(), of.count()]
+        let is_alike = |verdict: &Verdict| matches!(verdict, Verdict::Failed(step, _) if step == gpu::AS_REFERENCE);
+        let passed = of.clone().filter(|(.., verdict)| *verdict == Verdict::Passed).count();
+        [passed, of.clone().filter(|(.., verdict)| is_alike(verdict)).count(), of.count()]
     });
     println!("{}", counts.as_flattened().iter().map(usize::to_string).collect::<Vec<_>>().join(" "));
     for (number, kind, verdict) in verdicts.iter().filter(|(.., verdict)| *verdict != Verdict::Passed) {

@@ -16,6 +16,9 @@ use thunder_tensor::{SafeTensors, Tensor, write_safetensors};
 use super::run::{Failure, Run, Step, Verdict, during};
 use super::samples::Operation;
 
+/// What is said of results that differ from PyTorch's as the reference's do.
+pub const AS_REFERENCE: &str = "the reference differs";
+
 /// What is compared of a sample.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -131,13 +134,19 @@ fn check_one(operation: &Operation, number: usize, kind: Kind, result: &Path) ->
     };
     let all = during("the results are missing", read())?;
     let run = Run::new(operation, number)?;
-    match kind {
-        Kind::Results => during("the GPU differs", run.compare(&all)),
-        Kind::Gradients => {
-            let context = thunder_lowering::context();
-            let derived = run.derive(&run.module(&context)?)?;
-            let errors = operation.gradient(number).unwrap_or_default();
-            during("the GPU differs", run.compare_gradients(&derived, errors, &all))
-        }
-    }
+    let context = thunder_lowering::context();
+    let module = run.module(&context)?;
+    let derived = (kind == Kind::Gradients).then(|| run.derive(&module)).transpose()?;
+    let compare = |all: &[Tensor]| match &derived {
+        None => run.compare(all),
+        Some(derived) => run.compare_gradients(derived, operation.gradient(number).unwrap_or_default(), all),
+    };
+    let Err(error) = compare(&all) else { return Ok(()) };
+    let by_reference = match &derived {
+        None => run.interpreted(&module, "main", &[]),
+        Some(derived) => run.interpreted(&module, &Mode::Vjp.function("main"), &derived.cotangents),
+    };
+    let is_alike = compare(&during("the reference fails", by_reference)?)
+        .is_err_and(|other| format!("{other:#}") == format!("{error:#}"));
+    during(if is_alike { AS_REFERENCE } else { "the GPU differs" }, Err(error))
 }

@@ -243,7 +243,7 @@ impl<'o> Run<'o> {
     }
 
     /// The results of a function by the reference; `more` are inputs that follow the program's own arguments.
-    fn interpreted(&self, module: &Module<'_>, entry: &str, more: &[Tensor]) -> Result<Vec<Tensor>> {
+    pub(super) fn interpreted(&self, module: &Module<'_>, entry: &str, more: &[Tensor]) -> Result<Vec<Tensor>> {
         let main = sample::function(module, "main")?;
         let body = sample::body(main)?;
         let attributes = main.attribute("arg_attrs").and_then(|a| a.as_array()).unwrap_or_default();
