@@ -37,11 +37,13 @@ fn gpu(arguments: &[&str]) -> anyhow::Result<()> {
     process::run(&process::cargo(), &[build.as_slice(), &["thunder-compile"]].concat())?;
     process::run(&process::cargo(), &[build.as_slice(), &["thunder-run", "--no-default-features"]].concat())?;
     let cases = format!("{folder}/cases");
-    let prepare = ["tools/peers/gpu.py", "prepare", &cases, "--thunder-compile", "target/release/thunder-compile"];
+    let compiler = process::released("thunder-compile").to_string_lossy().into_owned();
+    let prepare = ["tools/peers/gpu.py", "prepare", &cases, "--thunder-compile", &compiler];
     process::run("python3", &[prepare.as_slice(), arguments].concat())?;
-    for file in ["target/release/thunder-run", "tools/peers/gpu.py", "tools/peers/gpu_cases.py"] {
-        let name = Path::new(file).file_name().context("a file has a name")?;
-        std::fs::copy(file, Path::new(folder).join(name)).with_context(|| format!("copying '{file}' to '{folder}'"))?;
+    for file in [process::released("thunder-run"), "tools/peers/gpu.py".into(), "tools/peers/gpu_cases.py".into()] {
+        let (name, shown) = (file.file_name().context("a file has a name")?, file.display());
+        std::fs::copy(&file, Path::new(folder).join(name))
+            .with_context(|| format!("copying '{shown}' to '{folder}'"))?;
     }
     println!("Where the GPU is, in '{folder}': python3 gpu.py measure cases --thunder-run ./thunder-run");
     Ok(())

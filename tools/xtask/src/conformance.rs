@@ -38,8 +38,8 @@ fn write_for_gpu(folder: &Path, names: &[&str]) -> anyhow::Result<()> {
     for_gpu("--gpu", folder, names)?;
     let build = ["build", "--release", "--package", "thunder-runtime", "--example", "gpu_samples"];
     process::run(&process::cargo(), &build)?;
-    let runner = "target/release/examples/gpu_samples";
-    std::fs::copy(runner, folder.join("gpu_samples")).with_context(|| format!("copying '{runner}'"))?;
+    let runner = process::released("examples/gpu_samples");
+    std::fs::copy(&runner, folder.join("gpu_samples")).with_context(|| format!("copying '{}'", runner.display()))?;
     let folder = folder.display();
     println!("Where the GPU is, in '{folder}': ./gpu_samples programs results; then here, with its 'results':");
     println!("cargo xtask conformance --gpu-results {folder}");

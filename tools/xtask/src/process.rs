@@ -62,6 +62,12 @@ fn quoted(word: &str) -> String {
     if is_plain { word.to_owned() } else { format!("'{}'", word.replace('\'', r"'\''")) }
 }
 
+/// Where a build with optimizations puts what it makes.
+pub(crate) fn released(name: &str) -> PathBuf {
+    let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    folder.join("release").join(name)
+}
+
 #[cfg(test)]
 mod tests {
     #[test]
