@@ -114,7 +114,7 @@ impl<'c> Plan<'c> {
             .collect();
         let ends: Vec<_> = columns.last().copied().into_iter().collect();
         let width = rows::width(emitter, outputs, rank, &ends);
-        let (threads, team) = shape(length, width, (panels, depth), emitter.arch.multiprocessors());
+        let (threads, team) = shape(length, width, (panels, depth), emitter.arch.multiprocessors(), totals.is_empty());
         let is_copied = |number: &usize| {
             let memory = emitter.inputs.get(&body.argument(*number));
             let is_row = |memory: &Memory<'c>| memory.sizes.get(rank..) == Some(&columns);
@@ -180,8 +180,9 @@ impl<'c> Plan<'c> {
             let mark = pace.as_ref().map(|pace| pace.begin(emitter)).transpose()?;
             let row = self.row(emitter, panel, within)?;
             let at = emitter.delinearize(row, &self.sizes)?.into_iter().map(Index::Same).collect();
-            // What rows share is read for each of them, if registers are for other things.
-            let number = if self.rereads { emitter.hidden(number)? } else { number };
+            // What rows share is read for each of them, where there are no registers for it.
+            let is_tight = !self.rows.is_kept || self.rereads && self.batches == 0;
+            let number = if is_tight { emitter.hidden(number)? } else { number };
             let team = Team { thread: number, row, at, exists: None };
             if self.batches > 0 {
                 let distance = emitter.int(ahead * teams)?;
@@ -474,10 +475,12 @@ fn is_of_panels(nest: &Nest<'_>, panels: i64) -> bool {
         && (0..nest.op.result_count()).all(is_kept)
 }
 
-/// Threads of a block, and those that share a row of `length`; there are so many panels, of `depth` rows.
-fn shape(length: i64, width: i64, (panels, depth): (i64, i64), multiprocessors: i64) -> (u32, u32) {
+/// Threads of a block, and those that share a row of `length`; there are so many panels, of `depth` rows. Where threads wait for
+/// nothing of each other, a row has all that there is room for.
+fn shape(length: i64, width: i64, (panels, depth): (i64, i64), multiprocessors: i64, is_apart: bool) -> (u32, u32) {
     let accesses = (length + width - 1) / width;
-    let each = (KEPT / width).max(1);
+    let most = (KEPT / width).max(1);
+    let each = if is_apart { (accesses / i64::from(RESIDENT)).clamp(1, most) } else { most };
     let wanted = ((accesses + each - 1) / each).max(1);
     if wanted > i64::from(WARP) {
         let team = (wanted.min(MOST) as u32).next_multiple_of(WARP);
@@ -506,12 +509,15 @@ mod tests {
 
     #[test]
     fn teams_share_panels() {
-        assert_eq!(shape(4096, 8, (256, 32), 132), (256, 256));
-        assert_eq!(shape(2048, 8, (256, 8), 132), (256, 128));
-        assert_eq!(shape(2048, 8, (128, 9), 132), (128, 128));
-        assert_eq!(shape(16384, 8, (64, 16), 132), (1024, 1024));
-        assert_eq!(shape(384, 8, (512, 32), 132), (256, 32));
-        assert_eq!(shape(64, 8, (512, 128), 132), (256, 4));
-        assert_eq!(shape(64, 8, (512, 9), 132), (32, 32));
+        assert_eq!(shape(4096, 8, (256, 32), 132, false), (256, 256));
+        assert_eq!(shape(2048, 8, (256, 8), 132, false), (256, 128));
+        assert_eq!(shape(2048, 8, (128, 9), 132, false), (128, 128));
+        assert_eq!(shape(16384, 8, (64, 16), 132, false), (1024, 1024));
+        assert_eq!(shape(384, 8, (512, 32), 132, false), (256, 32));
+        assert_eq!(shape(64, 8, (512, 128), 132, false), (256, 4));
+        assert_eq!(shape(64, 8, (512, 9), 132, false), (32, 32));
+        assert_eq!(shape(4096, 8, (128, 64), 132, true), (512, 512));
+        assert_eq!(shape(2048, 8, (128, 16), 132, true), (512, 256));
+        assert_eq!(shape(8192, 8, (128, 128), 132, true), (512, 512));
     }
 }
