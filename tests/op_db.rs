@@ -191,7 +191,8 @@ fn check_gpu_row(path: &Path, folder: &Path) -> Result<()> {
     let verdicts = gpu::check(&operation, &programs(folder), &folder.join("results"))?;
     let counts = Kind::ALL.map(|kind| {
         let of = verdicts.iter().filter(|(_, other, _)| *other == kind);
-        let is_alike = |verdict: &Verdict| matches!(verdict, Verdict::Failed(step, _) if step == gpu::AS_REFERENCE);
+        let is_alike =
+            |verdict: &Verdict| matches!(verdict, Verdict::Failed(step, _) if step == run::REFERENCE_DIFFERS);
         let passed = of.clone().filter(|(.., verdict)| *verdict == Verdict::Passed).count();
         [passed, of.clone().filter(|(.., verdict)| is_alike(verdict)).count(), of.count()]
     });

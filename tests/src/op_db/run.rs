@@ -26,6 +26,9 @@ pub enum Verdict {
     Failed(String, String),
 }
 
+/// The step of results of the reference that are not as good as PyTorch's.
+pub const REFERENCE_DIFFERS: &str = "the reference differs";
+
 /// The verdicts on a sample.
 #[derive(Debug, Clone)]
 pub struct Outcome {
@@ -192,7 +195,7 @@ impl<'o> Run<'o> {
         let context = thunder_lowering::context();
         let module = self.module(&context)?;
         let by_reference = during("the reference fails", self.interpreted(&module, "main", &[]))?;
-        during("the reference differs", self.compare(&by_reference))?;
+        during(REFERENCE_DIFFERS, self.compare(&by_reference))?;
         if !as_code {
             return Ok(());
         }
@@ -206,7 +209,7 @@ impl<'o> Run<'o> {
         let derived = self.derive(&module)?;
         let entry = Mode::Vjp.function("main");
         let by_reference = during("the reference fails", self.interpreted(&module, &entry, &derived.cotangents))?;
-        during("the reference differs", self.compare_gradients(&derived, errors, &by_reference))?;
+        during(REFERENCE_DIFFERS, self.compare_gradients(&derived, errors, &by_reference))?;
         if !as_code {
             return Ok(());
         }
