@@ -1,8 +1,6 @@
 //! Kernels that models spend their time in keep what they compute in registers, on each architecture: NVIDIA's assembler
 //! spills nothing to memory, forward and with gradients.
 
-use std::fmt::Write as _;
-
 use anyhow::{Result, ensure};
 use thunder_conformance::sample::context;
 use thunder_ir::Module;
@@ -16,23 +14,29 @@ const ROWS: usize = 8192;
 /// Their columns: few, as many as two blocks of a multiprocessor share it for, and as many as one fills it for.
 const COLUMNS: [usize; 3] = [2048, 4096, 8192];
 
-/// A kernel of matrices `$T`, with their columns in `$N`: its inputs, what it computes and its results, of these types.
-struct Kernel {
-    inputs: &'static str,
-    body: &'static str,
-    results: [&'static str; 2],
-}
-
-fn holds(kernel: &Kernel) -> Result<()> {
+/// That a kernel of matrices `$T`, with their columns in `$N`, spills nothing: its inputs, what it computes, and the types and
+/// names of its results.
+fn holds(inputs: &str, body: &str, [types, results]: [&str; 2]) -> Result<()> {
+    let text = format!("func.func @main({inputs}) -> ({types}) {{\n  {body}\n  return {results} : {types}\n}}");
     for columns in COLUMNS {
-        for arch in Arch::ALL {
-            for entry in ["main", "main_vjp"] {
-                let said = assembled(&kernel.text(columns), entry, arch)?;
-                let mut spills = said.lines().filter(|line| line.contains("spill"));
-                ensure!(spills.clone().count() > 0, "the assembler tells of no spills:\n{said}");
-                let none = |line: &str| line.contains(" 0 bytes spill stores, 0 bytes spill loads");
-                ensure!(spills.all(none), "{entry} of {columns} columns spills on {arch}:\n{said}\n{}", kernel.body);
-            }
+        let matrix = |element: &str| format!("tensor<{ROWS}x{columns}x{element}>");
+        let names = [
+            ("$T", matrix("bf16")),
+            ("$L", matrix("i64")),
+            ("$W", matrix("i32")),
+            ("$B", matrix("i1")),
+            ("$R", format!("tensor<{columns}xbf16>")),
+            ("$M", format!("tensor<{ROWS}xi64>")),
+            ("$S", format!("tensor<{ROWS}xbf16>")),
+            ("$N", columns.to_string()),
+        ];
+        let text = names.iter().fold(text.clone(), |text, (name, meant)| text.replace(name, meant));
+        for (arch, entry) in Arch::ALL.into_iter().flat_map(|arch| ["main", "main_vjp"].map(|entry| (arch, entry))) {
+            let said = assembled(&text, entry, arch)?;
+            let spills: Vec<_> = said.lines().filter(|line| line.contains("spill")).collect();
+            ensure!(!spills.is_empty(), "the assembler tells of no spills:\n{said}");
+            let none = |line: &&str| line.contains(" 0 bytes spill stores, 0 bytes spill loads");
+            ensure!(spills.iter().all(none), "{entry} spills on {arch}:\n{said}\n{text}");
         }
     }
     Ok(())
@@ -50,66 +54,42 @@ fn assembled(text: &str, entry: &str, arch: Arch) -> Result<String> {
     assembler::assemble(std::str::from_utf8(compiled.artifact.code())?, arch)
 }
 
-impl Kernel {
-    fn text(&self, columns: usize) -> String {
-        let mut text = String::new();
-        let (types, values) = (self.results[0], self.results[1]);
-        let _ = write!(
-            text,
-            "func.func @main({}) -> ({types}) {{\n{}\nreturn {values} : {types}\n}}",
-            self.inputs, self.body
-        );
-        let of = |element: &str| format!("tensor<{ROWS}x{columns}x{element}>");
-        let row = format!("tensor<{columns}xbf16>");
-        let names = [("$T", of("bf16")), ("$L", of("i64")), ("$W", of("i32")), ("$B", of("i1")), ("$R", row)];
-        let named = names.iter().fold(text, |text, (name, ty)| text.replace(name, ty));
-        named
-            .replace("$M", &format!("tensor<{ROWS}xi64>"))
-            .replace("$S", &format!("tensor<{ROWS}xbf16>"))
-            .replace("$N", &columns.to_string())
-    }
-}
-
 #[test]
 fn bias_and_gelu_spill_nothing() -> Result<()> {
-    holds(&Kernel {
-        inputs: "%x: $T, %b: $R",
-        body: "%r = thunder.broadcast_in_dim %b, [] dims = [1] : $R -> $T
+    holds(
+        "%x: $T, %b: $R",
+        "%r = thunder.broadcast_in_dim %b, [] dims = [1] : $R -> $T
   %s = thunder.add %x, %r : $T
   %y = thunder.gelu %s approximate = tanh : $T",
-        results: ["$T", "%y"],
-    })
+        ["$T", "%y"],
+    )
 }
 
 #[test]
 fn norms_spill_nothing() -> Result<()> {
-    holds(&Kernel {
-        inputs: "%x: $T, %w: $R",
-        body: "%y = thunder.rms_norm %x weight(%w) eps = 1.0e-5 : ($T, $R) -> $T",
-        results: ["$T", "%y"],
-    })?;
-    holds(&Kernel {
-        inputs: "%x: $T, %w: $R, %b: $R",
-        body: "%y = thunder.layer_norm %x weight(%w) bias(%b) eps = 1.0e-5 : ($T, $R, $R) -> $T",
-        results: ["$T", "%y"],
-    })
+    holds("%x: $T, %w: $R", "%y = thunder.rms_norm %x weight(%w) eps = 1.0e-5 : ($T, $R) -> $T", ["$T", "%y"])?;
+    holds(
+        "%x: $T, %w: $R, %b: $R",
+        "%y = thunder.layer_norm %x weight(%w) bias(%b) eps = 1.0e-5 : ($T, $R, $R) -> $T",
+        ["$T", "%y"],
+    )
 }
 
 #[test]
 fn norms_of_sums_spill_nothing() -> Result<()> {
-    holds(&Kernel {
-        inputs: "%x: $T, %z: $T, %w: $R",
-        body: "%s = thunder.add %x, %z : $T
+    holds(
+        "%x: $T, %z: $T, %w: $R",
+        "%s = thunder.add %x, %z : $T
   %y = thunder.rms_norm %s weight(%w) eps = 1.0e-5 : ($T, $R) -> $T",
-        results: ["$T, $T", "%s, %y"],
-    })
+        ["$T, $T", "%s, %y"],
+    )
 }
 
 #[test]
 fn norms_of_sums_with_dropout_spill_nothing() -> Result<()> {
-    holds(&Kernel {
-        inputs: "%x: $T, %z: $T, %w: $R, %seed: tensor<i64>",
-        body: "%i = thunder.iota axis = 0 : $L
+    holds(
+        "%x: $T, %z: $T, %w: $R, %seed: tensor<i64>",
+        "%i = thunder.iota axis = 0 : $L
   %j = thunder.iota axis = 1 : $L
   %c = thunder.full [] value = $N : i64 : $L
   %l = thunder.full [] value = -1717986919 : i32 : $W
@@ -124,30 +104,26 @@ fn norms_of_sums_with_dropout_spill_nothing() -> Result<()> {
   %d = thunder.where %e, %a, %o : ($B, $T, $T) -> $T
   %s = thunder.add %z, %d : $T
   %y = thunder.rms_norm %s weight(%w) eps = 1.0e-5 : ($T, $R) -> $T",
-        results: ["$T, $T", "%s, %y"],
-    })
+        ["$T, $T", "%s, %y"],
+    )
 }
 
 #[test]
 fn softmax_spills_nothing() -> Result<()> {
-    holds(&Kernel { inputs: "%x: $T", body: "%y = thunder.softmax %x axis = 1 : $T", results: ["$T", "%y"] })
+    holds("%x: $T", "%y = thunder.softmax %x axis = 1 : $T", ["$T", "%y"])
 }
 
 #[test]
 fn cross_entropy_spills_nothing() -> Result<()> {
-    holds(&Kernel {
-        inputs: "%x: $T, %t: $M",
-        body: "%y = thunder.cross_entropy %x, %t : ($T, $M) -> $S",
-        results: ["$S", "%y"],
-    })
+    holds("%x: $T, %t: $M", "%y = thunder.cross_entropy %x, %t : ($T, $M) -> $S", ["$S", "%y"])
 }
 
 #[test]
 fn gates_spill_nothing() -> Result<()> {
-    holds(&Kernel {
-        inputs: "%x: $T, %z: $T",
-        body: "%s = thunder.silu %x : $T
+    holds(
+        "%x: $T, %z: $T",
+        "%s = thunder.silu %x : $T
   %y = thunder.mul %s, %z : $T",
-        results: ["$T", "%y"],
-    })
+        ["$T", "%y"],
+    )
 }
