@@ -67,13 +67,13 @@ impl Arch {
     }
 
     /// The newest of which code runs on a GPU of this architecture, as the driver names it ("sm_90").
-    pub fn newest_for(gpu: &str) -> Option<Self> {
-        let number: u32 = gpu.strip_prefix("sm_")?.trim_end_matches(char::is_alphabetic).parse().ok()?;
-        match number {
-            90 => Some(Self::Sm90a),
-            100.. => Some(Self::Sm100),
-            80.. => Some(Self::Sm80),
-            _ => None,
+    pub fn newest_for(gpu: &str) -> Result<Self, String> {
+        let number = gpu.strip_prefix("sm_").map(|number| number.trim_end_matches(char::is_alphabetic));
+        match number.and_then(|number| number.parse().ok()) {
+            Some(90) => Ok(Self::Sm90a),
+            Some(100_u32..) => Ok(Self::Sm100),
+            Some(80..) => Ok(Self::Sm80),
+            _ => Err(format!("there is no code for GPUs of {gpu}")),
         }
     }
 

@@ -178,11 +178,10 @@ fn read<'x>(context: &'x thunder_ir::Context, path: &Path) -> Result<Module<'x>>
 pub fn with(contents: &Contents) -> impl Fn(&Path, &str, &str) -> Result<Runnable> {
     move |path, entry, target| {
         let target = match target.strip_prefix("cuda:") {
-            Some(gpu) => {
-                Target::Cuda(Arch::newest_for(gpu).with_context(|| format!("there is no code for GPUs of {gpu}"))?)
-            }
-            None => target.parse().map_err(anyhow::Error::msg)?,
+            Some(gpu) => Arch::newest_for(gpu).map(Target::Cuda),
+            None => target.parse(),
         };
+        let target = target.map_err(anyhow::Error::msg)?;
         let context = contents.context();
         let (mut module, weights) = if path.extension().is_some_and(|e| e == "pt2") {
             let model = Model::open(path)?;

@@ -32,13 +32,10 @@ impl<'c> Emitter<'_, 'c> {
 
     /// Whether all there is to do for an element is to read it in shared memory, and to widen it.
     fn is_near(&self, tensor: Value<'c>) -> bool {
-        let widened = |op: Operation<'c>| {
-            let body = op.region(0).entry()?.operations();
-            let is_wide = op.name() == "linalg.generic" && body.first()?.name() == "arith.extf" && body.len() == 2;
-            is_wide.then(|| op.operand(0))
-        };
-        let from = tensor.defining_op().filter(|op| op.region_count() > 0).and_then(widened);
-        self.images.contains_key(&tensor) || from.is_some_and(|from| self.is_near(from))
+        let Some(op) = tensor.defining_op() else { return self.images.contains_key(&tensor) };
+        let body = op.regions().next().and_then(|region| region.entry()).map(|body| body.operations());
+        let is_widened = matches!(body.as_deref(), Some([widened, _]) if widened.name() == "arith.extf");
+        op.name() == "linalg.generic" && is_widened && self.is_near(op.operand(0))
     }
 
     fn compute(&mut self, tensor: Value<'c>, point: &Point<'c>) -> Result<Lanes<'c>> {

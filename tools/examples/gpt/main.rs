@@ -117,8 +117,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if arguments.gpu {
         let gpu = Gpu::open(0)?;
-        let arch = Arch::newest_for(&gpu.architecture());
-        compiling.target = Target::Cuda(arch.with_context(|| format!("there is no code for {}", gpu.architecture()))?);
+        compiling.target = Target::Cuda(Arch::newest_for(&gpu.architecture()).map_err(anyhow::Error::msg)?);
         running.gpu = Some(gpu);
     }
     std::fs::create_dir_all(&arguments.out).with_context(|| arguments.out.display().to_string())?;

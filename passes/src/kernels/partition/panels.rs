@@ -10,10 +10,12 @@ use super::{Group, Grouping, Partitioner};
 use crate::kernels::rows::{Access, accesses, rule_of};
 use crate::shapes::Shapes;
 
-/// Panels of a kernel at most, and elements of what they give: a large GPU runs so many together, but one for each of its
-/// multiprocessors where threads wait for nothing of each other.
-const MOST_PANELS: [i64; 2] = [512, 128];
+/// Panels of a kernel at most, and elements of what they give: a large GPU runs so many together.
+const MOST_PANELS: i64 = 512;
 const MOST_ELEMENTS: i64 = 1 << 20;
+/// Panels of a kernel that makes no totals of rows: threads wait for nothing of each other, and one block keeps a
+/// multiprocessor busy.
+const MOST_APART: i64 = 128;
 /// Rows of a panel at least: what panels give is written and read again.
 const LEAST_ROWS: i64 = 8;
 /// Panels of a kernel at least, so that a GPU is busy.
@@ -42,7 +44,7 @@ impl<'c> Panel<'c> {
         let reads = rule_of(op).filter(|_| rank > 0).and_then(|rule| accesses(&rule, rank))?;
         let rows = from.get(..from.len() - rank)?.to_vec();
         let panel = Self { op, view: None, rows, columns };
-        (reads == [Access::Column] && panel.count(false).is_some()).then_some(panel)
+        (reads == [Access::Column] && panel.count(MOST_PANELS).is_some()).then_some(panel)
     }
 
     /// A reduction of panels, of rows that are seen as such.
@@ -54,11 +56,11 @@ impl<'c> Panel<'c> {
         Some(Self { op, view: Some(view), rows, columns })
     }
 
-    /// How many panels there are to be, if there should be any: of a kernel that makes no totals of rows, or of another.
-    fn count(&self, is_apart: bool) -> Option<i64> {
+    /// How many panels there are to be, if there should be any: so many at most.
+    fn count(&self, most: i64) -> Option<i64> {
         let (rows, columns) = (Dim::product(&self.rows).known()?, Dim::product(&self.columns).known()?);
         let fits = columns > 0 && columns <= COLUMNS.0 && columns % COLUMNS.1 == 0;
-        let most = MOST_PANELS[usize::from(is_apart)].min(rows / LEAST_ROWS).min(MOST_ELEMENTS / columns.max(1));
+        let most = most.min(rows / LEAST_ROWS).min(MOST_ELEMENTS / columns.max(1));
         let count = (LEAST_PANELS..=most).rev().find(|count| rows % count == 0).filter(|_| fits)?;
         // Rows that are counted like panels are seen as such already.
         (self.rows != [Dim::Known(rows / count), Dim::Known(count)]).then_some(count)
@@ -87,8 +89,9 @@ pub fn in_panels<'c>(function: Operation<'c>) -> Result<Vec<Operation<'c>>> {
     let homes = p.groups.iter().filter(|group| p.makes_more(group));
     for (group, op) in homes.flat_map(|group| group.panels.iter().map(move |op| (group, op))) {
         let makes_total = |op: &Operation<'c>| <dyn Panels>::of(*op).is_some() && !group.panels.contains(op);
-        let is_apart = !group.ops.iter().any(makes_total);
-        let count = Panel::possible(*op).and_then(|panel| panel.count(is_apart).or(panel.count(false)));
+        let most = if group.ops.iter().any(makes_total) { MOST_PANELS } else { MOST_APART };
+        // Not every number of rows has so few panels.
+        let count = Panel::possible(*op).and_then(|panel| panel.count(most).or(panel.count(MOST_PANELS)));
         let count = count.ok_or_else(|| op.error("internal: its rows have no panels"))?;
         let rule = <dyn Panels>::of(*op).ok_or_else(|| op.error("internal: cannot be made of panels"))?;
         let rewriter = Rewriter::at(*op);
